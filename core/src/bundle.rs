@@ -1,0 +1,103 @@
+//! What a compilation produces: files with modes, sections with digests, and who made which line.
+
+mod source_map;
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub use self::source_map::{LineOrigins, SourceMap};
+
+/// Everything that HAProxy reads, as one generation.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Bundle {
+    /// All files, the main configuration first, then by path.
+    pub files: Vec<File>,
+    /// The sections of the main configuration, in order.
+    pub sections: Vec<Section>,
+    /// Who made each line of the main configuration.
+    pub source_map: SourceMap,
+}
+
+/// One file.
+#[derive(Clone, Eq, PartialEq)]
+pub struct File {
+    /// Its absolute path, with the prefix of the options in front.
+    pub path: Arc<str>,
+    /// Its permission bits, such as `0o644`.
+    pub mode: u32,
+    /// What it is.
+    pub role: Role,
+    /// What is in it.
+    pub content: Arc<str>,
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// `haproxy.cfg`.
+    Config,
+    /// A map (HAProxy configuration manual, section 7.3.1, converters `map`).
+    Map,
+    /// A list of certificates (`crt-list`).
+    CertificateList,
+    /// A certificate with its private key. Its content is never shown.
+    Certificate,
+    /// A list of addresses or names (`acl -f`).
+    List,
+    /// A whole response (`errorfile`).
+    Response,
+    /// A Lua script.
+    Lua,
+}
+
+/// A part of the main configuration that HAProxy calls a section.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Section {
+    /// Its header, such as `backend shop_web_8080`.
+    pub name: Arc<str>,
+    /// The first of its lines in the file, counted from 1.
+    pub first_line: u32,
+    /// How many lines it has.
+    pub lines: u32,
+    /// A digest of its text.
+    pub digest: u64,
+}
+
+impl Bundle {
+    /// The main configuration.
+    pub fn config(&self) -> &str {
+        self.files
+            .iter()
+            .find(|it| it.role == Role::Config)
+            .map_or("", |it| &*it.content)
+    }
+
+    /// A file by its path.
+    pub fn file(&self, path: &str) -> Option<&File> {
+        self.files.iter().find(|it| &*it.path == path)
+    }
+}
+
+impl File {
+    /// Whether its content must not be shown.
+    pub fn is_secret(&self) -> bool {
+        self.role == Role::Certificate
+    }
+}
+
+impl fmt::Debug for File {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut it = f.debug_struct("File");
+        it.field("path", &self.path)
+            .field("mode", &format_args!("{:#o}", self.mode));
+        if self.is_secret() {
+            it.field("content", &format_args!("({} bytes)", self.content.len()));
+        } else {
+            it.field("content", &self.content);
+        }
+        it.finish_non_exhaustive()
+    }
+}

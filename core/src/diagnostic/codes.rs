@@ -1,0 +1,72 @@
+//! Every kind of diagnostic, with its documentation.
+
+use crate::diagnostic::{Code, Severity};
+
+macro_rules! codes {
+    ($( $(#[doc = $doc:literal])+ $ident:ident = $severity:ident $name:literal; )+) => {
+        $(
+            $(#[doc = $doc])+
+            pub static $ident: Code = Code {
+                name: $name,
+                severity: Severity::$severity,
+                doc: concat!($($doc, "\n"),+),
+            };
+        )+
+        /// All of them, in the order of their names.
+        pub static ALL: &[&Code] = &[$(&$ident),+];
+    };
+}
+
+codes! {
+    /// A certificate does not fit: its key is another one's, it is out of its dates, or it does not
+    /// cover the host.
+    ///
+    /// A key that does not match leaves the host with the default certificate. Dates and hosts are
+    /// only reported: the certificate is served as it is.
+    BAD_CERTIFICATE = Warning "bad-certificate";
+    /// Two objects ask for the same thing. The oldest one has it.
+    CONFLICT = Warning "conflict";
+    /// The key still works under this name, and has a new one.
+    DEPRECATED_KEY = Notice "deprecated-key";
+    /// The same key stands twice in one YAML mapping.
+    DUPLICATE_YAML_KEY = Warning "duplicate-yaml-key";
+    /// A host cannot be matched: it is not a DNS name, or has `*` elsewhere than as its first label.
+    INVALID_HOST = Error "invalid-host";
+    /// A path cannot be matched: it does not start with `/`, or has blanks or control characters.
+    INVALID_PATH = Error "invalid-path";
+    /// The value of a key is not of the key's type. The next lower source of the key counts.
+    INVALID_VALUE = Warning "invalid-value";
+    /// A key that protects has a value that cannot be understood. What it protects is denied.
+    INVALID_PROTECTION = Error "invalid-protection";
+    /// A text is not YAML or JSON. The document is skipped, the others count.
+    INVALID_YAML = Error "invalid-yaml";
+    /// The object does not have the shape of its kind. It is left out.
+    MALFORMED_OBJECT = Error "malformed-object";
+    /// The key stands on an object, or in a ConfigMap, where it has no effect.
+    MISPLACED_KEY = Warning "misplaced-key";
+    /// The Service exists but has no endpoint that is ready. Its paths answer 503.
+    NO_ENDPOINTS = Notice "no-endpoints";
+    /// The operator does not permit this key, or this keyword in a snippet, on an object of a tenant.
+    NOT_PERMITTED = Warning "not-permitted";
+    /// An object that is referred to does not exist, or lacks the part that is referred to.
+    NOT_FOUND = Warning "not-found";
+    /// A kind of object that is not read.
+    SKIPPED_KIND = Notice "skipped-kind";
+    /// No key has this name.
+    UNKNOWN_KEY = Warning "unknown-key";
+    /// The key is known, but has no effect in this version of the controller or of HAProxy.
+    UNSUPPORTED = Warning "unsupported";
+    /// A manifest holds the same object twice. The later one counts.
+    DUPLICATE_OBJECT = Warning "duplicate-object";
+    /// A template of the operator does not render. The built-in one is used.
+    INVALID_TEMPLATE = Warning "invalid-template";
+    /// YAML reads this value otherwise than Kubernetes does.
+    AMBIGUOUS_YAML = Notice "ambiguous-yaml";
+    /// Annotations, labels and ConfigMap data must be strings.
+    NOT_A_STRING = Error "not-a-string";
+}
+
+/// The record of a name.
+pub fn find(name: &str) -> Option<&'static Code> {
+    ALL.iter().copied().find(|it| it.name == name)
+}

@@ -1,0 +1,1 @@
+//! YAML text → objects and where each field stood.

@@ -1,0 +1,259 @@
+//! Kubernetes objects, cut down to the fields that are read.
+//!
+//! Each type deserialises straight from the API's JSON and skips everything else, so a large cluster
+//! stays small in memory. The same types serve manifests, the API server and tests.
+//!
+//! *Invariant:* nothing here decides; a field is as the object has it.
+
+mod config_map;
+mod endpoint_slice;
+mod ingress;
+mod ingress_class;
+mod namespace;
+mod secret;
+mod service;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::config_map::ConfigMap;
+pub use self::endpoint_slice::{Conditions, Endpoint, EndpointPort, EndpointSlice, TargetRef};
+pub use self::ingress::{
+    Backend, Http, Ingress, IngressSpec, Path, ResourceBackend, Rule, ServiceBackend,
+    ServiceBackendPort, Tls,
+};
+pub use self::ingress_class::{IngressClass, IngressClassSpec, Parameters};
+pub use self::namespace::Namespace;
+pub use self::secret::{Secret, SecretData};
+pub use self::service::{PortRef, Service, ServicePort, ServiceSpec};
+
+use crate::origin::{Field, ObjectRef, Origin};
+
+/// The kinds of objects that are read.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub enum Kind {
+    /// `networking.k8s.io/v1` Ingress.
+    Ingress,
+    /// `networking.k8s.io/v1` IngressClass.
+    IngressClass,
+    /// `v1` Service.
+    Service,
+    /// `discovery.k8s.io/v1` EndpointSlice.
+    EndpointSlice,
+    /// `v1` Secret.
+    Secret,
+    /// `v1` ConfigMap.
+    ConfigMap,
+    /// `v1` Namespace.
+    Namespace,
+}
+
+/// `metadata` of an object, as far as it is read.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    /// Empty for what belongs to the cluster.
+    pub namespace: Arc<str>,
+    /// The object's name.
+    pub name: Arc<str>,
+    /// `creationTimestamp` as the API writes it: RFC 3339 in UTC with whole seconds, so that the
+    /// order of texts is the order of times. Absent in manifests, which then count as oldest.
+    #[serde(rename = "creationTimestamp")]
+    pub created: Option<Box<str>>,
+    /// `deletionTimestamp`, if the object is on its way out.
+    #[serde(rename = "deletionTimestamp")]
+    pub deleted: Option<Box<str>>,
+    /// Annotations by full name.
+    #[serde(deserialize_with = "map_or_null")]
+    pub annotations: BTreeMap<Arc<str>, Arc<str>>,
+    /// Labels by full name.
+    #[serde(deserialize_with = "map_or_null")]
+    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+/// What every kind of object has in common.
+pub trait Resource {
+    /// Its kind.
+    const KIND: Kind;
+
+    /// Its metadata.
+    fn meta(&self) -> &Meta;
+
+    /// Its metadata, to complete what a manifest leaves out.
+    fn meta_mut(&mut self) -> &mut Meta;
+
+    /// Its identity.
+    fn object_ref(&self) -> ObjectRef {
+        let meta = self.meta();
+        ObjectRef {
+            kind: Self::KIND,
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+        }
+    }
+
+    /// The origin of one of its fields.
+    fn origin(&self, field: Field) -> Origin {
+        Origin::Object(Arc::new(self.object_ref()), field)
+    }
+}
+
+/// An object of any kind that is read.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "each variant is the kind it names")]
+pub enum Object {
+    Ingress(Arc<Ingress>),
+    IngressClass(Arc<IngressClass>),
+    Service(Arc<Service>),
+    EndpointSlice(Arc<EndpointSlice>),
+    Secret(Arc<Secret>),
+    ConfigMap(Arc<ConfigMap>),
+    Namespace(Arc<Namespace>),
+}
+
+/// Why an object was not read: the field, as a JSON pointer, and what is wrong with it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct DecodeError {
+    /// Where in the object, as a JSON pointer (RFC 6901); empty for the whole.
+    pub pointer: String,
+    /// What was found and what is expected.
+    pub message: String,
+}
+
+macro_rules! resource {
+    ($($kind:ident),*) => { $(
+        impl Resource for $kind {
+            const KIND: Kind = Kind::$kind;
+            fn meta(&self) -> &Meta { &self.meta }
+            fn meta_mut(&mut self) -> &mut Meta { &mut self.meta }
+        }
+    )* };
+}
+resource!(
+    Ingress,
+    IngressClass,
+    Service,
+    EndpointSlice,
+    Secret,
+    ConfigMap,
+    Namespace
+);
+
+impl Kind {
+    /// All kinds, in the order in which they are shown.
+    pub const ALL: [Self; 7] = [
+        Self::Ingress,
+        Self::IngressClass,
+        Self::Service,
+        Self::EndpointSlice,
+        Self::Secret,
+        Self::ConfigMap,
+        Self::Namespace,
+    ];
+
+    /// The kind's name, as in `kind:`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ingress => "Ingress",
+            Self::IngressClass => "IngressClass",
+            Self::Service => "Service",
+            Self::EndpointSlice => "EndpointSlice",
+            Self::Secret => "Secret",
+            Self::ConfigMap => "ConfigMap",
+            Self::Namespace => "Namespace",
+        }
+    }
+
+    /// The `apiVersion` that is read.
+    pub fn api_version(self) -> &'static str {
+        match self {
+            Self::Ingress | Self::IngressClass => "networking.k8s.io/v1",
+            Self::EndpointSlice => "discovery.k8s.io/v1",
+            Self::Service | Self::Secret | Self::ConfigMap | Self::Namespace => "v1",
+        }
+    }
+
+    /// Whether its objects live in a namespace.
+    pub fn is_namespaced(self) -> bool {
+        !matches!(self, Self::IngressClass | Self::Namespace)
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Object {
+    /// Decodes an object of a kind from the API's JSON.
+    pub fn decode(kind: Kind, value: serde_json::Value) -> Result<Self, DecodeError> {
+        fn typed<T: for<'de> Deserialize<'de>>(
+            value: serde_json::Value,
+        ) -> Result<Arc<T>, DecodeError> {
+            serde_path_to_error::deserialize(value)
+                .map(Arc::new)
+                .map_err(|error| {
+                    let mut pointer = String::new();
+                    for segment in error.path() {
+                        use serde_path_to_error::Segment;
+                        match segment {
+                            Segment::Seq { index } => {
+                                pointer.push('/');
+                                pointer.push_str(&index.to_string());
+                            }
+                            Segment::Map { key } => {
+                                pointer.push('/');
+                                pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                            }
+                            Segment::Enum { .. } | Segment::Unknown => {}
+                        }
+                    }
+                    DecodeError {
+                        pointer,
+                        message: error.into_inner().to_string(),
+                    }
+                })
+        }
+        Ok(match kind {
+            Kind::Ingress => Self::Ingress(typed(value)?),
+            Kind::IngressClass => Self::IngressClass(typed(value)?),
+            Kind::Service => Self::Service(typed(value)?),
+            Kind::EndpointSlice => Self::EndpointSlice(typed(value)?),
+            Kind::Secret => Self::Secret(typed(value)?),
+            Kind::ConfigMap => Self::ConfigMap(typed(value)?),
+            Kind::Namespace => Self::Namespace(typed(value)?),
+        })
+    }
+
+    /// Its identity.
+    pub fn object_ref(&self) -> ObjectRef {
+        match self {
+            Self::Ingress(it) => it.object_ref(),
+            Self::IngressClass(it) => it.object_ref(),
+            Self::Service(it) => it.object_ref(),
+            Self::EndpointSlice(it) => it.object_ref(),
+            Self::Secret(it) => it.object_ref(),
+            Self::ConfigMap(it) => it.object_ref(),
+            Self::Namespace(it) => it.object_ref(),
+        }
+    }
+}
+
+/// Reads a map for which the API may also say `null`.
+fn map_or_null<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<BTreeMap<Arc<str>, Arc<str>>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// Reads a list for which the API may also say `null`.
+fn list_or_null<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}

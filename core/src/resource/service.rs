@@ -1,0 +1,85 @@
+//! Service, `v1`.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::resource::{Meta, list_or_null};
+
+/// A name for a set of endpoints.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default)]
+pub struct Service {
+    #[serde(rename = "metadata")]
+    #[expect(missing_docs, reason = "the same in every kind")]
+    pub meta: Meta,
+    /// What it says.
+    pub spec: ServiceSpec,
+}
+
+/// `spec` of a Service.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceSpec {
+    /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`; absent stands for the first.
+    #[serde(rename = "type")]
+    pub kind: Option<Arc<str>>,
+    /// The virtual address, `None` for a headless Service.
+    #[serde(rename = "clusterIP")]
+    pub cluster_ip: Option<Arc<str>>,
+    /// The name that an `ExternalName` Service stands for.
+    pub external_name: Option<Arc<str>>,
+    /// Its ports.
+    #[serde(deserialize_with = "list_or_null")]
+    pub ports: Vec<ServicePort>,
+}
+
+/// `spec.ports[n]` of a Service.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServicePort {
+    /// The port's name; may be absent if there is one port only.
+    pub name: Option<Arc<str>>,
+    /// The port's number.
+    pub port: i32,
+    /// Where the pods listen; absent stands for `port`.
+    pub target_port: Option<PortRef>,
+    /// `TCP`, `UDP` or `SCTP`; absent stands for the first.
+    pub protocol: Option<Arc<str>>,
+}
+
+/// A port by number or by name (`IntOrString`).
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(untagged)]
+pub enum PortRef {
+    /// By number.
+    Number(i32),
+    /// By name.
+    Name(Arc<str>),
+}
+
+impl Service {
+    /// Whether it stands for a DNS name.
+    pub fn is_external_name(&self) -> bool {
+        self.spec.kind.as_deref() == Some("ExternalName")
+    }
+}
+
+impl ServicePort {
+    /// Where the pods listen.
+    pub fn target(&self) -> PortRef {
+        self.target_port
+            .clone()
+            .unwrap_or(PortRef::Number(self.port))
+    }
+}
+
+impl fmt::Display for PortRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Number(number) => number.fmt(f),
+            Self::Name(name) => name.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! From text to types: the values that configuration keys take.
+//!
+//! A parser knows the notation and nothing of the key; its error says what was expected and what was
+//! found. Nothing resolves while parsing: a reference to a Secret is looked up later.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// A value that a configuration key can have.
+pub trait KeyValue: Clone + fmt::Debug + PartialEq + Sized {
+    /// What may be written, for tables and editors.
+    const SHAPE: Shape;
+
+    /// Reads the user's notation.
+    fn parse(text: &str) -> Result<Self, ValueError>;
+}
+
+/// What may be written for a value.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "shape")]
+pub enum Shape {
+    /// `true` or `false`.
+    Boolean,
+    /// A whole number between two bounds.
+    Integer {
+        /// The lowest.
+        min: i64,
+        /// The highest.
+        max: i64,
+    },
+    /// One of a few words.
+    Choice {
+        /// The words.
+        words: &'static [&'static str],
+    },
+    /// One line of text that follows a grammar.
+    Text {
+        /// The grammar in a few words, such as `a time, such as 30s`.
+        grammar: &'static str,
+    },
+    /// Several lines of text.
+    Lines {
+        /// What a line is.
+        grammar: &'static str,
+    },
+}
+
+/// Why a text is not a value: what is expected, in a noun phrase, and what was found.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("expected {expected}, found `{found}`")]
+pub struct ValueError {
+    /// What is expected, such as `a number from 1 to 65535`.
+    pub expected: String,
+    /// What was found, shortened to what can be shown on one line.
+    pub found: String,
+    /// What to write instead, if that can be guessed.
+    pub help: Option<String>,
+}
+
+impl ValueError {
+    /// An error about a text; control characters are escaped and long texts are cut.
+    pub fn new(expected: impl Into<String>, found: &str) -> Self {
+        Self {
+            expected: expected.into(),
+            found: shown(found),
+            help: None,
+        }
+    }
+
+    /// Adds what to write instead.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+}
+
+/// A text that fits on a line of a message: control characters escaped, at most 80 characters.
+pub fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
+    if text.chars().nth(80).is_some() {
+        shown.push('…');
+    }
+    shown
+}
