@@ -14,10 +14,9 @@ mod secret;
 mod service;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 pub use self::config_map::ConfigMap;
 pub use self::endpoint_slice::{Conditions, Endpoint, EndpointPort, EndpointSlice, TargetRef};
@@ -30,26 +29,8 @@ pub use self::namespace::Namespace;
 pub use self::secret::{Secret, SecretData};
 pub use self::service::{PortRef, Service, ServicePort, ServiceSpec};
 
+pub use crate::origin::Kind;
 use crate::origin::{Field, ObjectRef, Origin};
-
-/// The kinds of objects that are read.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-pub enum Kind {
-    /// `networking.k8s.io/v1` Ingress.
-    Ingress,
-    /// `networking.k8s.io/v1` IngressClass.
-    IngressClass,
-    /// `v1` Service.
-    Service,
-    /// `discovery.k8s.io/v1` EndpointSlice.
-    EndpointSlice,
-    /// `v1` Secret.
-    Secret,
-    /// `v1` ConfigMap.
-    ConfigMap,
-    /// `v1` Namespace.
-    Namespace,
-}
 
 /// `metadata` of an object, as far as it is read.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
@@ -142,52 +123,6 @@ resource!(
     ConfigMap,
     Namespace
 );
-
-impl Kind {
-    /// All kinds, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
-        Self::Ingress,
-        Self::IngressClass,
-        Self::Service,
-        Self::EndpointSlice,
-        Self::Secret,
-        Self::ConfigMap,
-        Self::Namespace,
-    ];
-
-    /// The kind's name, as in `kind:`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ingress => "Ingress",
-            Self::IngressClass => "IngressClass",
-            Self::Service => "Service",
-            Self::EndpointSlice => "EndpointSlice",
-            Self::Secret => "Secret",
-            Self::ConfigMap => "ConfigMap",
-            Self::Namespace => "Namespace",
-        }
-    }
-
-    /// The `apiVersion` that is read.
-    pub fn api_version(self) -> &'static str {
-        match self {
-            Self::Ingress | Self::IngressClass => "networking.k8s.io/v1",
-            Self::EndpointSlice => "discovery.k8s.io/v1",
-            Self::Service | Self::Secret | Self::ConfigMap | Self::Namespace => "v1",
-        }
-    }
-
-    /// Whether its objects live in a namespace.
-    pub fn is_namespaced(self) -> bool {
-        !matches!(self, Self::IngressClass | Self::Namespace)
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
 
 impl Object {
     /// Decodes an object of a kind from the API's JSON.
