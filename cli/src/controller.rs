@@ -1,6 +1,7 @@
 //! The controller: sources → store → reconcile → HAProxy.
 
 mod certificate;
+mod manifests;
 mod pace;
 pub(crate) mod stop;
 mod store;

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use haproxy_ingress_core::diagnostic::Diagnostic;
+use haproxy_ingress_core::manifest::Positions;
 use haproxy_ingress_core::options::Name;
-use haproxy_ingress_core::origin::{Kind, ObjectRef};
+use haproxy_ingress_core::origin::{Kind, ObjectRef, Origin};
 use haproxy_ingress_core::resource::Object;
 use haproxy_ingress_core::snapshot::Snapshot;
 
@@ -43,6 +44,8 @@ pub(crate) enum Change {
         objects: Vec<Object>,
         /// What is wrong with those that are missing.
         findings: Vec<Diagnostic>,
+        /// Where the objects stand, if they were read from texts.
+        positions: Vec<Arc<Positions>>,
     },
     /// An object is there, or is different now.
     Applied(Source, Object),
@@ -68,6 +71,8 @@ struct Layer {
     malformed: BTreeMap<ObjectRef, Diagnostic>,
     /// What is wrong with the source's texts, by scope.
     findings: BTreeMap<Scope, Vec<Diagnostic>>,
+    /// Where objects stand in the source's texts.
+    positions: Vec<Arc<Positions>>,
 }
 
 impl Scope {
@@ -100,7 +105,12 @@ impl Store {
                 scope,
                 objects,
                 findings,
-            } => self.layer(source).list(scope, objects, findings),
+                positions,
+            } => {
+                let layer = self.layer(source);
+                layer.positions = positions;
+                layer.list(scope, objects, findings)
+            }
             Change::Applied(source, object) => {
                 let layer = self.layer(source);
                 let was_malformed = layer.malformed.remove(&object.object_ref()).is_some();
@@ -148,6 +158,13 @@ impl Store {
             let texts = layer.findings.values().flatten();
             layer.malformed.values().chain(texts)
         })
+    }
+
+    /// Where an origin stands, as `file:line:column`, if it was read from a text.
+    pub(crate) fn locate(&self, origin: &Origin) -> Option<String> {
+        let mut positions = self.layers.values().flat_map(|it| &it.positions);
+        let place = positions.find_map(|it| it.locate(origin))?;
+        Some(format!("{}:{}:{}", place.file, place.line, place.column))
     }
 
     fn layer(&mut self, source: Source) -> &mut Layer {
@@ -251,7 +268,7 @@ fn objects(snapshot: &Snapshot) -> impl Iterator<Item = Object> {
 #[cfg(test)]
 mod tests {
     use haproxy_ingress_core::diagnostic::codes::MALFORMED_OBJECT;
-    use haproxy_ingress_core::origin::{Field, Origin};
+    use haproxy_ingress_core::origin::Field;
     use haproxy_ingress_core::resource::Resource as _;
 
     use super::*;
@@ -276,6 +293,7 @@ mod tests {
             scope,
             objects,
             findings: Vec::new(),
+            positions: Vec::new(),
         }
     }
 

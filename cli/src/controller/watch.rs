@@ -226,6 +226,7 @@ impl State {
                     scope: self.feed.scope(),
                     objects,
                     findings: Vec::new(),
+                    positions: Vec::new(),
                 };
                 let malformed = malformed
                     .into_iter()
@@ -269,6 +270,7 @@ impl State {
                 scope: self.feed.scope(),
                 objects: Vec::new(),
                 findings: Vec::new(),
+                positions: Vec::new(),
             });
         }
         if is_new && forbidden {
