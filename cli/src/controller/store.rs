@@ -4,6 +4,7 @@
 //! cluster and an unread one are not the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use haproxy_ingress_core::diagnostic::Diagnostic;
@@ -91,6 +92,19 @@ impl Scope {
     }
 }
 
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Some(kind) => kind.fmt(f)?,
+            None => f.write_str("the manifests")?,
+        }
+        match &self.namespace {
+            Some(namespace) => write!(f, " in {namespace}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Store {
     /// Waits for the list of a scope as well.
     pub(crate) fn await_list(&mut self, source: Source, scope: Scope) {
@@ -129,9 +143,14 @@ impl Store {
         }
     }
 
+    /// Whether every list was complete once.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.awaited().next().is_none()
+    }
+
     /// All objects of this instant, once every list was complete.
     pub(crate) fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        if self.awaited().next().is_some() {
+        if !self.is_complete() {
             return None;
         }
         let mut layers = self.layers.values();
@@ -146,10 +165,8 @@ impl Store {
     }
 
     /// What was not listed yet.
-    pub(crate) fn awaited(&self) -> impl Iterator<Item = (Source, &Scope)> {
-        self.layers
-            .iter()
-            .flat_map(|(source, layer)| layer.awaited.iter().map(|it| (*source, it)))
+    pub(crate) fn awaited(&self) -> impl Iterator<Item = &Scope> {
+        self.layers.values().flat_map(|layer| &layer.awaited)
     }
 
     /// What is wrong with what cannot be read.
