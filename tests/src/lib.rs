@@ -8,3 +8,4 @@ pub mod haproxy;
 pub mod backend;
 pub mod object;
 pub mod terminal;
+pub mod case;
