@@ -7,5 +7,6 @@ pub mod http;
 pub mod haproxy;
 pub mod backend;
 pub mod object;
+pub mod apiserver;
 pub mod terminal;
 pub mod case;
