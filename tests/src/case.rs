@@ -46,9 +46,10 @@ mod update;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use haproxy_ingress_core::compile::{Compiled, compile};
-use haproxy_ingress_core::options::{Name, Options, ParseError, Version};
+use haproxy_ingress_core::options::{DefaultCertificate, Name, Options, ParseError, Version};
 use haproxy_ingress_core::snapshot::Snapshot;
 
 pub use self::input::{Input, PRELUDE};
@@ -226,6 +227,7 @@ impl Settings {
             // What a case is about is seldom the class.
             watch_without_class: true,
             config_map: Some(Name::new("ingress-controller", "haproxy-ingress")),
+            default_certificate: DefaultCertificate::Pem(default_certificate()),
             ..Options::default()
         };
         for (name, value) in &self.0 {
@@ -254,10 +256,8 @@ impl Settings {
                     options.default_backend = Some(value.parse().map_err(told)?);
                 }
                 "default-ssl-certificate" => {
-                    options.default_certificate =
-                        haproxy_ingress_core::options::DefaultCertificate::Secret(
-                            value.parse().map_err(told)?,
-                        );
+                    let secret = value.parse().map_err(told)?;
+                    options.default_certificate = DefaultCertificate::Secret(secret);
                 }
                 "disable-external-name" => options.disable_external_name = yes()?,
                 "now" => {
@@ -347,6 +347,17 @@ impl fmt::Display for Failure {
         }
         Ok(())
     }
+}
+
+/// The certificate for hosts without one: for `ingress.local`, the same in all cases of a run.
+fn default_certificate() -> Arc<str> {
+    static PEM: OnceLock<Arc<str>> = OnceLock::new();
+    let pem = PEM.get_or_init(|| {
+        let names = vec!["ingress.local".to_owned()];
+        let pair = rcgen::generate_simple_self_signed(names).expect("it is the name of a host");
+        format!("{}{}", pair.cert.pem(), pair.signing_key.serialize_pem()).into()
+    });
+    pem.clone()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {
