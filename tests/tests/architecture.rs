@@ -1,6 +1,5 @@
 //! The tree keeps its shape: modules use what stands before them, the engine stays pure, templates
 //! only spell.
-#![expect(clippy::tests_outside_test_module, reason = "the whole file is a test")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
