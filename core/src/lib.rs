@@ -18,6 +18,7 @@ pub mod snapshot;
 pub mod manifest;
 pub mod haproxy;
 pub mod keys;
+pub mod reference;
 pub mod bundle;
 pub mod plan;
 pub mod compile;

@@ -217,7 +217,11 @@ mod tests {
         let mut namespaces: Vec<_> = snapshot.ingresses.keys().map(|it| &it.namespace).collect();
         namespaces.dedup();
         assert_eq!(namespaces.len(), 100);
-        let slice = snapshot.endpoint_slices.values().next().expect("there are 250");
+        let slice = snapshot
+            .endpoint_slices
+            .values()
+            .next()
+            .expect("there are 250");
         assert_eq!(slice.endpoints.len(), 7);
         assert_eq!(Cluster::rich(1).keys.len(), 20);
     }

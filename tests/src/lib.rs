@@ -8,3 +8,5 @@ pub mod haproxy;
 pub mod backend;
 pub mod object;
 pub mod terminal;
+pub mod cluster;
+pub mod tree;

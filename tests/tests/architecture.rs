@@ -2,9 +2,10 @@
 //! only spell.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use haproxy_ingress_tests::tree::{self, read, root};
 
 /// Crates that read or write something, and have no business below `core`.
 const WORLDLY: &[&str] = &[
@@ -62,7 +63,7 @@ const BANNED: &[&str] = &[
 
 #[test]
 fn a_module_of_core_uses_only_what_stands_before_it() {
-    let modules = modules(&read("core/src/lib.rs"));
+    let modules = modules(&read(&root().join("core/src/lib.rs")));
     assert!(modules.len() > 5, "core/src/lib.rs lists {modules:?}");
     let order: BTreeMap<&str, usize> = modules
         .iter()
@@ -82,7 +83,7 @@ fn a_module_of_core_uses_only_what_stands_before_it() {
         let Some(&place) = order.get(own) else {
             panic!("core/src/lib.rs has no module {own}, and {below:?} is below it");
         };
-        for used in uses(&code(&read_path(&file))) {
+        for used in uses(&code(&read(&file))) {
             match order.get(used.as_str()) {
                 Some(&it) if it <= place => {}
                 Some(_) => wrong.push(format!("{} uses {used}", below.display())),
@@ -164,7 +165,7 @@ fn nothing_below_core_reads_or_writes() {
 
 #[test]
 fn the_linter_keeps_core_pure() {
-    let config = read("core/clippy.toml");
+    let config = read(&root().join("core/clippy.toml"));
     let entries: Vec<&str> = config
         .lines()
         .map(str::trim)
@@ -183,7 +184,7 @@ fn the_linter_keeps_core_pure() {
         );
     }
     for file in files(&root().join("core/src"), "rs") {
-        let code = code(&read_path(&file));
+        let code = code(&read(&file));
         for lint in ["disallowed_methods", "disallowed_types"] {
             assert!(
                 !code.contains(lint),
@@ -201,7 +202,7 @@ fn templates_only_spell() {
     assert!(!templates.is_empty(), "no template in {}", folder.display());
     let mut wrong = Vec::new();
     for file in templates {
-        let text = read_path(&file);
+        let text = read(&file);
         for tag in tags(&text) {
             if let Some(why) = more_than_spelling(tag) {
                 wrong.push(format!("{}: {why}: {tag}", file.display()));
@@ -221,7 +222,7 @@ fn templates_only_spell() {
 #[test]
 fn every_file_says_what_it_holds() {
     for file in sources() {
-        let text = read_path(&file);
+        let text = read(&file);
         let shown = file.strip_prefix(root()).unwrap_or(&file).display();
         assert!(
             text.starts_with("//! "),
@@ -412,18 +413,8 @@ fn sources() -> Vec<PathBuf> {
 
 /// The files below a folder whose names end so, in order.
 fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let entries = fs::read_dir(folder)
-        .unwrap_or_else(|error| panic!("cannot read {}: {error}", folder.display()));
-    for entry in entries {
-        let path = entry.expect("a folder can be read to its end").path();
-        if path.is_dir() {
-            found.extend(files(&path, extension));
-        } else if path.extension().is_some_and(|it| it == extension) {
-            found.push(path);
-        }
-    }
-    found.sort();
+    let mut found = tree::files(folder);
+    found.retain(|it| it.extension().is_some_and(|it| it == extension));
     found
 }
 
@@ -440,21 +431,4 @@ fn cargo(arguments: &[&str]) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).expect("cargo prints UTF-8")
-}
-
-fn root() -> PathBuf {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package
-        .parent()
-        .expect("the package is a folder of the project")
-        .to_path_buf()
-}
-
-fn read(path: &str) -> String {
-    read_path(&root().join(path))
-}
-
-fn read_path(path: &Path) -> String {
-    fs::read_to_string(path)
-        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()))
 }
