@@ -2,9 +2,11 @@
 
 use std::any::Any;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Sink};
-use crate::keys::{Block, Layers, REGISTRY};
+use crate::haproxy::DataFile;
+use crate::keys::{Block, Layers, REGISTRY, Source};
 use crate::options::{Options, Version};
 use crate::origin::Origin;
 use crate::snapshot::Snapshot;
@@ -20,6 +22,10 @@ pub struct Cx<'a> {
     pub sink: Sink,
     /// The layers of things that no object writes: the global ConfigMap alone.
     pub global: Layers,
+    /// The global ConfigMap, to be the lowest of other layers.
+    pub global_source: Option<Arc<Source>>,
+    /// Files that effects need beside the main configuration.
+    pub files: Vec<DataFile>,
 }
 
 impl<'a> Cx<'a> {
@@ -31,6 +37,13 @@ impl<'a> Cx<'a> {
             sink: Sink::default(),
             global: Layers::default(),
         }
+    }
+
+    /// Takes the global ConfigMap.
+    pub fn set_global(&mut self, source: Source) {
+        let source = Arc::new(source);
+        self.global = Layers::new([source.clone()]);
+        self.global_source = Some(source);
     }
 
     /// The settings of a block.

@@ -57,8 +57,8 @@ struct Inner {
     sources: Vec<Arc<Source>>,
     /// Whether a source other than the global ConfigMap says anything.
     is_local: bool,
-    /// Blocks that were read, by their place in the registry.
-    read: RefCell<Vec<(usize, Rc<dyn Any>)>>,
+    /// Blocks that were read, at their place in the registry.
+    read: RefCell<Vec<Option<Rc<dyn Any>>>>,
 }
 
 /// Hands out the settings of one block, key after key.
@@ -149,8 +149,8 @@ impl Layers {
 
     /// Reads a block, once for these layers.
     pub(super) fn read(&self, place: usize, sink: &mut Sink) -> Rc<dyn Any> {
-        if let Some(read) = self.0.read.borrow().iter().find(|it| it.0 == place) {
-            return read.1.clone();
+        if let Some(Some(read)) = self.0.read.borrow().get(place) {
+            return read.clone();
         }
         let (block, first) = REGISTRY.blocks[place];
         let mut reader = Reader {
@@ -159,7 +159,11 @@ impl Layers {
             sink,
         };
         let read = (block.read)(&mut reader);
-        self.0.read.borrow_mut().push((place, read.clone()));
+        let mut all = self.0.read.borrow_mut();
+        if all.is_empty() {
+            all.resize(REGISTRY.blocks.len(), None);
+        }
+        all[place] = Some(read.clone());
         read
     }
 }
