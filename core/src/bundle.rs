@@ -9,6 +9,8 @@ use serde::Serialize;
 
 pub use self::source_map::{LineOrigins, SourceMap};
 
+pub use crate::haproxy::Role;
+
 /// Everything that HAProxy reads, as one generation.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Bundle {
@@ -31,26 +33,6 @@ pub struct File {
     pub role: Role,
     /// What is in it.
     pub content: Arc<str>,
-}
-
-/// What a file is for.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// `haproxy.cfg`.
-    Config,
-    /// A map (HAProxy configuration manual, section 7.3.1, converters `map`).
-    Map,
-    /// A list of certificates (`crt-list`).
-    CertificateList,
-    /// A certificate with its private key. Its content is never shown.
-    Certificate,
-    /// A list of addresses or names (`acl -f`).
-    List,
-    /// A whole response (`errorfile`).
-    Response,
-    /// A Lua script.
-    Lua,
 }
 
 /// A part of the main configuration that HAProxy calls a section.

@@ -16,6 +16,8 @@ pub mod value;
 pub mod resource;
 pub mod snapshot;
 pub mod manifest;
+pub mod haproxy;
+pub mod keys;
 pub mod bundle;
 pub mod plan;
 pub mod compile;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use crate::haproxy::ServerState;
 use crate::origin::Origin;
 
 /// What must be done.
@@ -64,18 +65,6 @@ pub enum Command {
     },
 }
 
-/// The administrative state of a server.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ServerState {
-    /// Takes requests.
-    Ready,
-    /// Takes only requests that persistence sends there.
-    Drain,
-    /// Takes nothing.
-    Maint,
-}
-
 /// Why a reload is needed.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Reason {
@@ -97,17 +86,6 @@ pub enum Change {
     Removed,
     /// It differs.
     Changed,
-}
-
-impl ServerState {
-    /// The word of the command.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Drain => "drain",
-            Self::Maint => "maint",
-        }
-    }
 }
 
 impl fmt::Display for Command {

@@ -1,0 +1,3 @@
+//! What holds for every input: one module per subject.
+
+mod manifest;
