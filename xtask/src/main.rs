@@ -8,6 +8,7 @@ mod command;
 mod setup;
 mod menu;
 mod demo;
+mod web;
 
 use std::process::ExitCode;
 
@@ -49,6 +50,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Builds the engine for the browser, and the playground around it.
+    Web(web::Args),
     /// Measures what the design promises.
     Bench {
         /// Passed on, such as the name of a row.
@@ -65,6 +68,8 @@ fn main() -> ExitCode {
         Task::Check => menu::check(),
         Task::Update => menu::update(),
         Task::Generate { check } => menu::generate(check),
+        Task::Web(arguments) => setup::install(&[Tool::Node, Tool::Wasm, Tool::Page])
+            .and_then(|()| web::build(&arguments)),
         Task::Bench { arguments } => menu::bench(&arguments),
     };
     match result {

@@ -71,7 +71,6 @@ pub(crate) fn update() -> Result<()> {
 
 /// Writes, or only compares, the generated part of `docs/`.
 pub(crate) fn generate(check: bool) -> Result<()> {
-    command::run(&mut cargo(&["build", "-p", "haproxy-ingress"]))?;
     let mut generate = cargo(&["test", "-p", "haproxy-ingress-tests", "--test", "reference"]);
     if !check {
         generate.env("UPDATE", "1");
@@ -132,9 +131,12 @@ fn with_haproxy<T: AsRef<str>>(arguments: &[T], haproxy: &Path) -> Result<Comman
         .with_context(|| format!("{} does not run", haproxy.display()))?;
     command::say(version.lines().next().unwrap_or_default());
     let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
-    let mut command = cargo(&arguments);
-    command.env("HAPROXY", haproxy);
-    Ok(command)
+    let mut tests = cargo(&arguments);
+    tests.env("HAPROXY", haproxy).env(
+        "HAPROXY_INGRESS",
+        command::target()?.join("debug/haproxy-ingress"),
+    );
+    Ok(tests)
 }
 
 /// Runs the stages and says at the end how each went.

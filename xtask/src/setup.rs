@@ -87,6 +87,7 @@ pub(crate) fn install(tools: &[Tool]) -> Result<()> {
     for tool in tools {
         match tool {
             Tool::Haproxy28 => haproxy_28::unpack()?,
+            Tool::Node => check_node()?,
             Tool::Page => install_page()?,
             _ => {}
         }
@@ -136,6 +137,24 @@ fn install_packages(packages: &[&str]) -> Result<()> {
     command::run(&mut apt(&["update", "-qq"])?)?;
     let mut install = apt(&["install", "-y", "-qq", "--no-install-recommends"])?;
     command::run(install.args(packages))
+}
+
+/// What the page's tools ask of Node.
+const NODE: (u32, u32) = (20, 19);
+
+/// Older distributions have a Node that is too old, and no other.
+fn check_node() -> Result<()> {
+    let version = command::output(Command::new("node").arg("--version")).unwrap_or_default();
+    let mut numbers = version.trim().trim_start_matches('v').split('.');
+    let mut number = || numbers.next().and_then(|it| it.parse::<u32>().ok());
+    if (number().unwrap_or_default(), number().unwrap_or_default()) < NODE {
+        bail!(
+            "the page needs Node {}.{} or newer, and this is {version:?}: see https://nodejs.org",
+            NODE.0,
+            NODE.1
+        );
+    }
+    Ok(())
 }
 
 /// Whether rustup has the standard library for the browser.
