@@ -10,3 +10,4 @@ pub mod object;
 pub mod terminal;
 pub mod cluster;
 pub mod tree;
+pub mod case;
