@@ -1,5 +1,6 @@
 //! The plain lines of the menu: `test`, `check`, `update`, `generate`, `bench`.
 
+use std::env;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -40,6 +41,7 @@ pub(crate) fn test() -> Result<()> {
                 &setup::haproxy_28()?,
             )?],
         },
+        page()?,
     ];
     run(stages)
 }
@@ -105,6 +107,22 @@ fn style() -> Stage {
     }
 }
 
+/// The playground: built, and then used in a browser.
+fn page() -> Result<Stage> {
+    let mut build = Command::new(env::current_exe()?);
+    build.arg("web");
+    let mut test = Command::new("npm");
+    test.args(["test", "--silent"])
+        .current_dir(command::root().join("web-demo"));
+    if let Some(browser) = setup::browser() {
+        test.env("CHROMIUM", browser);
+    }
+    Ok(Stage {
+        name: "The page in a browser",
+        commands: vec![build, test],
+    })
+}
+
 /// The tests that start HAProxy: all of the package but those that only read the tree. The whole
 /// workspace is named so that nothing is built again with fewer features.
 fn process_tests(option: &'static str) -> Result<Vec<String>> {
@@ -142,6 +160,7 @@ fn with_haproxy<T: AsRef<str>>(arguments: &[T], haproxy: &Path) -> Result<Comman
 /// Runs the stages and says at the end how each went.
 fn run(stages: Vec<Stage>) -> Result<()> {
     let mut summary = Vec::new();
+    let mut passed = 0;
     let mut failed = false;
     for stage in stages {
         if failed {
@@ -159,6 +178,7 @@ fn run(stages: Vec<Stage>) -> Result<()> {
         let mark = if failed {
             command::red("✗")
         } else {
+            passed += 1;
             command::green("✓")
         };
         let seconds = start.elapsed().as_secs();
@@ -166,6 +186,7 @@ fn run(stages: Vec<Stage>) -> Result<()> {
     }
     command::title("Summary");
     println!("{}", summary.join("\n"));
+    println!("stages: {passed} passed, {} failed", u8::from(failed));
     if failed {
         bail!("not everything passed");
     }

@@ -66,7 +66,7 @@ impl Tool {
         Ok(match self {
             _ if !missing => &[],
             Self::Haproxy => &["haproxy"],
-            Self::Curl => &["curl", "ca-certificates"],
+            Self::Curl => &["curl"],
             Self::Browser => &["chromium"],
             Self::Node => &["nodejs", "npm"],
             Self::Wasm => &["rustc-web", "cargo-web", "rust-web-src", "lld-22"],
