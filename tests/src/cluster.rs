@@ -3,7 +3,7 @@
 //! Namespace `team-N` holds `app-N` for an Ingress, its Service and its EndpointSlice. Objects go
 //! through the same decoder as those of the API server, so they weigh in memory what theirs weigh.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use haproxy_ingress_core::resource::{Kind, Object};
 use haproxy_ingress_core::snapshot::Snapshot;
@@ -20,6 +20,8 @@ pub struct Cluster {
     pub paths: &'static [&'static str],
     /// The endpoints of each Service.
     pub endpoints: usize,
+    /// The address of every endpoint, for a cluster that shall serve something.
+    pub upstream: Option<SocketAddr>,
     /// Configuration keys on each Ingress, without their prefix.
     pub keys: &'static [(&'static str, &'static str)],
 }
@@ -63,6 +65,7 @@ impl Cluster {
             namespaces: 100,
             paths: &["/", "/api"],
             endpoints: 3,
+            upstream: None,
             keys: FEW_KEYS,
         }
     }
@@ -165,13 +168,18 @@ impl Cluster {
         let endpoints: Vec<Value> = (0..self.endpoints)
             .map(|index| {
                 let generation = if index == 0 { generation } else { 0 };
+                let address = match self.upstream {
+                    Some(it) => it.ip(),
+                    None => address(number, index, generation).into(),
+                };
                 json!({
-                    "addresses": [address(number, index, generation).to_string()],
+                    "addresses": [address.to_string()],
                     "conditions": { "ready": true },
                     "targetRef": { "kind": "Pod", "name": format!("{name}-{index}") },
                 })
             })
             .collect();
+        let port = self.upstream.map_or(8080, |it| it.port());
         let mut metadata = self.metadata(number, &format!("{name}-x1"));
         metadata["labels"] = json!({ "kubernetes.io/service-name": name });
         decoded(
@@ -179,7 +187,7 @@ impl Cluster {
             json!({
                 "metadata": metadata,
                 "addressType": "IPv4",
-                "ports": [{ "name": "http", "port": 8080, "protocol": "TCP" }],
+                "ports": [{ "name": "http", "port": port, "protocol": "TCP" }],
                 "endpoints": endpoints,
             }),
         )
