@@ -5,9 +5,7 @@ mod source_map;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
-
-pub use self::source_map::{LineOrigins, SourceMap};
+pub use self::source_map::SourceMap;
 
 pub use crate::haproxy::Role;
 
@@ -46,6 +44,8 @@ pub struct Section {
     pub lines: u32,
     /// A digest of its text.
     pub digest: u64,
+    /// A digest of its text without its servers, whose state can be changed while HAProxy runs.
+    pub frame: u64,
 }
 
 impl Bundle {
