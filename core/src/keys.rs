@@ -15,6 +15,7 @@ mod check;
 mod cx;
 mod read;
 
+pub mod path_type;
 pub mod timeout;
 
 use std::any::Any;
@@ -33,7 +34,7 @@ pub use crate::origin::Setting;
 use crate::value::Shape;
 
 /// All families, in the order of the reference. Their order has no influence on a configuration.
-pub static FAMILIES: &[Family] = &[timeout::FAMILY];
+pub static FAMILIES: &[Family] = &[path_type::FAMILY, timeout::FAMILY];
 
 /// A section of the reference: keys that belong together.
 #[derive(Debug)]
@@ -139,6 +140,7 @@ macro_rules! keys {
         }
     ) => {
         $(#[$meta])*
+        #[doc = concat!("Keys of the scope ", stringify!($scope), ", read.")]
         #[derive(Clone, Debug, PartialEq)]
         pub struct $block { $( $(#[doc = $doc])+ pub $field: $crate::keys::keys!(@type $type $(, $default)?) ),+ }
 

@@ -3,6 +3,7 @@
 //! A parser knows the notation and nothing of the key; its error says what was expected and what was
 //! found. Nothing resolves while parsing: a reference to a Secret is looked up later.
 
+pub mod certificate;
 pub mod duration;
 pub mod header;
 pub mod hostname;

@@ -99,7 +99,7 @@ fn change(size: usize, change: impl Fn(&Cluster, &mut Snapshot)) -> (f64, Plan) 
         },
         |after| {
             let wanted = compile(after, &options, Some(&running));
-            Plan::between(&running, &wanted)
+            Plan::between(Some(&running), &wanted)
         },
     )
 }
