@@ -96,13 +96,6 @@ impl Playground {
         diagnostics.extend(compiled.diagnostics.iter().cloned());
         let diagnostics = diagnostics.into_sorted();
         let bundle = &compiled.bundle;
-        let plan = match &self.running {
-            None => dto::Plan::Start,
-            Some(running) => dto::Plan::new(
-                &core::plan::Plan::between(&running.bundle, bundle),
-                &mut origins,
-            ),
-        };
         dto::Output {
             parsed: !diagnostics.iter().any(|it| *it.code == INVALID_YAML),
             objects: input.manifests.objects.len(),
@@ -118,7 +111,7 @@ impl Playground {
                 .iter()
                 .map(|it| dto::Diagnostic::new(it, &mut origins))
                 .collect(),
-            plan,
+            plan: dto::Plan::Start,
             secrets: input
                 .snapshot
                 .secrets
