@@ -15,6 +15,7 @@ mod check;
 mod cx;
 mod read;
 
+<<<<<<< HEAD
 pub mod allowlist;
 pub mod backend_protocol;
 pub mod balance_algorithm;
@@ -25,6 +26,9 @@ pub mod hsts;
 pub mod proxy_body_size;
 pub mod proxy_protocol;
 pub mod rewrite_target;
+=======
+pub mod path_type;
+>>>>>>> main
 pub mod timeout;
 
 use std::any::Any;
@@ -43,6 +47,7 @@ pub use crate::origin::Setting;
 use crate::value::Shape;
 
 /// All families, in the order of the reference. Their order has no influence on a configuration.
+<<<<<<< HEAD
 pub static FAMILIES: &[Family] = &[
     allowlist::FAMILY,
     backend_protocol::FAMILY,
@@ -56,6 +61,9 @@ pub static FAMILIES: &[Family] = &[
     rewrite_target::FAMILY,
     timeout::FAMILY,
 ];
+=======
+pub static FAMILIES: &[Family] = &[path_type::FAMILY, timeout::FAMILY];
+>>>>>>> main
 
 /// A section of the reference: keys that belong together.
 #[derive(Debug)]
@@ -161,7 +169,11 @@ macro_rules! keys {
         }
     ) => {
         $(#[$meta])*
+<<<<<<< HEAD
         #[doc = concat!("Settings of the scope ", stringify!($scope), ", one field per key.")]
+=======
+        #[doc = concat!("Keys of the scope ", stringify!($scope), ", read.")]
+>>>>>>> main
         #[derive(Clone, Debug, PartialEq)]
         pub struct $block { $( $(#[doc = $doc])+ pub $field: $crate::keys::keys!(@type $type $(, $default)?) ),+ }
 

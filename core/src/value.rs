@@ -4,6 +4,7 @@
 //! found. Nothing resolves while parsing: a reference to a Secret is looked up later.
 
 pub mod balance;
+pub mod certificate;
 pub mod duration;
 pub mod header;
 pub mod hostname;
