@@ -15,7 +15,6 @@ mod check;
 mod cx;
 mod read;
 
-<<<<<<< HEAD
 pub mod allowlist;
 pub mod backend_protocol;
 pub mod balance_algorithm;
@@ -23,12 +22,10 @@ pub mod configuration_snippet;
 pub mod cors;
 pub mod headers;
 pub mod hsts;
+pub mod path_type;
 pub mod proxy_body_size;
 pub mod proxy_protocol;
 pub mod rewrite_target;
-=======
-pub mod path_type;
->>>>>>> main
 pub mod timeout;
 
 use std::any::Any;
@@ -47,7 +44,6 @@ pub use crate::origin::Setting;
 use crate::value::Shape;
 
 /// All families, in the order of the reference. Their order has no influence on a configuration.
-<<<<<<< HEAD
 pub static FAMILIES: &[Family] = &[
     allowlist::FAMILY,
     backend_protocol::FAMILY,
@@ -56,14 +52,12 @@ pub static FAMILIES: &[Family] = &[
     cors::FAMILY,
     headers::FAMILY,
     hsts::FAMILY,
+    path_type::FAMILY,
     proxy_body_size::FAMILY,
     proxy_protocol::FAMILY,
     rewrite_target::FAMILY,
     timeout::FAMILY,
 ];
-=======
-pub static FAMILIES: &[Family] = &[path_type::FAMILY, timeout::FAMILY];
->>>>>>> main
 
 /// A section of the reference: keys that belong together.
 #[derive(Debug)]
@@ -169,11 +163,7 @@ macro_rules! keys {
         }
     ) => {
         $(#[$meta])*
-<<<<<<< HEAD
         #[doc = concat!("Settings of the scope ", stringify!($scope), ", one field per key.")]
-=======
-        #[doc = concat!("Keys of the scope ", stringify!($scope), ", read.")]
->>>>>>> main
         #[derive(Clone, Debug, PartialEq)]
         pub struct $block { $( $(#[doc = $doc])+ pub $field: $crate::keys::keys!(@type $type $(, $default)?) ),+ }
 
