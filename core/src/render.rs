@@ -152,7 +152,7 @@ fn sections(
                 .any(|path| config.paths[*path].redirect_to.is_none());
         if is_reached {
             output.section(&template_of_backend, &it.owners, |cx| {
-                backend::fill(it, config, options, cx)
+                backend::fill(it, config, options, cx);
             })?;
         }
     }

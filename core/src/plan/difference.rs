@@ -180,9 +180,9 @@ fn files(running: &Compiled, wanted: &Compiled, reasons: &mut Vec<Reason>) {
             None => add(new, Change::Added),
         }
     }
-    before
-        .into_values()
-        .for_each(|old| add(old, Change::Removed));
+    for old in before.into_values() {
+        add(old, Change::Removed);
+    }
 }
 
 fn lines<'a>(section: &Section, compiled: &'a Compiled) -> impl Iterator<Item = &'a str> {
