@@ -14,6 +14,8 @@ pub struct Frontend {
     pub name: Arc<str>,
     /// Whether it speaks TLS.
     pub kind: FrontendKind,
+    /// Its port, of which the default `bind` is made.
+    pub port: Setting<u16>,
     /// What stands behind `bind`, before the options that the kind needs.
     pub bind: Part,
     /// Who wants the PROXY protocol to be spoken by clients, if anybody does.
@@ -24,6 +26,10 @@ pub struct Frontend {
     pub redirect_from_code: Option<Setting<RedirectCode>>,
     /// Status of `redirect-to`.
     pub redirect_to_code: Option<Setting<RedirectCode>>,
+    /// How requests find their path, in order.
+    pub routing: Vec<Part>,
+    /// The file with its certificates, for a frontend that speaks TLS.
+    pub certificates: Option<Part>,
     /// Lines of an operator in front of all rules.
     pub early: Option<Setting<Snippet>>,
     /// Lines of an operator before the backend is chosen.

@@ -1,3 +1,4 @@
 //! What holds for every input: one module per subject.
 
+mod certificate;
 mod manifest;
