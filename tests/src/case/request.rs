@@ -10,7 +10,7 @@ use haproxy_ingress_core::snapshot::Snapshot;
 
 use crate::backend::Backend;
 use crate::case::{Case, Failure, Input};
-use crate::haproxy::{Folder, Haproxy, free_port, wait_for_port};
+use crate::haproxy::{Folder, Haproxy, free_port};
 use crate::http::{Connection, Request, Response};
 
 /// A request and what must come back.
@@ -238,7 +238,7 @@ impl Stage {
             .wait_until_ready()
             .map_err(|output| format!("HAProxy does not start:\n{output}"))?;
         Ok(Self {
-            http: wait_for_port(http),
+            http: SocketAddr::from((Ipv4Addr::LOCALHOST, http)),
             https: SocketAddr::from((Ipv4Addr::LOCALHOST, https)),
             _backends: backends,
             _running: running,
