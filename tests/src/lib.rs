@@ -10,3 +10,4 @@ pub mod object;
 pub mod apiserver;
 pub mod terminal;
 pub mod case;
+pub mod stage;
