@@ -54,16 +54,17 @@ fn frontend_layers(table: &Table, cx: &Cx<'_>) -> Layers {
     if table.class_sources.is_empty() {
         return cx.global.clone();
     }
-    Layers::new(table.class_sources.iter().cloned().chain(cx.global_source.clone()))
+    Layers::new(
+        table
+            .class_sources
+            .iter()
+            .cloned()
+            .chain(cx.global_source.clone()),
+    )
 }
 
 /// Hosts with what is asked of them as a whole.
-fn hosts(
-    table: &Table,
-    certificates: &mut Certificates,
-    config: &mut Config,
-    cx: &mut Cx<'_>,
-) {
+fn hosts(table: &Table, certificates: &mut Certificates, config: &mut Config, cx: &mut Cx<'_>) {
     let effects: Vec<_> = (0..REGISTRY.blocks.len())
         .filter_map(|place| match REGISTRY.blocks[place].0.effect {
             Effect::Host(effect) => Some((place, effect)),
@@ -74,7 +75,13 @@ fn hosts(
         let layers = if entry.sources.is_empty() {
             cx.global.clone()
         } else {
-            Layers::new(entry.sources.iter().cloned().chain(cx.global_source.clone()))
+            Layers::new(
+                entry
+                    .sources
+                    .iter()
+                    .cloned()
+                    .chain(cx.global_source.clone()),
+            )
         };
         let mut host = Host {
             name: Arc::clone(name),

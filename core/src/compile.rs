@@ -1,25 +1,13 @@
 //! The pipeline: resources → routes → model → text.
 
 use crate::assemble::{self, Place, Places};
-use crate::bundle::Bundle;
-use crate::diagnostic::Diagnostic;
+pub use crate::bundle::Compiled;
 use crate::haproxy::Config;
 use crate::ingest;
 use crate::keys::Cx;
 use crate::options::Options;
 use crate::render;
 use crate::snapshot::Snapshot;
-
-/// The result of a compilation: the best configuration there is, and what is wrong with the input.
-#[derive(Clone, Debug, Default)]
-pub struct Compiled {
-    /// Everything that HAProxy reads.
-    pub bundle: Bundle,
-    /// Everything that users should know, errors first.
-    pub diagnostics: Vec<Diagnostic>,
-    /// Where every server stands.
-    pub places: Places,
-}
 
 /// Compiles a snapshot. Never fails: what cannot be used is left out and reported.
 ///
@@ -42,7 +30,11 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Compile
     let none = Places::new();
     let config = assemble::assemble(&table, previous.map_or(&none, |it| &it.places), &mut cx);
     let bundle = render::render(&config, &mut cx);
-    Compiled { bundle, diagnostics: cx.sink.into_sorted(), places: places(&config) }
+    Compiled {
+        bundle,
+        diagnostics: cx.sink.into_sorted(),
+        places: places(&config),
+    }
 }
 
 /// Where every server of a configuration stands.

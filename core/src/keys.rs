@@ -15,6 +15,17 @@ mod check;
 mod cx;
 mod read;
 
+pub mod allowlist;
+pub mod backend_protocol;
+pub mod balance_algorithm;
+pub mod configuration_snippet;
+pub mod cors;
+pub mod headers;
+pub mod hsts;
+pub mod path_type;
+pub mod proxy_body_size;
+pub mod proxy_protocol;
+pub mod rewrite_target;
 pub mod timeout;
 
 use std::any::Any;
@@ -33,7 +44,20 @@ pub use crate::origin::Setting;
 use crate::value::Shape;
 
 /// All families, in the order of the reference. Their order has no influence on a configuration.
-pub static FAMILIES: &[Family] = &[timeout::FAMILY];
+pub static FAMILIES: &[Family] = &[
+    allowlist::FAMILY,
+    backend_protocol::FAMILY,
+    balance_algorithm::FAMILY,
+    configuration_snippet::FAMILY,
+    cors::FAMILY,
+    headers::FAMILY,
+    hsts::FAMILY,
+    path_type::FAMILY,
+    proxy_body_size::FAMILY,
+    proxy_protocol::FAMILY,
+    rewrite_target::FAMILY,
+    timeout::FAMILY,
+];
 
 /// A section of the reference: keys that belong together.
 #[derive(Debug)]
@@ -139,6 +163,7 @@ macro_rules! keys {
         }
     ) => {
         $(#[$meta])*
+        #[doc = concat!("Settings of the scope ", stringify!($scope), ", one field per key.")]
         #[derive(Clone, Debug, PartialEq)]
         pub struct $block { $( $(#[doc = $doc])+ pub $field: $crate::keys::keys!(@type $type $(, $default)?) ),+ }
 
@@ -254,8 +279,7 @@ impl Registry {
         let first = self
             .find(B::KEYS[0].name)
             .expect("a family names the block");
-        self.blocks
-            .binary_search_by_key(&first, |it| it.1)
-            .expect("the first key of a block")
+        // A block without keys stands in front of the one that begins at the same key.
+        self.blocks.partition_point(|it| it.1 <= first) - 1
     }
 }

@@ -60,7 +60,9 @@ pub fn render(config: &Config, cx: &mut Cx<'_>) -> Bundle {
 fn built_in() -> Environment<'static> {
     let mut environment = environment::environment();
     for (name, source) in TEMPLATES {
-        environment.add_template(name, source).expect("a test compiles every built-in template");
+        environment
+            .add_template(name, source)
+            .expect("a test compiles every built-in template");
     }
     environment
 }
@@ -83,12 +85,20 @@ fn sections(
     let engine = |reason| [Origin::Engine(reason)];
     let template = |name| environment.get_template(name);
     output.text(HEAD, &engine("every file says who writes it"));
-    output.section(&template("global.j2")?, &engine("what HAProxy needs to be driven"), |cx| {
-        global(config, options, cx);
-    })?;
-    output.section(&template("defaults.j2")?, &engine("what every proxy has"), |cx| {
-        defaults(config, options, cx);
-    })?;
+    output.section(
+        &template("global.j2")?,
+        &engine("what HAProxy needs to be driven"),
+        |cx| {
+            global(config, options, cx);
+        },
+    )?;
+    output.section(
+        &template("defaults.j2")?,
+        &engine("what every proxy has"),
+        |cx| {
+            defaults(config, options, cx);
+        },
+    )?;
     if let Some(sections) = &config.sections {
         let mut text = String::new();
         for line in sections.value.lines() {
@@ -98,17 +108,25 @@ fn sections(
         output.text(&text, std::slice::from_ref(&sections.origin));
     }
     if let Some(bind) = stats_bind(config) {
-        output.section(&template("stats.j2")?, &engine("the page of statistics"), |cx| {
-            cx.part("bind", Some(&bind));
-            cx.part("auth", config.stats.auth.as_ref());
-            proxy_snippet("stats", config, cx);
-        })?;
+        output.section(
+            &template("stats.j2")?,
+            &engine("the page of statistics"),
+            |cx| {
+                cx.part("bind", Some(&bind));
+                cx.part("auth", config.stats.auth.as_ref());
+                proxy_snippet("stats", config, cx);
+            },
+        )?;
     }
     if let Some(bind) = &config.ports.healthz {
-        output.section(&template("healthz.j2")?, &engine("the check of HAProxy's health"), |cx| {
-            cx.part("bind", Some(bind));
-            proxy_snippet("healthz", config, cx);
-        })?;
+        output.section(
+            &template("healthz.j2")?,
+            &engine("the check of HAProxy's health"),
+            |cx| {
+                cx.part("bind", Some(bind));
+                proxy_snippet("healthz", config, cx);
+            },
+        )?;
     }
     if let Some(bind) = &config.ports.prometheus {
         let owner = [bind.origin.clone()];
@@ -119,18 +137,38 @@ fn sections(
     }
     let frontend = template("frontend.j2")?;
     for it in &config.frontends {
-        output.section(&frontend, &[it.owner()], |cx| self::frontend(it, config, cx))?;
+        output.section(&frontend, &[it.owner()], |cx| {
+            self::frontend(it, config, cx);
+        })?;
     }
     let template_of_backend = template("backend.j2")?;
     let mut backends: Vec<_> = config.backends.iter().enumerate().collect();
     backends.sort_by(|a, b| a.1.name.cmp(&b.1.name));
     for (place, it) in backends {
         let is_reached = config.default_backend == Some(place)
-            || it.paths.iter().any(|path| config.paths[*path].redirect_to.is_none());
+            || it
+                .paths
+                .iter()
+                .any(|path| config.paths[*path].redirect_to.is_none());
         if is_reached {
-            output.section(&template_of_backend, &it.owners, |cx| backend::fill(it, config, options, cx))?;
+            output.section(&template_of_backend, &it.owners, |cx| {
+                backend::fill(it, config, options, cx);
+            })?;
         }
     }
+    internal_backends(config, environment, &mut output)?;
+    output.text(TAIL, &engine("a file without this line was cut"));
+    Ok(output)
+}
+
+/// The backends that answer without a server.
+fn internal_backends(
+    config: &Config,
+    environment: &Environment<'_>,
+    output: &mut Output,
+) -> Result<(), minijinja::Error> {
+    let engine = |reason| [Origin::Engine(reason)];
+    let template = |name| environment.get_template(name);
     if has_ssl_redirect(config) {
         let reason = engine("plain requests are sent to TLS");
         output.section(&template("redirect_https.j2")?, &reason, |cx| {
@@ -157,20 +195,27 @@ fn sections(
         }
         proxy_snippet("_error404", config, cx);
     })?;
-    output.text(TAIL, &engine("a file without this line was cut"));
-    Ok(output)
+    Ok(())
 }
 
 /// All files of a rendered configuration.
 fn bundle(output: Output, config: &Config, options: &Options) -> Bundle {
-    let Output { text, sections, source_map } = output;
+    let Output {
+        text,
+        sections,
+        source_map,
+    } = output;
     let real = |path: &str| format!("{}{path}", options.prefix);
     let mut files: Vec<File> = config
         .files
         .iter()
         .map(|it| File {
             path: real(&it.path).into(),
-            mode: if it.role == Role::Certificate { 0o600 } else { 0o644 },
+            mode: if it.role == Role::Certificate {
+                0o600
+            } else {
+                0o644
+            },
             role: it.role,
             content: match it.role {
                 Role::Map | Role::List | Role::CertificateList => {
@@ -180,18 +225,30 @@ fn bundle(output: Output, config: &Config, options: &Options) -> Bundle {
             },
         })
         .collect();
-    files.extend(backend::error_files(config).into_iter().map(|(path, content)| File {
-        path: real(&path).into(),
-        mode: 0o644,
-        role: Role::Response,
-        content: content.into(),
-    }));
+    files.extend(
+        backend::error_files(config)
+            .into_iter()
+            .map(|(path, content)| File {
+                path: real(&path).into(),
+                mode: 0o644,
+                role: Role::Response,
+                content: content.into(),
+            }),
+    );
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files.dedup_by(|a, b| a.path == b.path);
-    let main =
-        File { path: real(CONFIG_PATH).into(), mode: 0o644, role: Role::Config, content: text.into() };
+    let main = File {
+        path: real(CONFIG_PATH).into(),
+        mode: 0o644,
+        role: Role::Config,
+        content: text.into(),
+    };
     files.insert(0, main);
-    Bundle { files, sections, source_map }
+    Bundle {
+        files,
+        sections,
+        source_map,
+    }
 }
 
 fn global(config: &Config, options: &Options, cx: &mut Context<'_>) {
@@ -203,7 +260,10 @@ fn global(config: &Config, options: &Options, cx: &mut Context<'_>) {
     let path = |it: &str| Line::default().text(&format!("{}{it}", options.prefix));
     cx.line("socket", &path("/var/run/haproxy/admin.sock"));
     let timeout = Line::default().text(&format!("{}s", options.connection_timeout.max(1)));
-    cx.part("stats_timeout", Some(&Setting::new(timeout, Origin::Flag("connection-timeout"))));
+    cx.part(
+        "stats_timeout",
+        Some(&Setting::new(timeout, Origin::Flag("connection-timeout"))),
+    );
     cx.part("nbthread", global.nbthread.as_ref());
     cx.part("max_connections", global.max_connections.as_ref());
     cx.part("hard_stop_after", global.hard_stop_after.as_ref());
@@ -220,7 +280,10 @@ fn defaults(config: &Config, options: &Options, cx: &mut Context<'_>) {
     cx.part("max_connections", defaults.max_connections.as_ref());
     cx.part("balance", defaults.balance.as_ref());
     cx.lines("timeouts", by_name(&defaults.timeouts));
-    cx.lines("error_files", backend::error_file_lines("global", &defaults.error_files, options));
+    cx.lines(
+        "error_files",
+        backend::error_file_lines("global", &defaults.error_files, options),
+    );
     snippet("snippet", defaults.snippet.as_ref(), cx);
 }
 
@@ -269,7 +332,11 @@ fn trust(frontend: &Frontend, config: &Config) -> Vec<Part> {
     let trust = &config.trust;
     let engine = Origin::Engine("what backends are told about the client");
     let mut lines = Vec::new();
-    let scheme = if frontend.kind == FrontendKind::Https { "https" } else { "http" };
+    let scheme = if frontend.kind == FrontendKind::Https {
+        "https"
+    } else {
+        "http"
+    };
     let proto = Line::keyword("http-request set-header X-Forwarded-Proto").and(scheme);
     lines.push(Setting::new(proto, engine.clone()));
     let origin = trust.forwarded_for_origin.clone().unwrap_or(engine);
@@ -308,11 +375,14 @@ fn choice(frontend: &Frontend, config: &Config) -> Vec<Part> {
     let mut lines = Vec::new();
     let engine = Origin::Engine("which backend a request goes to");
     if frontend.kind == FrontendKind::Http && has_ssl_redirect(config) {
-        let mut line = Line::keyword(
-            "use_backend _redirect_https if { var(txn.route),field(3,/) -m sub s }",
-        );
+        let mut line =
+            Line::keyword("use_backend _redirect_https if { var(txn.route),field(3,/) -m sub s }");
         let mut origin = engine.clone();
-        if let Some(exempt) = config.redirects.ssl_exempt.as_ref().filter(|it| !it.value.is_empty())
+        if let Some(exempt) = config
+            .redirects
+            .ssl_exempt
+            .as_ref()
+            .filter(|it| !it.value.is_empty())
         {
             line = line.line(&assemble::unless_begins(&exempt.value));
             origin = exempt.origin.clone();
@@ -335,7 +405,10 @@ fn choice(frontend: &Frontend, config: &Config) -> Vec<Part> {
 }
 
 fn has_ssl_redirect(config: &Config) -> bool {
-    config.paths.iter().any(|it| it.ssl_redirect.is_some() && it.redirect_to.is_none())
+    config
+        .paths
+        .iter()
+        .any(|it| it.ssl_redirect.is_some() && it.redirect_to.is_none())
 }
 
 /// Lines of the operator for a proxy by its name.
@@ -352,10 +425,15 @@ fn by_name<'a>(
     parts: &'a std::collections::BTreeMap<&'static str, Part>,
 ) -> impl Iterator<Item = (Line, &'a [Origin])> {
     parts.iter().map(|(name, it)| {
-        (Line::keyword(name).line(&it.value), std::slice::from_ref(&it.origin))
+        (
+            Line::keyword(name).line(&it.value),
+            std::slice::from_ref(&it.origin),
+        )
     })
 }
 
 fn parts(parts: &[Part]) -> impl Iterator<Item = (Line, &[Origin])> {
-    parts.iter().map(|it| (it.value.clone(), std::slice::from_ref(&it.origin)))
+    parts
+        .iter()
+        .map(|it| (it.value.clone(), std::slice::from_ref(&it.origin)))
 }

@@ -3,14 +3,24 @@
 //! A parser knows the notation and nothing of the key; its error says what was expected and what was
 //! found. Nothing resolves while parsing: a reference to a Secret is looked up later.
 
+pub mod balance;
+pub mod certificate;
 pub mod duration;
 pub mod header;
 pub mod hostname;
+pub mod items;
 pub mod location;
+pub mod log_format;
+pub mod network;
 pub mod number;
 pub mod regex;
 pub mod response;
+pub mod rewrite;
+pub mod sections;
+pub mod size;
 pub mod text;
+pub mod tokens;
+pub mod web_origin;
 
 use std::fmt;
 

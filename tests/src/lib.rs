@@ -9,5 +9,7 @@ pub mod backend;
 pub mod object;
 pub mod apiserver;
 pub mod terminal;
+pub mod cluster;
+pub mod tree;
 pub mod case;
 pub mod stage;

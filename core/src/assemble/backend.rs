@@ -17,17 +17,17 @@ type Signature = Vec<(u16, Arc<str>)>;
 type Known = BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Vec<(Signature, usize)>>;
 
 /// Backends while they are made.
-struct Backends<'a> {
+struct Backends<'s, 'p> {
     known: Known,
-    slices: Slices<'a>,
-    places: &'a Places,
+    slices: Slices<'s>,
+    places: &'p Places,
     effects: Vec<(usize, BackendEffect)>,
 }
 
 type BackendEffect = fn(&dyn std::any::Any, &mut Backend, &mut Cx<'_>);
 
 /// Adds all paths and their backends.
-pub(super) fn add<'a>(table: &Table, places: &'a Places, config: &mut Config, cx: &mut Cx<'a>) {
+pub(super) fn add(table: &Table, places: &Places, config: &mut Config, cx: &mut Cx<'_>) {
     let blocks = || REGISTRY.blocks.iter().enumerate();
     let mut backends = Backends {
         known: Known::new(),
@@ -48,7 +48,9 @@ pub(super) fn add<'a>(table: &Table, places: &'a Places, config: &mut Config, cx
         .collect();
     for entry in &table.entries {
         let backend = backends.of(&entry.target, &entry.layers, &entry.origin, config, cx);
-        let Some(host) = config.hosts.get_mut(&entry.host) else { continue };
+        let Some(host) = config.hosts.get_mut(&entry.host) else {
+            continue;
+        };
         let place = config.paths.len();
         let model = &mut config.backends[backend];
         model.paths.push(place);
@@ -82,7 +84,7 @@ fn path(entry: &Entry, backend: usize, number: usize) -> Path {
     }
 }
 
-impl Backends<'_> {
+impl Backends<'_, '_> {
     /// The backend of a target, made when it is first asked for. A Service whose paths want different
     /// things of their backend is split, so that no Ingress acts on another one's requests.
     fn of(
@@ -94,7 +96,11 @@ impl Backends<'_> {
         cx: &mut Cx<'_>,
     ) -> usize {
         let signature = layers.winners(|it| REGISTRY.key(it).scope == Scope::Backend);
-        let key = (target.namespace.clone(), target.service.clone(), target.label.clone());
+        let key = (
+            target.namespace.clone(),
+            target.service.clone(),
+            target.label.clone(),
+        );
         let known = self.known.entry(key).or_default();
         if let Some((_, place)) = known.iter().find(|it| it.0 == signature) {
             let owners = &mut config.backends[*place].owners;
@@ -135,11 +141,16 @@ fn unused_name(
     if !is_used(&name) {
         return name;
     }
-    let owner = origin.object().map_or_else(|| "operator".into(), |it| it.name.clone());
-    // One Ingress can split a Service more than once, with other Services' annotations in between.
-    std::iter::once(owner.to_string())
-        .chain((2..).map(|number| format!("{owner}.{number}")))
-        .map(|split| names::backend(target, Some(&split)))
+    let owner = origin
+        .object()
+        .map_or_else(|| "operator".into(), |it| it.name.clone());
+    // One Ingress can split a Service more than once, with other Services' annotations in between;
+    // of one more name than there are backends, one is free.
+    (1..known.len() + 2)
+        .map(|number| match number {
+            1 => names::backend(target, Some(&owner)),
+            _ => names::backend(target, Some(&format!("{owner}.{number}"))),
+        })
         .find(|it| !is_used(it))
-        .expect("one of infinitely many names is free")
+        .expect("there are more names than backends")
 }

@@ -39,17 +39,27 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
         }
         let path = names::certificate_list(&frontend.name);
         let real = names::real(&path, cx.options);
-        frontend.certificates =
-            Some(Setting::new(Line::default().text(&real), default.origin.clone()));
+        frontend.certificates = Some(Setting::new(
+            Line::default().text(&real),
+            default.origin.clone(),
+        ));
         let hosts = config.hosts.values();
         let (text, origins) = list(hosts, &default.value, cx);
-        config.files.push(DataFile { path, role: Role::CertificateList, text, origins });
+        config.files.push(DataFile {
+            path,
+            role: Role::CertificateList,
+            text,
+            origins,
+        });
     }
     if let Some(reference) = config.stats.certificate_secret.take() {
         let name = reference.value.clone();
         let file = certificates.file(&name, None, &reference.origin, cx);
         config.stats.certificate = file.map(|it| {
-            Setting::new(Line::default().text(&names::real(&it, cx.options)), reference.origin)
+            Setting::new(
+                Line::default().text(&names::real(&it, cx.options)),
+                reference.origin,
+            )
         });
     }
 }
@@ -65,8 +75,12 @@ fn default_certificate(
     if let Some((file, tls)) = any.and_then(|it| Some((it.certificate.as_ref()?, it))) {
         return Setting::new(names::real(file, cx.options), tls.origin.clone());
     }
-    let generated =
-        || Setting::new(names::real(GENERATED, cx.options), Origin::Engine("default certificate"));
+    let generated = || {
+        Setting::new(
+            names::real(GENERATED, cx.options),
+            Origin::Engine("default certificate"),
+        )
+    };
     match cx.options.default_certificate.clone() {
         DefaultCertificate::File(path) => Setting::new(path, flag),
         DefaultCertificate::Secret(name) => match certificates.file(&name, None, &flag, cx) {
@@ -96,13 +110,18 @@ fn list<'a>(
     let mut origins = Vec::new();
     let mut lines: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
     for host in hosts {
-        let Some(tls) = host.tls.as_ref().filter(|_| !host.name.is_empty()) else { continue };
+        let Some(tls) = host.tls.as_ref().filter(|_| !host.name.is_empty()) else {
+            continue;
+        };
         let file = match &tls.certificate {
             Some(file) => names::real(file, cx.options),
             None => default.to_owned(),
         };
-        let options: Vec<_> =
-            host.tls_options.iter().map(|(name, it)| format!("{name} {}", it.value)).collect();
+        let options: Vec<_> = host
+            .tls_options
+            .iter()
+            .map(|(name, it)| format!("{name} {}", it.value))
+            .collect();
         if file == default && options.is_empty() {
             continue;
         }

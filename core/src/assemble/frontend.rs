@@ -12,10 +12,22 @@ use crate::value::text::Line;
 pub(super) fn add(layers: &Layers, table: &Table, config: &mut Config, cx: &mut Cx<'_>) {
     let has_tls = table.hosts.values().any(|it| it.tls.is_some());
     for (kind, name, port, is_needed) in [
-        (FrontendKind::Http, "_front_http", config.ports.http.clone(), !table.entries.is_empty()),
-        (FrontendKind::Https, "_front_https", config.ports.https.clone(), has_tls),
+        (
+            FrontendKind::Http,
+            "_front_http",
+            config.ports.http.clone(),
+            !table.entries.is_empty(),
+        ),
+        (
+            FrontendKind::Https,
+            "_front_https",
+            config.ports.https.clone(),
+            has_tls,
+        ),
     ] {
-        let Some(port) = port.filter(|_| config.ports.always || is_needed) else { continue };
+        let Some(port) = port.filter(|_| config.ports.always || is_needed) else {
+            continue;
+        };
         let mut frontend = frontend(kind, name.into(), &port);
         for place in 0..REGISTRY.blocks.len() {
             if let Effect::Frontend(effect) = REGISTRY.blocks[place].0.effect {

@@ -51,7 +51,13 @@ pub(super) fn add(config: &mut Config) {
         let own = config.pages.get(&page.code);
         origins.extend(own.map(|it| it.origin.clone()));
         let code = if page.code == 0 { 200 } else { page.code };
-        service(&mut script, page.service, code, page.reason, own.map_or(&built_in, |it| &it.value));
+        service(
+            &mut script,
+            page.service,
+            code,
+            page.reason,
+            own.map_or(&built_in, |it| &it.value),
+        );
     }
     config.files.push(DataFile {
         path: PATH.into(),
@@ -78,7 +84,12 @@ fn service(script: &mut String, name: &str, code: u16, reason: &str, response: &
         quoted(reason),
     );
     for (name, value) in &response.headers {
-        let _ = writeln!(script, "    applet:add_header({}, {})", quoted(name), quoted(value));
+        let _ = writeln!(
+            script,
+            "    applet:add_header({}, {})",
+            quoted(name),
+            quoted(value)
+        );
     }
     script.push_str(
         "    applet:add_header(\"content-length\", string.len(body))\n    \

@@ -57,7 +57,11 @@ struct Entry {
 
 impl Maps {
     pub(super) fn new(frontend: Arc<str>) -> Self {
-        Self { frontend, files: BTreeMap::new(), found: Found::default() }
+        Self {
+            frontend,
+            files: BTreeMap::new(),
+            found: Found::default(),
+        }
     }
 
     /// Whether a file has entries.
@@ -109,7 +113,11 @@ impl Maps {
             }
             PathMatch::Prefix => {
                 // One slash at the end of key and request makes the comparison go by elements.
-                let _ = write!(key, "{host}#{}/", path.path.strip_suffix('/').unwrap_or(&path.path));
+                let _ = write!(
+                    key,
+                    "{host}#{}/",
+                    path.path.strip_suffix('/').unwrap_or(&path.path)
+                );
             }
             PathMatch::Begin => {
                 let _ = write!(key, "{host}#{}", path.path.to_ascii_lowercase());
@@ -127,7 +135,11 @@ impl Maps {
     /// Hands the files over.
     pub(super) fn finish(self, files: &mut Vec<DataFile>) {
         for ((stem, kind), lines) in self.files {
-            let size = lines.entries.iter().map(|it| it.0.len() + it.1.value.len() + 2).sum();
+            let size = lines
+                .entries
+                .iter()
+                .map(|it| it.0.len() + it.1.value.len() + 2)
+                .sum();
             let mut text = String::with_capacity(size);
             // Longer keys first, as regular expressions are tried in the order of the file.
             let mut entries: Vec<_> = lines.entries.into_iter().collect();
@@ -183,7 +195,10 @@ pub(super) fn find(kind: FrontendKind, config: &Config) -> Found {
         let paths = || host.paths.iter().map(|it| &config.paths[*it]);
         let has = |matching| paths().any(|it| it.matching == matching);
         found.wildcard |= host.is_wildcard()
-            || host.aliases.iter().any(|it| it.value.as_str().starts_with("*."));
+            || host
+                .aliases
+                .iter()
+                .any(|it| it.value.as_str().starts_with("*."));
         found.alias_pattern |= !host.alias_patterns.is_empty();
         found.regex |= has(PathMatch::Regex);
         found.overlap |= has(PathMatch::Prefix) && has(PathMatch::Begin);
@@ -201,7 +216,11 @@ pub(super) fn is_in(host: &Host, kind: FrontendKind) -> bool {
 
 /// The name under which a host stands in maps.
 pub(super) fn host_key(host: &Host) -> &str {
-    if host.name.is_empty() { names::DEFAULT_HOST } else { &host.name }
+    if host.name.is_empty() {
+        names::DEFAULT_HOST
+    } else {
+        &host.name
+    }
 }
 
 /// A file as a word of a directive.

@@ -6,10 +6,6 @@ use std::sync::Arc;
 use crate::options::Options;
 use crate::route::Target;
 
-/// The backend for requests that nothing matches.
-pub(super) const NOT_FOUND: &str = "_error404";
-/// The backend that sends plain requests to TLS.
-pub(super) const REDIRECT_HTTPS: &str = "_redirect_https";
 /// What stands in a map in place of a backend for a path that is redirected.
 pub(super) const REDIRECT_TO: &str = "_redirect_to";
 /// How the host without a name is written in maps.

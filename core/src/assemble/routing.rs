@@ -31,7 +31,12 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
     for place in 0..config.frontends.len() {
         let kind = config.frontends[place].kind;
         let maps = fill(kind, config.frontends[place].name.clone(), config);
-        let mut rules = Rules { parts: Vec::new(), maps: &maps, config, cx };
+        let mut rules = Rules {
+            parts: Vec::new(),
+            maps: &maps,
+            config,
+            cx,
+        };
         rules.variables();
         rules.levels();
         rules.redirects(place);
@@ -47,7 +52,11 @@ fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps 
     maps.found = map::find(kind, config);
     let found = maps.found;
     for host in config.hosts.values().filter(|it| map::is_in(it, kind)) {
-        let stem = if host.name.is_empty() { "defaulthost" } else { "host" };
+        let stem = if host.name.is_empty() {
+            "defaulthost"
+        } else {
+            "host"
+        };
         let key = map::host_key(host);
         let mut has_regex = false;
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
@@ -72,25 +81,55 @@ fn host_maps(host: &Host, has_regex: bool, maps: &mut Maps, config: &Config) {
     if (config.route.strict.is_some() || maps.found.regex) && !host.paths.is_empty() {
         maps.put("hosts", "exact", key.into(), flags.into(), origin);
         for alias in &host.aliases {
-            maps.put("hosts", "exact", alias.value.to_string(), flags.into(), &alias.origin);
+            maps.put(
+                "hosts",
+                "exact",
+                alias.value.to_string(),
+                flags.into(),
+                &alias.origin,
+            );
         }
     }
     if host.paths.is_empty() {
         return;
     }
     for pattern in &host.alias_patterns {
-        maps.put("alias", "regex", pattern.value.to_string(), key.into(), &pattern.origin);
+        maps.put(
+            "alias",
+            "regex",
+            pattern.value.to_string(),
+            key.into(),
+            &pattern.origin,
+        );
     }
     if let Some(root) = &host.app_root {
         for name in std::iter::once(key).chain(host.aliases.iter().map(|it| it.value.as_str())) {
-            maps.put("redir_fromroot", "exact", name.into(), root.value.to_string(), &root.origin);
+            maps.put(
+                "redir_fromroot",
+                "exact",
+                name.into(),
+                root.value.to_string(),
+                &root.origin,
+            );
         }
     }
     for from in &host.redirect_from {
-        maps.put("redir_from", "exact", from.value.to_string(), key.into(), &from.origin);
+        maps.put(
+            "redir_from",
+            "exact",
+            from.value.to_string(),
+            key.into(),
+            &from.origin,
+        );
     }
     for from in &host.redirect_from_patterns {
-        maps.put("redir_from", "regex", from.value.to_string(), key.into(), &from.origin);
+        maps.put(
+            "redir_from",
+            "regex",
+            from.value.to_string(),
+            key.into(),
+            &from.origin,
+        );
     }
 }
 
@@ -123,7 +162,11 @@ impl Rules<'_, '_> {
     /// The host without its port in lower case, and the path as the client wrote it.
     fn variables(&mut self) {
         // `host_only` knows IPv6 addresses in brackets; older versions lack it.
-        let host = if self.cx.haproxy_is(2, 8) { "host_only" } else { "field(1,:)" };
+        let host = if self.cx.haproxy_is(2, 8) {
+            "host_only"
+        } else {
+            "field(1,:)"
+        };
         self.set("txn.host", &format!("req.hdr(host),{host},lower"), &[]);
         self.set("req.path", "path", &[]);
     }
@@ -164,9 +207,14 @@ impl Rules<'_, '_> {
     /// The look-ups of one host name.
     fn level(&mut self, stem: &'static str, host: &str, guards: &[&str]) {
         let has = |it: PathMatch| self.maps.has(stem, it.name());
-        if ![PathMatch::Exact, PathMatch::Prefix, PathMatch::Begin, PathMatch::Regex]
-            .into_iter()
-            .any(has)
+        if ![
+            PathMatch::Exact,
+            PathMatch::Prefix,
+            PathMatch::Begin,
+            PathMatch::Regex,
+        ]
+        .into_iter()
+        .any(has)
         {
             return;
         }
@@ -192,10 +240,18 @@ impl Rules<'_, '_> {
         for kind in self.config.route.order.0 {
             match kind {
                 PathMatch::Prefix if overlap => {
-                    self.set("txn.route", "var(req.prefix)", &with_found(&unfound, "prefix"));
+                    self.set(
+                        "txn.route",
+                        "var(req.prefix)",
+                        &with_found(&unfound, "prefix"),
+                    );
                 }
                 PathMatch::Begin if overlap => {
-                    self.set("txn.route", "var(req.begin)", &with_found(&unfound, "begin"));
+                    self.set(
+                        "txn.route",
+                        "var(req.begin)",
+                        &with_found(&unfound, "begin"),
+                    );
                 }
                 PathMatch::Prefix if prefix => {
                     let look_up = self.look_up(stem, kind);
@@ -217,9 +273,16 @@ impl Rules<'_, '_> {
         let begin = self.look_up(stem, PathMatch::Begin);
         self.set("req.prefix", &prefix, unfound);
         self.set("req.begin", &begin, unfound);
-        let both = ["{ var(req.prefix) -m found }", "{ var(req.begin) -m found }"];
+        let both = [
+            "{ var(req.prefix) -m found }",
+            "{ var(req.begin) -m found }",
+        ];
         let conditions: Vec<_> = unfound.iter().copied().chain(both).collect();
-        self.set("req.length", "var(req.begin),field(4,/),add(0)", &conditions);
+        self.set(
+            "req.length",
+            "var(req.begin),field(4,/),add(0)",
+            &conditions,
+        );
         let order = &self.config.route.order.0;
         let position = |kind| order.iter().position(|it| *it == kind);
         // At the same length the order of kinds decides.
@@ -270,7 +333,10 @@ impl Rules<'_, '_> {
                 line = line.and("code").number(code.value.get());
             }
             line = line.and("if { var(txn.route) -m beg _redirect_to/ }");
-            let origin = frontend.redirect_to_code.as_ref().map(|it| it.origin.clone());
+            let origin = frontend
+                .redirect_to_code
+                .as_ref()
+                .map(|it| it.origin.clone());
             self.push_by(also(line, exempt.as_ref()), origin.as_ref());
         }
         if self.maps.has("redir_fromroot", "exact") {
@@ -282,7 +348,9 @@ impl Rules<'_, '_> {
             for host in hosts {
                 let line = Line::keyword("http-request redirect location")
                     .format(&Format::expression(&format!("var({host}),{root}")))
-                    .and(&format!("if {{ path / }} {{ var({host}),{root} -m found }}"));
+                    .and(&format!(
+                        "if {{ path / }} {{ var({host}),{root} -m found }}"
+                    ));
                 // Requests that TLS is wanted for go there first.
                 let line = if found.ssl_redirect {
                     line.and("!{ var(txn.route),field(3,/) -m sub s }")
@@ -303,14 +371,16 @@ impl Rules<'_, '_> {
                 names.push("var(txn.host),regsub(^[^.]+,*)".into());
             }
             for name in names {
-                let mut line = Line::keyword("http-request redirect prefix").format(
-                    &Format::literal("//").and_expression(&format!("{name},{from}")),
-                );
+                let mut line = Line::keyword("http-request redirect prefix")
+                    .format(&Format::literal("//").and_expression(&format!("{name},{from}")));
                 if let Some(code) = &frontend.redirect_from_code {
                     line = line.and("code").number(code.value.get());
                 }
                 line = line.and(&format!("if {NOT_FOUND_YET} {{ {name},{from} -m found }}"));
-                let origin = frontend.redirect_from_code.as_ref().map(|it| it.origin.clone());
+                let origin = frontend
+                    .redirect_from_code
+                    .as_ref()
+                    .map(|it| it.origin.clone());
                 self.push_by(also(line, exempt.as_ref()), origin.as_ref());
             }
         }
@@ -319,7 +389,11 @@ impl Rules<'_, '_> {
 
 /// Conditions behind a line.
 fn with(line: Line, conditions: &[&str]) -> Line {
-    if conditions.is_empty() { line } else { line.and("if").and(&conditions.join(" ")) }
+    if conditions.is_empty() {
+        line
+    } else {
+        line.and("if").and(&conditions.join(" "))
+    }
 }
 
 fn with_found<'a>(conditions: &[&'a str], kind: &str) -> Vec<&'a str> {

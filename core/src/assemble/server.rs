@@ -46,7 +46,10 @@ impl<'a> Slices<'a> {
     fn of(&self, namespace: &str, service: &str) -> impl Iterator<Item = &'a Arc<EndpointSlice>> {
         let key = (namespace, service);
         let from = self.0.partition_point(|it| (it.0, it.1) < key);
-        self.0[from..].iter().take_while(move |it| (it.0, it.1) == key).map(|it| it.2)
+        self.0[from..]
+            .iter()
+            .take_while(move |it| (it.0, it.1) == key)
+            .map(|it| it.2)
     }
 }
 
@@ -85,7 +88,9 @@ pub(super) fn servers(
             found.dedup_by(|a, b| a.address == b.address);
             if !found.iter().any(|it| it.is_ready) {
                 // Endpoints that still answer are better than none.
-                found.iter_mut().for_each(|it| it.is_ready = true);
+                for it in &mut found {
+                    it.is_ready = true;
+                }
             }
             if found.is_empty() {
                 cx.report(
@@ -120,16 +125,25 @@ fn endpoints(slice: &Arc<EndpointSlice>, port: &str, found: &mut Vec<Endpoint>, 
         if !is_ready && !endpoint.conditions.is_draining() {
             continue;
         }
-        let Some(text) = endpoint.addresses.first() else { continue };
+        let Some(text) = endpoint.addresses.first() else {
+            continue;
+        };
         let origin = Origin::Object(object.clone(), Field::Endpoint(index));
         match text.parse::<IpAddr>() {
             Ok(ip) => {
-                found.push(Endpoint { address: Address::Ip(ip, number), is_ready, origin });
+                found.push(Endpoint {
+                    address: Address::Ip(ip, number),
+                    is_ready,
+                    origin,
+                });
             }
             Err(_) => cx.report(
                 &codes::UNSUPPORTED,
                 &origin,
-                format!("expected an IP address, found `{}`", crate::value::shown(text)),
+                format!(
+                    "expected an IP address, found `{}`",
+                    crate::value::shown(text)
+                ),
                 "the endpoint is left out",
             ),
         }
@@ -142,16 +156,24 @@ fn place(endpoints: Vec<Endpoint>, places: &[Place], target: &Target) -> Vec<Ser
         name,
         address: it.address,
         weight: u16::from(it.is_ready),
-        state: if it.is_ready { ServerState::Ready } else { ServerState::Drain },
+        state: if it.is_ready {
+            ServerState::Ready
+        } else {
+            ServerState::Drain
+        },
         origin: it.origin,
     };
     if places.is_empty() {
-        return (1..).zip(endpoints).map(|(number, it)| server(name(number), it)).collect();
+        return (1..)
+            .zip(endpoints)
+            .map(|(number, it)| server(name(number), it))
+            .collect();
     }
     let mut new = Vec::new();
     let mut kept: Vec<Option<Endpoint>> = places.iter().map(|_| None).collect();
     for endpoint in endpoints {
-        let is_there = |it: &Place| it.state != ServerState::Maint && it.address == endpoint.address;
+        let is_there =
+            |it: &Place| it.state != ServerState::Maint && it.address == endpoint.address;
         match places.iter().position(is_there) {
             Some(place) => kept[place] = Some(endpoint),
             None => new.push(endpoint),
@@ -178,7 +200,11 @@ fn name(number: usize) -> Arc<str> {
 
 /// A place that nobody takes.
 fn free(name: Arc<str>, target: &Target) -> Server {
-    let service = ObjectRef::new(Kind::Service, target.namespace.clone(), target.service.clone());
+    let service = ObjectRef::new(
+        Kind::Service,
+        target.namespace.clone(),
+        target.service.clone(),
+    );
     Server {
         name,
         address: Server::FREE,

@@ -20,8 +20,12 @@ pub struct SourceMap {
 impl SourceMap {
     /// Who made a line, counted from 1; never empty for a line that is there.
     pub fn line(&self, number: u32) -> &[Origin] {
-        let index = usize::try_from(number).unwrap_or(usize::MAX).wrapping_sub(1);
-        self.lines.get(index).map_or(&[], |it| &self.sets[*it as usize])
+        let index = usize::try_from(number)
+            .unwrap_or(usize::MAX)
+            .wrapping_sub(1);
+        self.lines
+            .get(index)
+            .map_or(&[], |it| &self.sets[*it as usize])
     }
 
     /// Who made each line, the first line first.

@@ -69,7 +69,9 @@ impl Certificates {
         };
         let origin = origin(secret, "tls.crt");
         let certificate = Certificate::parse(chain.reveal(), key.reveal()).and_then(|it| {
-            object.get("ca.crt").map_or(Ok(it.clone()), |ca| it.with_authorities(ca.reveal()))
+            object
+                .get("ca.crt")
+                .map_or(Ok(it.clone()), |ca| it.with_authorities(ca.reveal()))
         });
         let certificate = match certificate {
             Ok(it) if it.key_match() == KeyMatch::Differs => {
@@ -104,7 +106,10 @@ impl Certificates {
                 path
             }
         };
-        Some(Known { certificate: Arc::new(certificate), path })
+        Some(Known {
+            certificate: Arc::new(certificate),
+            path,
+        })
     }
 }
 
@@ -121,12 +126,26 @@ fn dates(certificate: &Certificate, origin: &Origin, cx: &mut Cx<'_>) {
     } else {
         return;
     };
-    cx.report(&codes::BAD_CERTIFICATE, origin, message, "it is served as it is");
+    cx.report(
+        &codes::BAD_CERTIFICATE,
+        origin,
+        message,
+        "it is served as it is",
+    );
 }
 
 fn names(certificate: &Certificate) -> String {
-    let names: Vec<_> = certificate.names().iter().take(5).map(|it| format!("`{it}`")).collect();
-    if names.is_empty() { "no host at all".into() } else { names.join(", ") }
+    let names: Vec<_> = certificate
+        .names()
+        .iter()
+        .take(5)
+        .map(|it| format!("`{it}`"))
+        .collect();
+    if names.is_empty() {
+        "no host at all".into()
+    } else {
+        names.join(", ")
+    }
 }
 
 fn origin(secret: &Name, entry: &str) -> Origin {
@@ -146,5 +165,9 @@ fn path(secret: &Name) -> String {
             })
             .collect()
     };
-    format!("/var/lib/haproxy/crt/{}_{}.pem", plain(&secret.namespace), plain(&secret.name))
+    format!(
+        "/var/lib/haproxy/crt/{}_{}.pem",
+        plain(&secret.namespace),
+        plain(&secret.name)
+    )
 }

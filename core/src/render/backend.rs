@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::haproxy::{Address, Backend, Config, Mode, Part, Placed, Server, ServerState, path_name};
+use crate::haproxy::{
+    Address, Backend, Config, Mode, Part, Placed, Server, ServerState, path_name,
+};
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
 use crate::render::section::Context;
@@ -22,7 +24,10 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
     }
     cx.part("balance", backend.balance.as_ref());
     cx.lines("timeouts", by_name(&backend.timeouts));
-    cx.lines("error_files", error_file_lines(&backend.name, &backend.error_files, options));
+    cx.lines(
+        "error_files",
+        error_file_lines(&backend.name, &backend.error_files, options),
+    );
     snippet("early", backend.early.as_ref(), cx);
     rules(backend, config, cx);
     if !backend.servers.is_empty() {
@@ -30,7 +35,10 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
     }
     cx.lines(
         "servers",
-        backend.servers.iter().map(|it| (server(it), std::slice::from_ref(&it.origin))),
+        backend
+            .servers
+            .iter()
+            .map(|it| (server(it), std::slice::from_ref(&it.origin))),
     );
 }
 
@@ -44,8 +52,11 @@ fn rules(backend: &Backend, config: &Config, cx: &mut Context<'_>) {
             Line::keyword("http-request set-var(txn.path)").text("var(txn.route),field(2,/)");
         lines.push((line, &backend.owners));
     }
-    let late: Vec<_> =
-        backend.late.iter().chain(config.proxy_snippets.get(&backend.name)).collect();
+    let late: Vec<_> = backend
+        .late
+        .iter()
+        .chain(config.proxy_snippets.get(&backend.name))
+        .collect();
     let behind = placed.partition_point(|it| it.rule.phase <= crate::haproxy::Phase::LateSnippet);
     for it in &placed[..behind] {
         rule(it, backend, &mut lines);
@@ -83,7 +94,9 @@ fn rule<'a>(placed: &'a Placed, backend: &Backend, lines: &mut Vec<(Line, &'a [O
     for paths in placed.paths.chunks(PATHS) {
         let condition = paths
             .iter()
-            .fold(Line::keyword("{ var(txn.path) -m str"), |line, it| line.and(&path_name(*it)))
+            .fold(Line::keyword("{ var(txn.path) -m str"), |line, it| {
+                line.and(&path_name(*it))
+            })
             .and("}");
         add(Some(condition));
     }
@@ -101,7 +114,9 @@ fn server_options(options: &BTreeMap<&'static str, Part>, cx: &mut Context<'_>) 
         return;
     }
     let origins: Vec<Origin> = used.iter().map(|it| it.origin.clone()).collect();
-    let line = used.iter().fold(Line::default(), |line, it| line.line(&it.value));
+    let line = used
+        .iter()
+        .fold(Line::default(), |line, it| line.line(&it.value));
     debug_assert!(line.as_str().split(' ').count() < MAX_WORDS, "{line}");
     cx.lines("server_options", [(line, origins.as_slice())]);
 }
@@ -143,7 +158,12 @@ pub(super) fn error_files(config: &Config) -> Vec<(String, String)> {
     let of = |owner: &str, files: &BTreeMap<u16, Setting<Response>>| -> Vec<(String, String)> {
         files
             .iter()
-            .map(|(code, it)| (error_file(*code, owner), it.value.to_http(*code, reason(*code))))
+            .map(|(code, it)| {
+                (
+                    error_file(*code, owner),
+                    it.value.to_http(*code, reason(*code)),
+                )
+            })
             .collect()
     };
     let mut files = of("global", &config.defaults.error_files);

@@ -4,9 +4,9 @@
 //! result of a macro, and nothing else. Where a value knows who wrote it, a mark follows it that
 //! [`section`](crate::render::section) takes out again and turns into the line's origin.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
+use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
@@ -24,7 +24,10 @@ pub const TEMPLATES: &[(&str, &str)] = &[
     ("prometheus.j2", include_str!("templates/prometheus.j2")),
     ("frontend.j2", include_str!("templates/frontend.j2")),
     ("backend.j2", include_str!("templates/backend.j2")),
-    ("redirect_https.j2", include_str!("templates/redirect_https.j2")),
+    (
+        "redirect_https.j2",
+        include_str!("templates/redirect_https.j2"),
+    ),
     ("not_found.j2", include_str!("templates/not_found.j2")),
 ];
 
@@ -64,12 +67,17 @@ impl Object for Record {
 /// An environment with the strict formatter and no template.
 pub(super) fn environment() -> Environment<'static> {
     let mut environment = Environment::empty();
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    environment.set_keep_trailing_newline(true);
-    environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true)
+        .build()
+        .expect("the default delimiters");
+    environment.set_syntax(syntax);
+    // What is not there can be asked for and looped over; the formatter refuses to print it.
+    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
     // A custom mode makes the results of macros safe strings, so that others can be refused.
-    environment.set_auto_escape_callback(|_| AutoEscape::Custom("haproxy"));
+    environment.set_auto_escape_callback(|_| AutoEscape::Custom("haproxy".into()));
     environment.set_formatter(format);
     environment
 }
@@ -86,6 +94,13 @@ fn format(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
         write!(out, "{value}")?;
         return Ok(());
     }
-    let kind = if value.is_undefined() { ErrorKind::UndefinedError } else { ErrorKind::BadEscape };
-    Err(Error::new(kind, format!("a value of type {} cannot be printed", value.kind())))
+    let kind = if value.is_undefined() {
+        ErrorKind::UndefinedError
+    } else {
+        ErrorKind::BadEscape
+    };
+    Err(Error::new(
+        kind,
+        format!("a value of type {} cannot be printed", value.kind()),
+    ))
 }

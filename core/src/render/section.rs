@@ -27,7 +27,10 @@ pub(super) struct Context<'a> {
 
 impl<'a> Context<'a> {
     pub(super) fn new(source_map: &'a mut SourceMap) -> Self {
-        Self { record: Record::default(), source_map }
+        Self {
+            record: Record::default(),
+            source_map,
+        }
     }
 
     /// Sets a part; without one the name stays undefined.
@@ -50,8 +53,10 @@ impl<'a> Context<'a> {
         name: &'static str,
         lines: impl IntoIterator<Item = (Line, &'l [Origin])>,
     ) {
-        let values: Vec<Value> =
-            lines.into_iter().map(|(line, by)| self.printed(line.to_string(), by)).collect();
+        let values: Vec<Value> = lines
+            .into_iter()
+            .map(|(line, by)| self.printed(line.to_string(), by))
+            .collect();
         if !values.is_empty() {
             self.record.set(name, Value::from_object(values));
         }
@@ -60,27 +65,12 @@ impl<'a> Context<'a> {
     /// Sets the lines of a snippet.
     pub(super) fn snippet(&mut self, name: &'static str, snippets: &[&Setting<Snippet>]) {
         let lines = snippets.iter().flat_map(|it| {
-            it.value.lines().iter().map(|line| (line.clone(), std::slice::from_ref(&it.origin)))
+            it.value
+                .lines()
+                .iter()
+                .map(|line| (line.clone(), std::slice::from_ref(&it.origin)))
         });
         self.lines(name, lines);
-    }
-
-    /// Sets a list of records.
-    pub(super) fn records(
-        &mut self,
-        name: &'static str,
-        count: usize,
-        fill: impl Fn(usize, &mut Context<'_>),
-    ) {
-        let mut values = Vec::with_capacity(count);
-        for index in 0..count {
-            let mut inner = Context::new(self.source_map);
-            fill(index, &mut inner);
-            values.push(Value::from_object(inner.record));
-        }
-        if !values.is_empty() {
-            self.record.set(name, Value::from_object(values));
-        }
     }
 
     /// Sets whether something is so.
@@ -101,7 +91,10 @@ impl<'a> Context<'a> {
 }
 
 fn plain(text: String) -> Value {
-    Value::from_object(Printed { text, authors: None })
+    Value::from_object(Printed {
+        text,
+        authors: None,
+    })
 }
 
 impl Output {
@@ -174,7 +167,9 @@ impl Output {
         while let Some(mark) = rest.find(MARK) {
             self.text.push_str(&rest[..mark]);
             rest = &rest[mark + MARK.len_utf8()..];
-            let Some(end) = rest.find(MARK_END) else { break };
+            let Some(end) = rest.find(MARK_END) else {
+                break;
+            };
             sets.extend(rest[..end].parse::<u32>());
             rest = &rest[end + MARK_END.len_utf8()..];
         }
@@ -190,5 +185,6 @@ fn frame(text: &str) -> u64 {
         return xxh3_64(text.as_bytes());
     };
     let behind = last + 1 + text[last + 1..].find('\n').unwrap_or_default();
-    xxh3_64(text[..first].as_bytes()) ^ xxh3_64(text[behind..].as_bytes()).rotate_left(1)
+    let bytes = text.as_bytes();
+    xxh3_64(&bytes[..first]) ^ xxh3_64(&bytes[behind..]).rotate_left(1)
 }
