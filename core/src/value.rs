@@ -3,14 +3,22 @@
 //! A parser knows the notation and nothing of the key; its error says what was expected and what was
 //! found. Nothing resolves while parsing: a reference to a Secret is looked up later.
 
+pub mod address;
+pub mod alpn;
+pub mod cipher;
+pub mod credentials;
 pub mod duration;
 pub mod header;
 pub mod hostname;
 pub mod location;
 pub mod number;
+pub mod path_prefix;
+pub mod reference;
 pub mod regex;
 pub mod response;
+pub mod syslog;
 pub mod text;
+pub mod tls_options;
 
 use std::fmt;
 
