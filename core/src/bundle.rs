@@ -5,8 +5,6 @@ mod source_map;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
-
 pub use self::source_map::{LineOrigins, SourceMap};
 
 pub use crate::haproxy::Role;

@@ -15,7 +15,26 @@ mod check;
 mod cx;
 mod read;
 
+pub mod app_root;
+pub mod bind;
+pub mod bind_ip_addr;
+pub mod bind_port;
+pub mod connection;
+pub mod default_redirect;
+pub mod forwardfor;
+pub mod http_response;
+pub mod nbthread;
+pub mod path_type;
+pub mod redirect;
+pub mod server_alias;
+pub mod ssl_ciphers;
+pub mod ssl_options;
+pub mod ssl_redirect;
+pub mod stats;
+pub mod strict_host;
+pub mod syslog;
 pub mod timeout;
+pub mod tls_alpn;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -33,7 +52,28 @@ pub use crate::origin::Setting;
 use crate::value::Shape;
 
 /// All families, in the order of the reference. Their order has no influence on a configuration.
-pub static FAMILIES: &[Family] = &[timeout::FAMILY];
+pub static FAMILIES: &[Family] = &[
+    app_root::FAMILY,
+    bind::FAMILY,
+    bind_ip_addr::FAMILY,
+    bind_port::FAMILY,
+    connection::FAMILY,
+    default_redirect::FAMILY,
+    forwardfor::FAMILY,
+    http_response::FAMILY,
+    nbthread::FAMILY,
+    path_type::FAMILY,
+    redirect::FAMILY,
+    server_alias::FAMILY,
+    ssl_ciphers::FAMILY,
+    ssl_options::FAMILY,
+    ssl_redirect::FAMILY,
+    stats::FAMILY,
+    strict_host::FAMILY,
+    syslog::FAMILY,
+    timeout::FAMILY,
+    tls_alpn::FAMILY,
+];
 
 /// A section of the reference: keys that belong together.
 #[derive(Debug)]
@@ -138,6 +178,7 @@ macro_rules! keys {
                $name:literal $(| $old:literal)* => $field:ident : $type:ty $(= $default:literal)? ),+ $(,)?
         }
     ) => {
+        /// The settings of one block.
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
         pub struct $block { $( $(#[doc = $doc])+ pub $field: $crate::keys::keys!(@type $type $(, $default)?) ),+ }
@@ -257,5 +298,50 @@ impl Registry {
         self.blocks
             .binary_search_by_key(&first, |it| it.1)
             .expect("the first key of a block")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::diagnostic::Sink;
+
+    #[test]
+    fn every_default_is_a_value() {
+        let mut sink = Sink::default();
+        for place in 0..REGISTRY.blocks.len() {
+            // Reading panics on a default that does not parse.
+            Layers::default().read(place, &mut sink);
+        }
+        assert_eq!(sink.into_sorted(), []);
+    }
+
+    #[test]
+    fn every_name_is_there_once() {
+        let mut names = BTreeSet::new();
+        for key in &REGISTRY.keys {
+            for name in std::iter::once(&key.name).chain(key.old) {
+                assert!(names.insert(*name), "`{name}` is there twice");
+            }
+        }
+        for family in FAMILIES {
+            let has_keys = family.blocks.iter().any(|it| !it.keys.is_empty());
+            assert!(has_keys, "{}", family.name);
+        }
+    }
+
+    #[test]
+    fn documentation_begins_with_a_summary() {
+        for key in &REGISTRY.keys {
+            let first = key.doc.trim_start().chars().next();
+            let summary = key.doc.trim().split("\n\n").next().unwrap_or_default();
+            assert!(
+                first.is_some_and(char::is_uppercase) && summary.ends_with('.'),
+                "{}: {summary:?}",
+                key.name
+            );
+        }
     }
 }

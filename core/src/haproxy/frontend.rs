@@ -14,6 +14,8 @@ pub struct Frontend {
     pub name: Arc<str>,
     /// Whether it speaks TLS.
     pub kind: FrontendKind,
+    /// Its port, of which the default `bind` is made.
+    pub port: Setting<u16>,
     /// What stands behind `bind`, before the options that the kind needs.
     pub bind: Part,
     /// Who wants the PROXY protocol to be spoken by clients, if anybody does.
@@ -28,6 +30,8 @@ pub struct Frontend {
     pub early: Option<Setting<Snippet>>,
     /// Lines of an operator before the backend is chosen.
     pub late: Option<Setting<Snippet>>,
+    /// Whether an operator wrote all of `bind`, so that no address takes the place of the one in it.
+    pub is_bind_whole: bool,
 }
 
 /// Whether a frontend speaks TLS.
@@ -52,4 +56,6 @@ pub struct Ports {
     pub healthz: Option<Part>,
     /// `bind` of the exporter of metrics, if it is wanted.
     pub prometheus: Option<Part>,
+    /// Protocols that TLS offers where a host says nothing else: what stands behind `alpn`.
+    pub alpn: Option<Part>,
 }

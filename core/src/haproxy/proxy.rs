@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::haproxy::Part;
+use crate::options::Name;
 use crate::origin::{Origin, Setting};
 use crate::value::header::HeaderName;
 use crate::value::response::Response;
@@ -58,6 +59,8 @@ pub struct Stats {
     pub auth: Option<Part>,
     /// Who wants the PROXY protocol, if anybody does.
     pub accept_proxy: Option<Origin>,
+    /// The Secret with its certificate, until it is looked up.
+    pub certificate_secret: Option<Setting<Name>>,
     /// The file of its certificate.
     pub certificate: Option<Part>,
 }

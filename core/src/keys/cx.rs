@@ -36,6 +36,8 @@ impl<'a> Cx<'a> {
             snapshot,
             sink: Sink::default(),
             global: Layers::default(),
+            global_source: None,
+            files: Vec::new(),
         }
     }
 
