@@ -5,8 +5,10 @@ mod source_map;
 use std::fmt;
 use std::sync::Arc;
 
-pub use self::source_map::{LineOrigins, SourceMap};
+pub use self::source_map::SourceMap;
 
+use crate::assemble::Places;
+use crate::diagnostic::Diagnostic;
 pub use crate::haproxy::Role;
 
 /// Everything that HAProxy reads, as one generation.
@@ -18,6 +20,17 @@ pub struct Bundle {
     pub sections: Vec<Section>,
     /// Who made each line of the main configuration.
     pub source_map: SourceMap,
+}
+
+/// The result of a compilation: the best configuration there is, and what is wrong with the input.
+#[derive(Clone, Debug, Default)]
+pub struct Compiled {
+    /// Everything that HAProxy reads.
+    pub bundle: Bundle,
+    /// Everything that users should know, errors first.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Where every server stands.
+    pub places: Places,
 }
 
 /// One file.
@@ -44,6 +57,8 @@ pub struct Section {
     pub lines: u32,
     /// A digest of its text.
     pub digest: u64,
+    /// A digest of its text without its servers, whose state can be changed while HAProxy runs.
+    pub frame: u64,
 }
 
 impl Bundle {

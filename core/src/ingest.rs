@@ -19,7 +19,9 @@ use self::service::Services;
 
 /// Reads the global ConfigMap into the context.
 pub fn global(cx: &mut Cx<'_>) {
-    let Some(name) = cx.options.config_map.clone() else { return };
+    let Some(name) = cx.options.config_map.clone() else {
+        return;
+    };
     let Some(config_map) = cx.snapshot.config_maps.get(&name) else {
         cx.report(
             &codes::NOT_FOUND,
@@ -49,7 +51,7 @@ fn default_backend(cx: &mut Cx<'_>) -> Option<(crate::route::Target, Layers)> {
     let name = cx.options.default_backend.clone()?;
     let origin = Origin::Flag("default-backend-service");
     let mut services = Services::default();
-    let target = services.first_port(&name, &origin, cx);
+    let target = service::first_port(&name, &origin, cx);
     let layers = match services.source(&name.namespace, &name.name, cx) {
         Some(source) => layers([source], cx),
         None => cx.global.clone(),

@@ -15,17 +15,27 @@ mod check;
 mod cx;
 mod read;
 
+pub mod allowlist;
 pub mod app_root;
+pub mod backend_protocol;
+pub mod balance_algorithm;
 pub mod bind;
 pub mod bind_ip_addr;
 pub mod bind_port;
+pub mod configuration_snippet;
 pub mod connection;
+pub mod cors;
 pub mod default_redirect;
 pub mod forwardfor;
+pub mod headers;
+pub mod hsts;
 pub mod http_response;
 pub mod nbthread;
 pub mod path_type;
+pub mod proxy_body_size;
+pub mod proxy_protocol;
 pub mod redirect;
+pub mod rewrite_target;
 pub mod server_alias;
 pub mod ssl_ciphers;
 pub mod ssl_options;
@@ -53,17 +63,27 @@ use crate::value::Shape;
 
 /// All families, in the order of the reference. Their order has no influence on a configuration.
 pub static FAMILIES: &[Family] = &[
+    allowlist::FAMILY,
     app_root::FAMILY,
+    backend_protocol::FAMILY,
+    balance_algorithm::FAMILY,
     bind::FAMILY,
     bind_ip_addr::FAMILY,
     bind_port::FAMILY,
+    configuration_snippet::FAMILY,
     connection::FAMILY,
+    cors::FAMILY,
     default_redirect::FAMILY,
     forwardfor::FAMILY,
+    headers::FAMILY,
+    hsts::FAMILY,
     http_response::FAMILY,
     nbthread::FAMILY,
     path_type::FAMILY,
+    proxy_body_size::FAMILY,
+    proxy_protocol::FAMILY,
     redirect::FAMILY,
+    rewrite_target::FAMILY,
     server_alias::FAMILY,
     ssl_ciphers::FAMILY,
     ssl_options::FAMILY,
@@ -178,8 +198,8 @@ macro_rules! keys {
                $name:literal $(| $old:literal)* => $field:ident : $type:ty $(= $default:literal)? ),+ $(,)?
         }
     ) => {
-        /// The settings of one block.
         $(#[$meta])*
+        #[doc = concat!("Settings of the scope ", stringify!($scope), ", one field per key.")]
         #[derive(Clone, Debug, PartialEq)]
         pub struct $block { $( $(#[doc = $doc])+ pub $field: $crate::keys::keys!(@type $type $(, $default)?) ),+ }
 
@@ -295,9 +315,8 @@ impl Registry {
         let first = self
             .find(B::KEYS[0].name)
             .expect("a family names the block");
-        self.blocks
-            .binary_search_by_key(&first, |it| it.1)
-            .expect("the first key of a block")
+        // A block without keys stands in front of the one that begins at the same key.
+        self.blocks.partition_point(|it| it.1 <= first) - 1
     }
 }
 

@@ -2,12 +2,15 @@
 //!
 //! Pure: comparing never acts. The controller carries a plan out, `diff` and the playground show it.
 
+mod difference;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::bundle::Compiled;
 pub use crate::haproxy::ServerState;
 use crate::origin::Origin;
 
@@ -86,6 +89,25 @@ pub enum Change {
     Removed,
     /// It differs.
     Changed,
+}
+
+impl Plan {
+    /// What leads from what HAProxy runs to what is wanted.
+    ///
+    /// `running` is what HAProxy confirmed; without it nothing is known, and a reload is the only way.
+    ///
+    /// ```
+    /// use haproxy_ingress_core::compile::compile;
+    /// use haproxy_ingress_core::options::Options;
+    /// use haproxy_ingress_core::plan::Plan;
+    /// use haproxy_ingress_core::snapshot::Snapshot;
+    ///
+    /// let compiled = compile(&Snapshot::default(), &Options::default(), None);
+    /// assert_eq!(Plan::between(Some(&compiled), &compiled), Plan::Nothing);
+    /// ```
+    pub fn between(running: Option<&Compiled>, wanted: &Compiled) -> Self {
+        difference::plan(running, wanted)
+    }
 }
 
 impl fmt::Display for Command {

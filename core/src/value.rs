@@ -5,20 +5,30 @@
 
 pub mod address;
 pub mod alpn;
+pub mod balance;
+pub mod certificate;
 pub mod cipher;
 pub mod credentials;
 pub mod duration;
 pub mod header;
 pub mod hostname;
+pub mod items;
 pub mod location;
+pub mod log_format;
+pub mod network;
 pub mod number;
 pub mod path_prefix;
 pub mod reference;
 pub mod regex;
 pub mod response;
+pub mod rewrite;
+pub mod sections;
+pub mod size;
 pub mod syslog;
 pub mod text;
 pub mod tls_options;
+pub mod tokens;
+pub mod web_origin;
 
 use std::fmt;
 

@@ -26,6 +26,10 @@ pub struct Frontend {
     pub redirect_from_code: Option<Setting<RedirectCode>>,
     /// Status of `redirect-to`.
     pub redirect_to_code: Option<Setting<RedirectCode>>,
+    /// How requests find their path, in order.
+    pub routing: Vec<Part>,
+    /// The file with its certificates, for a frontend that speaks TLS.
+    pub certificates: Option<Part>,
     /// Lines of an operator in front of all rules.
     pub early: Option<Setting<Snippet>>,
     /// Lines of an operator before the backend is chosen.

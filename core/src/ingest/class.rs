@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::diagnostic::codes;
 use crate::keys::{self, Cx, Source, Tier};
 use crate::options::Name;
-use crate::origin::{Field, Origin};
+use crate::origin::Field;
 use crate::resource::{Ingress, IngressClass, Resource};
 
 /// The annotation that named a class before there was a field for it.
@@ -42,7 +42,10 @@ pub(super) fn select(cx: &mut Cx<'_>) -> Vec<Ours> {
                 .clone(),
             _ => None,
         };
-        ours.push(Ours { ingress: ingress.clone(), class });
+        ours.push(Ours {
+            ingress: ingress.clone(),
+            class,
+        });
     }
     ours
 }
@@ -69,16 +72,26 @@ fn is_ours(ingress: &Ingress, cx: &mut Cx<'_>) -> bool {
     let options = cx.options;
     let annotation = ingress.meta.annotations.get(ANNOTATION);
     let by_annotation = annotation.map(|it| **it == *options.ingress_class);
-    let by_class = ingress.spec.ingress_class_name.as_ref().filter(|_| options.ingress_class_api).map(
-        |it| {
-            class(it, cx.snapshot)
-                .is_some_and(|it| *it.spec.controller == *options.controller_name)
-        },
-    );
+    let by_class = ingress
+        .spec
+        .ingress_class_name
+        .as_ref()
+        .filter(|_| options.ingress_class_api)
+        .map(|it| {
+            class(it, cx.snapshot).is_some_and(|it| *it.spec.controller == *options.controller_name)
+        });
     match (by_annotation, by_class) {
         (Some(annotation), Some(class)) if annotation != class => {
-            let wins = if options.class_precedence { class } else { annotation };
-            let who = if options.class_precedence { "IngressClass" } else { "annotation" };
+            let wins = if options.class_precedence {
+                class
+            } else {
+                annotation
+            };
+            let who = if options.class_precedence {
+                "IngressClass"
+            } else {
+                "annotation"
+            };
             let origin = ingress.origin(Field::Annotation(ANNOTATION.into()));
             cx.report(
                 &codes::CONFLICT,
@@ -86,7 +99,11 @@ fn is_ours(ingress: &Ingress, cx: &mut Cx<'_>) -> bool {
                 "the annotation and `spec.ingressClassName` name different controllers",
                 format!(
                     "the {who} decides: the Ingress is {}",
-                    if wins { "served" } else { "left to another controller" }
+                    if wins {
+                        "served"
+                    } else {
+                        "left to another controller"
+                    }
                 ),
             );
             wins
@@ -106,18 +123,25 @@ fn read(class: &Arc<IngressClass>, cx: &mut Cx<'_>) -> Option<Arc<Source>> {
         cx.report(
             &codes::UNSUPPORTED,
             &origin,
-            format!("parameters must be a ConfigMap of the core group, found `{}` of `{found}`", parameters.kind),
+            format!(
+                "parameters must be a ConfigMap of the core group, found `{}` of `{found}`",
+                parameters.kind
+            ),
             "the class has no parameters",
         );
         return None;
     }
-    let namespace =
-        parameters.namespace.clone().unwrap_or_else(|| cx.options.controller_namespace.as_str().into());
+    let namespace = parameters
+        .namespace
+        .clone()
+        .unwrap_or_else(|| cx.options.controller_namespace.as_str().into());
     let name = Name::new(namespace, parameters.name.clone());
     match cx.snapshot.config_maps.get(&name) {
-        Some(config_map) => {
-            Some(Arc::new(keys::config_map(config_map, Tier::Class, &mut cx.sink)))
-        }
+        Some(config_map) => Some(Arc::new(keys::config_map(
+            config_map,
+            Tier::Class,
+            &mut cx.sink,
+        ))),
         None => {
             cx.report(
                 &codes::NOT_FOUND,
@@ -127,12 +151,5 @@ fn read(class: &Arc<IngressClass>, cx: &mut Cx<'_>) -> Option<Arc<Source>> {
             );
             None
         }
-    }
-}
-
-impl Ours {
-    /// The origin of a field of the Ingress.
-    pub(super) fn origin(&self, object: &Arc<crate::origin::ObjectRef>, field: Field) -> Origin {
-        Origin::Object(object.clone(), field)
     }
 }

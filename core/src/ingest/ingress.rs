@@ -63,19 +63,28 @@ impl Ingests {
         let object = object(Kind::Ingress, &meta.namespace, &meta.name);
         let mut sources = Vec::new();
         if !meta.annotations.is_empty() {
-            let source =
-                keys::annotations(&object, meta, Tier::Ingress, cx.options, &mut cx.sink);
+            let source = keys::annotations(&object, meta, Tier::Ingress, cx.options, &mut cx.sink);
             sources.push(Arc::new(source));
         }
         if let Some(class) = class {
-            if !self.table.class_sources.iter().any(|it| Arc::ptr_eq(it, &class)) {
+            if !self
+                .table
+                .class_sources
+                .iter()
+                .any(|it| Arc::ptr_eq(it, &class))
+            {
                 self.table.class_sources.push(class.clone());
             }
             sources.push(class);
         }
         let layers = layers(sources.clone(), cx);
-        let mut current =
-            Current { ingress: ingress.clone(), object, sources, layers, by_service: BTreeMap::new() };
+        let mut current = Current {
+            ingress: ingress.clone(),
+            object,
+            sources,
+            layers,
+            by_service: BTreeMap::new(),
+        };
         let mut hosts = Vec::new();
         for (number, rule) in (0..).zip(&ingress.spec.rules) {
             let Some(host) = self.host(rule.host.as_ref(), Field::RuleHost(number), &current, cx)
@@ -86,7 +95,13 @@ impl Ingests {
                 hosts.push(host.clone());
             }
             for (place, path) in (0..).zip(rule.http.iter().flat_map(|it| &it.paths)) {
-                self.path(&host, path, Field::RulePath(number, place), &mut current, cx);
+                self.path(
+                    &host,
+                    path,
+                    Field::RulePath(number, place),
+                    &mut current,
+                    cx,
+                );
             }
         }
         self.tls(&hosts, &current, cx);
@@ -105,7 +120,8 @@ impl Ingests {
                 Some(_) if !entry.host.is_empty() => {}
                 Some(other) => conflict(&entry, other.clone(), cx),
                 None => {
-                    self.taken.insert(same(entry.matching), entry.origin.clone());
+                    self.taken
+                        .insert(same(entry.matching), entry.origin.clone());
                     self.table.entries.push(entry);
                 }
             }
@@ -138,7 +154,13 @@ impl Ingests {
         };
         if !self.table.hosts.contains_key(&name) {
             let origin = Some(current.origin(field));
-            self.table.hosts.insert(name.clone(), HostEntry { origin, ..HostEntry::default() });
+            self.table.hosts.insert(
+                name.clone(),
+                HostEntry {
+                    origin,
+                    ..HostEntry::default()
+                },
+            );
         }
         let entry = self.table.hosts.get_mut(&name).expect("it was just there");
         for source in &current.sources {
@@ -160,7 +182,7 @@ impl Ingests {
         cx: &mut Cx<'_>,
     ) {
         let origin = current.origin(field);
-        let target = self.target(&path.backend, &origin, current, cx);
+        let target = target(&path.backend, &origin, current, cx);
         let layers = self.layers(&target, current, cx);
         let text = match &path.path {
             Some(text) if !text.is_empty() => text.clone(),
@@ -193,38 +215,24 @@ impl Ingests {
             );
             return;
         }
-        let entry = Entry { host: host.clone(), path: text, matching, target, layers, origin };
-        match self.taken.entry((host.clone(), entry.path.clone(), matching)) {
+        let entry = Entry {
+            host: host.clone(),
+            path: text,
+            matching,
+            target,
+            layers,
+            origin,
+        };
+        match self
+            .taken
+            .entry((host.clone(), entry.path.clone(), matching))
+        {
             Slot::Vacant(slot) => {
                 slot.insert(entry.origin.clone());
                 self.table.entries.push(entry);
             }
             Slot::Occupied(other) => conflict(&entry, other.get().clone(), cx),
         }
-    }
-
-    /// Where a backend's requests go.
-    fn target(
-        &mut self,
-        backend: &Backend,
-        origin: &Origin,
-        current: &Current,
-        cx: &mut Cx<'_>,
-    ) -> Target {
-        let namespace = &current.ingress.meta.namespace;
-        if let Some(service) = &backend.service {
-            let name = Name { namespace: namespace.clone(), name: service.name.clone() };
-            return self.services.target(name, &service.port, origin, cx);
-        }
-        let (message, name) = match &backend.resource {
-            Some(it) => (
-                format!("backends of kind `{}` are not supported", shown(&it.kind)),
-                format!("_{}_{}", it.kind, it.name),
-            ),
-            None => ("a backend needs a Service".into(), "_none".into()),
-        };
-        cx.report(&codes::NOT_FOUND, origin, message, "its requests are answered with 503");
-        service::missing(Name::new(namespace.clone(), name), "")
     }
 
     /// What applies to the paths of an Ingress that go to one target.
@@ -245,7 +253,10 @@ impl Ingests {
         let namespace = &current.ingress.meta.namespace;
         for (number, tls) in (0..).zip(&current.ingress.spec.tls) {
             let secret = tls.secret_name.as_ref().filter(|it| !it.is_empty());
-            let secret = secret.map(|it| Name { namespace: namespace.clone(), name: it.clone() });
+            let secret = secret.map(|it| Name {
+                namespace: namespace.clone(),
+                name: it.clone(),
+            });
             let mut hosts = Vec::new();
             if tls.hosts.is_empty() {
                 hosts.extend(rule_hosts.iter().map(|it| (it.clone(), Field::Tls(number))));
@@ -258,9 +269,18 @@ impl Ingests {
             }
             for (host, field) in hosts {
                 let origin = current.origin(field);
-                let entry = self.table.hosts.get_mut(&host).expect("`host` registers it");
+                let entry = self
+                    .table
+                    .hosts
+                    .get_mut(&host)
+                    .expect("`host` registers it");
                 match &entry.tls {
-                    None => entry.tls = Some(TlsEntry { secret: secret.clone(), origin }),
+                    None => {
+                        entry.tls = Some(TlsEntry {
+                            secret: secret.clone(),
+                            origin,
+                        });
+                    }
                     Some(older) if older.secret != secret && secret.is_some() => {
                         cx.sink.report(
                             Diagnostic::new(
@@ -279,16 +299,13 @@ impl Ingests {
     }
 
     /// `spec.defaultBackend`: for its own hosts where no path matches, and for every other host.
-    fn default_backend(
-        &mut self,
-        hosts: &[Arc<str>],
-        current: &mut Current,
-        cx: &mut Cx<'_>,
-    ) {
+    fn default_backend(&mut self, hosts: &[Arc<str>], current: &mut Current, cx: &mut Cx<'_>) {
         let ingress = current.ingress.clone();
-        let Some(backend) = &ingress.spec.default_backend else { return };
+        let Some(backend) = &ingress.spec.default_backend else {
+            return;
+        };
         let origin = current.origin(Field::DefaultBackend);
-        let target = self.target(backend, &origin, current, cx);
+        let target = target(backend, &origin, current, cx);
         let layers = self.layers(&target, current, cx);
         let any: Arc<str> = Host::ANY.into();
         let others = hosts.iter().filter(|it| !it.is_empty());
@@ -306,14 +323,47 @@ impl Ingests {
     }
 }
 
+/// Where a backend's requests go.
+fn target(backend: &Backend, origin: &Origin, current: &Current, cx: &mut Cx<'_>) -> Target {
+    let namespace = &current.ingress.meta.namespace;
+    if let Some(service) = &backend.service {
+        let name = Name {
+            namespace: namespace.clone(),
+            name: service.name.clone(),
+        };
+        return service::target(name, &service.port, origin, cx);
+    }
+    let (message, name) = match &backend.resource {
+        Some(it) => (
+            format!("backends of kind `{}` are not supported", shown(&it.kind)),
+            format!("_{}_{}", it.kind, it.name),
+        ),
+        None => ("a backend needs a Service".into(), "_none".into()),
+    };
+    cx.report(
+        &codes::NOT_FOUND,
+        origin,
+        message,
+        "its requests are answered with 503",
+    );
+    service::missing(Name::new(namespace.clone(), name), "")
+}
+
 /// Says who has the path that an entry asks for.
 fn conflict(entry: &Entry, older: Origin, cx: &mut Cx<'_>) {
-    let host = if entry.host.is_empty() { "every other host" } else { &entry.host };
+    let host = if entry.host.is_empty() {
+        "every other host"
+    } else {
+        &entry.host
+    };
     cx.sink.report(
         Diagnostic::new(
             &codes::CONFLICT,
             entry.origin.clone(),
-            format!("path `{}` of {host} is taken by an older object", shown(&entry.path)),
+            format!(
+                "path `{}` of {host} is taken by an older object",
+                shown(&entry.path)
+            ),
             "the older one serves it",
         )
         .related(older),

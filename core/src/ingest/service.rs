@@ -27,7 +27,10 @@ impl Services {
         name: &Arc<str>,
         cx: &mut Cx<'_>,
     ) -> Option<Arc<Source>> {
-        let name = Name { namespace: namespace.clone(), name: name.clone() };
+        let name = Name {
+            namespace: namespace.clone(),
+            name: name.clone(),
+        };
         let service = cx.snapshot.services.get(&name)?;
         if service.meta.annotations.is_empty() {
             return None;
@@ -47,63 +50,76 @@ impl Services {
         self.sources.insert(name, source.clone());
         source
     }
+}
 
-    /// The target of a backend of an Ingress; what is missing is reported.
-    pub(super) fn target(
-        &mut self,
-        name: Name,
-        port: &ServiceBackendPort,
-        origin: &Origin,
-        cx: &mut Cx<'_>,
-    ) -> Target {
-        let wanted: Arc<str> = match (&port.name, port.number) {
-            (Some(name), _) => name.clone(),
-            (None, Some(number)) => number.to_string().into(),
-            (None, None) => "".into(),
-        };
-        let Some(service) = cx.snapshot.services.get(&name) else {
+/// The target of a backend of an Ingress; what is missing is reported.
+pub(super) fn target(
+    name: Name,
+    port: &ServiceBackendPort,
+    origin: &Origin,
+    cx: &mut Cx<'_>,
+) -> Target {
+    let wanted: Arc<str> = match (&port.name, port.number) {
+        (Some(name), _) => name.clone(),
+        (None, Some(number)) => number.to_string().into(),
+        (None, None) => "".into(),
+    };
+    let Some(service) = cx.snapshot.services.get(&name) else {
+        cx.report(
+            &codes::NOT_FOUND,
+            origin,
+            format!("there is no Service `{name}`"),
+            "its requests are answered with 503",
+        );
+        return missing(name, &wanted);
+    };
+    if service.is_external_name() {
+        let ports = &service.spec.ports;
+        let found = find(service, port).map(|it| ports[it].target().to_string());
+        return external(
+            name,
+            service,
+            &found.unwrap_or_else(|| wanted.to_string()),
+            cx,
+        );
+    }
+    match find(service, port) {
+        Some(place) => endpoints(name, service, place),
+        None => {
             cx.report(
                 &codes::NOT_FOUND,
                 origin,
-                format!("there is no Service `{name}`"),
+                format!(
+                    "the Service `{name}` has no port `{wanted}`; it has {}",
+                    ports(service)
+                ),
                 "its requests are answered with 503",
             );
-            return missing(name, &wanted);
-        };
-        if service.is_external_name() {
-            let ports = &service.spec.ports;
-            let found = find(service, port).map(|it| ports[it].target().to_string());
-            return external(name, service, &found.unwrap_or_else(|| wanted.to_string()), cx);
-        }
-        match find(service, port) {
-            Some(place) => endpoints(name, service, place),
-            None => {
-                cx.report(
-                    &codes::NOT_FOUND,
-                    origin,
-                    format!("the Service `{name}` has no port `{wanted}`; it has {}", ports(service)),
-                    "its requests are answered with 503",
-                );
-                missing(name, &wanted)
-            }
+            missing(name, &wanted)
         }
     }
+}
 
-    /// The target of a Service's first port.
-    pub(super) fn first_port(&mut self, name: &Name, origin: &Origin, cx: &mut Cx<'_>) -> Target {
-        let port = cx.snapshot.services.get(name).and_then(|it| it.spec.ports.first());
-        let port = ServiceBackendPort { name: None, number: port.map(|it| it.port) };
-        self.target(name.clone(), &port, origin, cx)
-    }
+/// The target of a Service's first port.
+pub(super) fn first_port(name: &Name, origin: &Origin, cx: &mut Cx<'_>) -> Target {
+    let port = cx
+        .snapshot
+        .services
+        .get(name)
+        .and_then(|it| it.spec.ports.first());
+    let port = ServiceBackendPort {
+        name: None,
+        number: port.map(|it| it.port),
+    };
+    target(name.clone(), &port, origin, cx)
 }
 
 /// The place of a port: by name, by target port, by number.
 fn find(service: &Service, port: &ServiceBackendPort) -> Option<usize> {
     let ports = &service.spec.ports;
     let is_tcp = |it: &&ServicePort| it.protocol.as_deref().is_none_or(|it| it == "TCP");
-    let by = |test: &dyn Fn(&ServicePort) -> bool| {
-        ports.iter().position(|it| is_tcp(&it) && test(it))
-    };
+    let by =
+        |test: &dyn Fn(&ServicePort) -> bool| ports.iter().position(|it| is_tcp(&it) && test(it));
     if let Some(name) = &port.name {
         return by(&|it| it.name.as_ref() == Some(name))
             .or_else(|| by(&|it| it.target().to_string() == **name));
@@ -122,7 +138,11 @@ fn ports(service: &Service) -> String {
             None => format!("`{}`", it.port),
         })
         .collect();
-    if ports.is_empty() { "none".into() } else { ports.join(", ") }
+    if ports.is_empty() {
+        "none".into()
+    } else {
+        ports.join(", ")
+    }
 }
 
 fn endpoints(name: Name, service: &Arc<Service>, place: usize) -> Target {
@@ -166,7 +186,11 @@ fn external(name: Name, service: &Service, port: &str, cx: &mut Cx<'_>) -> Targe
     match (is_name, port.parse::<u16>()) {
         (true, Ok(number)) if number > 0 => Target {
             label: port.into(),
-            port: TargetPort::External { name: host.into(), port: number, origin },
+            port: TargetPort::External {
+                name: host.into(),
+                port: number,
+                origin,
+            },
             namespace: name.namespace,
             service: name.name,
         },
@@ -196,7 +220,11 @@ pub(super) fn missing(name: Name, port: &str) -> Target {
     Target {
         namespace: name.namespace,
         service: name.name,
-        label: if port.is_empty() { "none".into() } else { port.into() },
+        label: if port.is_empty() {
+            "none".into()
+        } else {
+            port.into()
+        },
         port: TargetPort::Missing,
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::codes;
 use crate::haproxy::{Backend, Config, Host, Part};
-use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::keys::{Block, Cx, Family, Key, Reader, Setting, block, keys};
 use crate::value::cipher::{CipherSuites, Ciphers};
 use crate::value::text::Line;
 
@@ -11,7 +11,12 @@ use crate::value::text::Line;
 pub const FAMILY: Family = Family {
     name: "ssl-ciphers",
     title: "TLS ciphers",
-    blocks: &[block!(Host, HostCiphers), block!(Backend, BackendCiphers)],
+    // The block without keys says once for all what the global ConfigMap says.
+    blocks: &[
+        block!(Global, SharedCiphers),
+        block!(Host, HostCiphers),
+        block!(Backend, BackendCiphers),
+    ],
 };
 
 keys! {
@@ -40,18 +45,35 @@ keys! {
     }
 }
 
-/// Writes the values of the global ConfigMap as HAProxy's defaults.
-pub(super) fn defaults(config: &mut Config, cx: &mut Cx<'_>) {
-    let host = cx.global_settings::<HostCiphers>();
-    let backend = cx.global_settings::<BackendCiphers>();
-    for (name, part) in [
-        ("ssl-default-bind-ciphers", list(&host.ciphers)),
-        ("ssl-default-bind-ciphersuites", suites(&host.suites)),
-        ("ssl-default-server-ciphers", list(&backend.ciphers)),
-        ("ssl-default-server-ciphersuites", suites(&backend.suites)),
-    ] {
-        if let Some(part) = part {
-            config.global.tls.insert(name, part);
+/// What the global ConfigMap says, for the section `global`.
+#[derive(Debug)]
+struct SharedCiphers;
+
+impl Block for SharedCiphers {
+    const KEYS: &'static [Key] = &[];
+
+    fn read(_: &mut Reader<'_>) -> Self {
+        Self
+    }
+}
+
+#[expect(
+    clippy::unused_self,
+    reason = "every block has this method, this one has no keys"
+)]
+impl SharedCiphers {
+    fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
+        let host = cx.global_settings::<HostCiphers>();
+        let backend = cx.global_settings::<BackendCiphers>();
+        for (name, part) in [
+            ("ssl-default-bind-ciphers", list(&host.ciphers)),
+            ("ssl-default-bind-ciphersuites", suites(&host.suites)),
+            ("ssl-default-server-ciphers", list(&backend.ciphers)),
+            ("ssl-default-server-ciphersuites", suites(&backend.suites)),
+        ] {
+            if let Some(part) = part {
+                config.global.tls.insert(name, part);
+            }
         }
     }
 }
@@ -83,10 +105,10 @@ impl BackendCiphers {
     }
 }
 
-/// The list of an object, unless HAProxy might not start with it.
+/// The list of an object, unless it is a tenant's and HAProxy might not start with it.
 fn local(ciphers: &Setting<Ciphers>, key: &str, cx: &mut Cx<'_>) -> Option<Part> {
     let part = list(ciphers).filter(|it| it.is_local)?;
-    if ciphers.value.is_certain() {
+    if !ciphers.is_tenants || ciphers.value.is_certain() {
         return Some(part);
     }
     cx.report(
@@ -96,7 +118,7 @@ fn local(ciphers: &Setting<Ciphers>, key: &str, cx: &mut Cx<'_>) -> Option<Part>
             "`{key}`: expected a list that no OpenSSL finds empty, found `{}`",
             crate::value::shown(&ciphers.value.to_string())
         ),
-        "the ciphers of the global ConfigMap are used",
+        "the ciphers of the operator are used",
     );
     None
 }

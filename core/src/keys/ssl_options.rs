@@ -1,7 +1,7 @@
 //! Options of TLS, with clients and with servers.
 
 use crate::haproxy::{Backend, Config, Host};
-use crate::keys::{Cx, Family, Setting, block, keys, ssl_ciphers, tls_alpn};
+use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::value::text::Line;
 use crate::value::tls_options::{HostOptions, ServerOptions};
 
@@ -46,7 +46,6 @@ keys! {
 }
 
 impl SslOptions {
-    /// Writes the defaults of TLS, those of families without a Global key as well.
     fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
         if !self.options.value.as_str().is_empty() {
             config
@@ -59,8 +58,6 @@ impl SslOptions {
             "ssl-default-server-options",
             backend.options.map(|it| without_reuse(*it).line()),
         );
-        ssl_ciphers::defaults(config, cx);
-        tls_alpn::default(config, cx);
     }
 }
 

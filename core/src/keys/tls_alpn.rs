@@ -1,7 +1,7 @@
 //! Protocols that TLS offers to clients.
 
 use crate::haproxy::{Config, Host, Part};
-use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::keys::{Block, Cx, Family, Key, Reader, Setting, block, keys};
 use crate::value::alpn::Alpn;
 use crate::value::text::Line;
 
@@ -9,7 +9,8 @@ use crate::value::text::Line;
 pub const FAMILY: Family = Family {
     name: "tls-alpn",
     title: "TLS protocols",
-    blocks: &[block!(Host, TlsAlpn)],
+    // The block without keys says once for all what the global ConfigMap says.
+    blocks: &[block!(Global, SharedAlpn), block!(Host, TlsAlpn)],
 };
 
 keys! {
@@ -22,10 +23,27 @@ keys! {
     }
 }
 
-/// Writes the value of the global ConfigMap where frontends find it.
-pub(super) fn default(config: &mut Config, cx: &mut Cx<'_>) {
-    let settings = cx.global_settings::<TlsAlpn>();
-    config.ports.alpn = Some(part(&settings.protocols));
+/// What the global ConfigMap says, for every frontend that speaks TLS.
+#[derive(Debug)]
+struct SharedAlpn;
+
+impl Block for SharedAlpn {
+    const KEYS: &'static [Key] = &[];
+
+    fn read(_: &mut Reader<'_>) -> Self {
+        Self
+    }
+}
+
+#[expect(
+    clippy::unused_self,
+    reason = "every block has this method, this one has no keys"
+)]
+impl SharedAlpn {
+    fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
+        let settings = cx.global_settings::<TlsAlpn>();
+        config.ports.alpn = Some(part(&settings.protocols));
+    }
 }
 
 impl TlsAlpn {

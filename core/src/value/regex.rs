@@ -22,9 +22,8 @@ impl Regex {
     pub fn quoted(text: &str) -> String {
         let mut quoted = String::with_capacity(text.len() + 8);
         for c in text.chars() {
-            if c.is_ascii_punctuation()
-                && !matches!(c, '/' | '-' | '_' | '#' | ',' | ':' | '~' | '%')
-            {
+            // Only what has a meaning: in POSIX engines a backslash gives others one, such as `\<`.
+            if r"\.^$*+?()[]{}|".contains(c) {
                 quoted.push('\\');
             }
             quoted.push(c);
@@ -136,16 +135,8 @@ fn check(pattern: &str) -> Result<(), &'static str> {
             }
             '{' => {
                 let rest: String = chars.clone().take_while(|it| *it != '}').collect();
-                let numbers: Vec<_> = rest.split(',').collect();
-                let is_count = numbers.len() <= 2
-                    && numbers[0].parse::<u16>().is_ok_and(|it| it <= 255)
-                    && numbers.get(1).is_none_or(|it| {
-                        it.is_empty()
-                            || (it.parse::<u16>().is_ok_and(|high| high <= 255)
-                                && it.parse::<u16>().ok() >= numbers[0].parse().ok())
-                    })
-                    && chars.clone().any(|it| it == '}');
-                if !is_count || !repeatable {
+                let is_closed = chars.clone().any(|it| it == '}');
+                if !repeatable || !is_closed || !is_count(&rest) {
                     return Err("a regular expression whose `{…}` repeats 0 to 255 times");
                 }
                 for _ in 0..=rest.chars().count() {
@@ -162,6 +153,13 @@ fn check(pattern: &str) -> Result<(), &'static str> {
     } else {
         Ok(())
     }
+}
+
+/// Whether the inside of `{…}` says how often: `2`, `2,` or `2,5`.
+fn is_count(text: &str) -> bool {
+    let (low, high) = text.split_once(',').unwrap_or((text, ""));
+    low.parse::<u8>()
+        .is_ok_and(|low| high.is_empty() || high.parse::<u8>().is_ok_and(|high| high >= low))
 }
 
 #[cfg(test)]
