@@ -108,6 +108,21 @@ pub enum Origin {
     Engine(&'static str),
 }
 
+/// A value and who wrote it. Two settings are equal when their values are.
+#[derive(Clone, Debug)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// Whether an object other than the global ConfigMap wrote it, so that it must be said where it
+    /// applies and not only once for all.
+    pub is_local: bool,
+    /// Whether a tenant may have written it: it stood in an annotation and not in a ConfigMap of the
+    /// operator.
+    pub is_tenants: bool,
+}
+
 impl Kind {
     /// All kinds, in the order in which they are shown.
     pub const ALL: [Self; 7] = [
@@ -263,6 +278,34 @@ impl fmt::Display for Origin {
             Self::Default(key) => write!(f, "default of `{key}`"),
             Self::Flag(flag) => write!(f, "flag --{flag}"),
             Self::Engine(reason) => write!(f, "engine: {reason}"),
+        }
+    }
+}
+
+impl<T: PartialEq> PartialEq for Setting<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T> Setting<T> {
+    /// A value and who wrote it.
+    pub fn new(value: T, origin: Origin) -> Self {
+        Self {
+            value,
+            origin,
+            is_local: false,
+            is_tenants: false,
+        }
+    }
+
+    /// Another value made of this one, by the same author.
+    pub fn map<U>(&self, change: impl FnOnce(&T) -> U) -> Setting<U> {
+        Setting {
+            value: change(&self.value),
+            origin: self.origin.clone(),
+            is_local: self.is_local,
+            is_tenants: self.is_tenants,
         }
     }
 }
