@@ -4,6 +4,7 @@ mod args;
 mod controller;
 mod http;
 mod input;
+mod keys;
 mod log;
 mod render;
 mod report;
