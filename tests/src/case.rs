@@ -52,6 +52,8 @@ use haproxy_ingress_core::compile::{Compiled, compile};
 use haproxy_ingress_core::options::{DefaultCertificate, Name, Options, ParseError, Version};
 use haproxy_ingress_core::snapshot::Snapshot;
 
+use crate::haproxy::{Folder, Haproxy};
+
 pub use self::input::{Input, PRELUDE};
 pub use self::request::{Exchange, Wanted};
 
@@ -191,23 +193,50 @@ impl Case {
 
     /// Compares what comes out with what is written; every difference is a failure.
     pub fn check(&self) -> Vec<Failure> {
-        match self.input() {
+        self.guarded(|| match self.input() {
             Ok(input) => check::check(self, &input),
             Err(failure) => vec![failure],
-        }
+        })
+    }
+
+    /// Lets HAProxy judge it; a refusal and each warning is a failure.
+    pub fn judge(&self, haproxy: &Haproxy) -> Vec<Failure> {
+        self.guarded(|| {
+            let folder = Folder::new();
+            let bundle = match self.input() {
+                Ok(input) => input.compile(&folder.prefix()).bundle,
+                Err(failure) => return vec![failure],
+            };
+            let verdict = haproxy.check(&bundle, &folder);
+            if verdict.accepted && verdict.warnings().is_empty() {
+                return Vec::new();
+            }
+            let message = format!("HAProxy {} says:\n{}", haproxy.version, verdict.output);
+            vec![self.failure(self.line, message)]
+        })
     }
 
     /// Sends its requests through a real HAProxy; every other answer is a failure.
     pub fn exchange(&self) -> Vec<Failure> {
-        match self.input() {
+        self.guarded(|| match self.input() {
             Ok(input) => request::exchange(self, input),
             Err(failure) => vec![failure],
-        }
+        })
     }
 
     /// Rewrites what is expected in a file of cases to what comes out.
     pub fn update(file: &Path) -> Result<bool, ReadError> {
         update::update(file)
+    }
+
+    /// Makes a failure of a panic, so that the other cases are still looked at.
+    fn guarded(&self, work: impl FnOnce() -> Vec<Failure>) -> Vec<Failure> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            let message = format!("a panic: {}", text.unwrap_or("without words"));
+            vec![self.failure(self.line, message)]
+        })
     }
 
     fn failure(&self, line: u32, message: impl Into<String>) -> Failure {

@@ -12,3 +12,4 @@ pub mod terminal;
 pub mod cluster;
 pub mod tree;
 pub mod case;
+pub mod stage;
