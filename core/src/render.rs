@@ -316,6 +316,7 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
         authors.push(alpn.origin.clone());
     }
     cx.line_of("bind", &bind, &authors);
+    cx.flag("is_logged", config.global.log.is_some());
     snippet("early", frontend.early.as_ref(), cx);
     cx.lines("routing", parts(&frontend.routing));
     let trust = trust(frontend, config);
