@@ -315,7 +315,8 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
         bind = bind.and("alpn").line(&alpn.value);
         authors.push(alpn.origin.clone());
     }
-    cx.lines("bind", [(bind, authors.as_slice())]);
+    cx.line_of("bind", &bind, &authors);
+    cx.flag("is_logged", config.global.log.is_some());
     snippet("early", frontend.early.as_ref(), cx);
     cx.lines("routing", parts(&frontend.routing));
     let trust = trust(frontend, config);

@@ -47,6 +47,12 @@ impl<'a> Context<'a> {
         self.record.set(name, value);
     }
 
+    /// Sets a line that several authors made.
+    pub(super) fn line_of(&mut self, name: &'static str, line: &Line, authors: &[Origin]) {
+        let value = self.printed(line.to_string(), authors);
+        self.record.set(name, value);
+    }
+
     /// Sets a list of lines, each with its authors.
     pub(super) fn lines<'l>(
         &mut self,
