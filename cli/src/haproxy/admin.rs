@@ -403,6 +403,65 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn ten_thousand_hostile_names_do_nothing() -> Result<(), Error> {
+        const PARTS: [&str; 16] = [
+            "shop",
+            "s0",
+            "a.b",
+            ":",
+            "-",
+            "_",
+            "9",
+            ";",
+            "\n",
+            " ",
+            "<<",
+            "\\;",
+            "/",
+            "\0",
+            "set weight shop/s0 9",
+            "é",
+        ];
+        let (_external, mut admin) = shop(2).await;
+        let before = admin.servers(&["shop"].into()).await?;
+        // A plain generator (Marsaglia, "Xorshift RNGs"), so that a failure can be repeated.
+        let mut random: u64 = 0x2545_f491_4f6c_dd1d;
+        let mut next = |below: usize| {
+            random ^= random << 13;
+            random ^= random >> 7;
+            random ^= random << 17;
+            usize::try_from(random % below as u64).expect("it is below a usize")
+        };
+        let mut sent = 0;
+        for _ in 0..10_000 {
+            let mut name = || -> Arc<str> {
+                let parts = (0..=next(3)).map(|_| PARTS[next(PARTS.len())]);
+                parts.collect::<String>().into()
+            };
+            let (backend, server) = (name(), name());
+            if (&*backend, &*server) == ("shop", "s0") {
+                continue;
+            }
+            let command = Command::SetServerWeight {
+                backend,
+                server,
+                weight: 7,
+            };
+            match admin.carry_out(std::slice::from_ref(&command)).await {
+                Err(Error::Name { .. }) => {}
+                Err(Error::Refused { answer, .. }) => {
+                    assert!(answer.starts_with("No such "), "{answer}");
+                    sent += 1;
+                }
+                other => panic!("{command:?} became {other:?}"),
+            }
+        }
+        assert!(sent > 100, "only {sent} names were plain");
+        assert_eq!(admin.servers(&["shop"].into()).await?, before);
+        Ok(())
+    }
+
     #[test]
     fn answers_are_told_apart() {
         let text = "IP changed from 'a' to 'b'\n\n\n\nNo such server.\n\nfirst\nlast\n\n";

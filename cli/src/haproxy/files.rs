@@ -35,8 +35,11 @@
 //! *Invariant:* between any two changes of the disk, HAProxy finds one whole generation. A generation
 //! that HAProxy has confirmed is there until a newer one is confirmed.
 
+mod build;
 mod contents;
 mod disk;
+mod links;
+mod recover;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
@@ -46,8 +49,8 @@ use std::sync::Arc;
 use haproxy_ingress_core::bundle;
 use serde::{Deserialize, Serialize};
 
-use crate::haproxy::files::contents::{Content, Contents};
-use crate::haproxy::files::disk::{Disk, UNFINISHED, failed, unfinished};
+use crate::haproxy::files::contents::Contents;
+use crate::haproxy::files::disk::{Disk, failed, unfinished};
 
 /// The files of HAProxy below one prefix. One process may write them.
 #[derive(Debug)]
@@ -349,329 +352,6 @@ impl Files {
         newest(|it| it.confirmed).or_else(|| newest(|it| it.bootstrap))
     }
 
-    fn recover(&mut self) -> Result<(), Error> {
-        let (etc, lib) = (self.etc.generations(), self.lib.generations());
-        for folder in [&etc, &lib] {
-            for name in names(folder)? {
-                if name.starts_with(UNFINISHED) {
-                    self.disk.remove_folder(&folder.join(name))?;
-                }
-            }
-        }
-        self.disk
-            .remove(&unfinished(&self.etc.path.join(CURRENT)))?;
-        let current = fs::read_link(self.etc.path.join(CURRENT)).ok();
-        let current = current.and_then(|it| it.file_name()?.to_str()?.parse().ok());
-        for name in names(&etc)? {
-            let Ok(number) = name.parse() else { continue };
-            match self.read(number) {
-                Ok(stored) => {
-                    self.stored.insert(number, stored);
-                }
-                // Without the note beside it, it is nothing to go back to.
-                Err(error) => tracing::warn!(%error, "generation {number} cannot be read"),
-            }
-        }
-        self.current = current.filter(|it| self.stored.contains_key(it));
-        if self.roll_back()? {
-            self.note_drift()?;
-        } else if self.current.is_none()
-            && let Some(good) = self.good()
-        {
-            self.switch(good)?;
-        }
-        self.prune();
-        // What is left now belongs to no generation.
-        for name in names(&etc)? {
-            if name.parse().is_ok_and(|it| !self.stored.contains_key(&it)) {
-                self.disk.remove_folder(&etc.join(name))?;
-            }
-        }
-        self.remove_unused_libraries()?;
-        self.remove_loose_links(&self.etc.path)?;
-        self.remove_loose_links(&self.lib.path)
-    }
-
-    /// Reads a generation from the disk.
-    fn read(&self, number: u64) -> Result<Stored, Error> {
-        let folder = self.etc.generation(number);
-        let note = folder.join("generation.json");
-        let text = fs::read(&note).map_err(failed("read", &note))?;
-        let mut generation: Generation =
-            serde_json::from_slice(&text).map_err(|it| failed("understand", &note)(it.into()))?;
-        let library = fs::read_link(folder.join("lib"))
-            .ok()
-            .and_then(|it| it.file_name()?.to_str()?.parse().ok());
-        let mut contents = Contents::new();
-        contents::scan(&folder.join("files"), &self.etc.path, &mut contents)?;
-        if let Some(number) = library {
-            contents::scan(&self.lib.generation(number), &self.lib.path, &mut contents)?;
-        }
-        let marker = self.etc.path.join(MARKER);
-        contents.retain(|it, _| !generation.extra.contains(it) && Path::new(&**it) != marker);
-        let digest = contents::digest(&contents);
-        if digest != generation.digest {
-            tracing::warn!("files of generation {number} were changed by somebody else");
-            generation = Generation {
-                digest,
-                bootstrap: generation.bootstrap,
-                extra: generation.extra,
-                ..Generation::default()
-            };
-        }
-        Ok(Stored {
-            generation,
-            library,
-            contents,
-        })
-    }
-
-    /// Makes a generation of the files that somebody else has put where ours belong.
-    fn take_over(&mut self, wanted: &Contents) -> Result<(), Error> {
-        let mut contents = Contents::new();
-        for path in wanted.keys() {
-            let file = Path::new(&**path);
-            if !file.symlink_metadata().is_ok_and(|it| it.is_file()) {
-                continue;
-            }
-            let text: Arc<[u8]> = fs::read(file).map_err(failed("read", file))?.into();
-            let content = Content {
-                mode: wanted[path].mode,
-                hash: blake3::hash(&text),
-                text: Some(text),
-            };
-            contents.insert(Arc::clone(path), content);
-        }
-        let number = self.next_number();
-        let stored = Stored {
-            generation: Generation {
-                digest: contents::digest(&contents),
-                bootstrap: true,
-                ..Generation::default()
-            },
-            library: None,
-            contents,
-        };
-        let made = self
-            .build(number, stored, false)
-            .and_then(|()| self.switch(number));
-        if made.is_err() {
-            self.undo(number, &[]);
-        }
-        made
-    }
-
-    /// Writes a generation beside the others.
-    fn build(&mut self, number: u64, mut stored: Stored, marked: bool) -> Result<(), Error> {
-        stored.library = self.build_library(number, &stored.contents)?;
-        if stored.library.is_some_and(|it| it != number)
-            && let Some(current) = self.current
-        {
-            let extra = &self.stored[&current].generation.extra;
-            let shared = extra.iter().filter(|it| self.lib.holds(it)).cloned();
-            stored.generation.extra.extend(shared);
-        }
-        let folder = self.etc.generation(number);
-        let new = unfinished(&folder);
-        self.fill(&new.join("files"), &self.etc, &stored.contents, |from| {
-            self.etc.generation(from).join("files")
-        })?;
-        if marked {
-            let text = format!(
-                "# The generation of files that HAProxy was started from.\nglobal\n    set-var {MARKER_VARIABLE} str({})\n",
-                marker(number, &stored.generation.digest)
-            );
-            let path = new.join("files").join(MARKER);
-            self.disk.write(&path, 0o644, text.as_bytes(), true)?;
-        }
-        // Configuration files that other generations have.
-        for name in names(&self.etc.path)? {
-            let path = new.join("files").join(&name);
-            let file = self.etc.path.join(&name);
-            if is_config(&name) && self.is_ours(&file) && !path.exists() {
-                self.disk.write(&path, 0o644, PLACEHOLDER, true)?;
-                let file = file.to_string_lossy().into();
-                stored.generation.extra.insert(file);
-            }
-        }
-        if let Some(library) = stored.library {
-            let target = relative(
-                &self.etc.real.join(GENERATIONS).join(number.to_string()),
-                &self.lib.real.join(GENERATIONS).join(library.to_string()),
-            );
-            self.disk.point(&new.join("lib"), &target)?;
-        }
-        let note = note(&stored.generation);
-        self.disk
-            .write(&new.join("generation.json"), 0o644, &note, true)?;
-        self.disk.sync_folder(&new.join("files"))?;
-        self.disk.sync_folder(&new)?;
-        self.disk.rename(&new, &folder)?;
-        self.stored.insert(number, stored);
-        Ok(self.disk.sync_folder(&self.etc.generations())?)
-    }
-
-    /// Writes the certificates, unless they are those of the current generation.
-    fn build_library(&self, number: u64, contents: &Contents) -> Result<Option<u64>, Error> {
-        let ours = |contents: &Contents| -> Vec<(Arc<str>, Content)> {
-            contents
-                .iter()
-                .filter(|(path, _)| self.lib.holds(path))
-                .map(|(path, it)| (Arc::clone(path), it.clone()))
-                .collect()
-        };
-        let wanted = ours(contents);
-        if wanted.is_empty() {
-            return Ok(None);
-        }
-        if let Some(current) = self.current
-            && let stored = &self.stored[&current]
-            && ours(&stored.contents) == wanted
-        {
-            return Ok(stored.library);
-        }
-        let folder = self.lib.generation(number);
-        let new = unfinished(&folder);
-        self.fill(&new, &self.lib, contents, |from| {
-            let library = self.stored[&from].library.unwrap_or(from);
-            self.lib.generation(library)
-        })?;
-        self.disk.rename(&new, &folder)?;
-        self.disk.sync_folder(&self.lib.generations())?;
-        Ok(Some(number))
-    }
-
-    /// Writes all files of one place into a new folder. What the current generation has already gets
-    /// a second name.
-    fn fill(
-        &self,
-        folder: &Path,
-        place: &Place,
-        contents: &Contents,
-        source: impl Fn(u64) -> PathBuf,
-    ) -> Result<(), Error> {
-        let known = self
-            .current
-            .map(|it| (source(it), &self.stored[&it].contents));
-        let known = |path: &Arc<str>, content: &Content| {
-            let (folder, contents) = known.as_ref()?;
-            (contents.get(path)? == content).then_some(folder)
-        };
-        let files = contents.iter().filter_map(|(path, content)| {
-            let below = Path::new(&**path).strip_prefix(&place.path).ok()?;
-            Some((below, content, known(path, content)))
-        });
-        let many = files.clone().filter(|(.., known)| known.is_none()).count() > MANY_FILES;
-        self.disk.make_folder(folder)?;
-        let mut folders = BTreeSet::from([folder.to_owned()]);
-        for (below, content, known) in files {
-            let path = folder.join(below);
-            let parent = path.parent().expect("it is below the folder");
-            if !folders.contains(parent) {
-                self.disk.make_folder(parent)?;
-                let above = parent.ancestors().take_while(|it| *it != folder);
-                folders.extend(above.map(Path::to_owned));
-            }
-            if known.is_some_and(|it| self.disk.share(&it.join(below), &path)) {
-                continue;
-            }
-            match (&content.text, known) {
-                (Some(text), _) => self.disk.write(&path, content.mode, text, !many)?,
-                (None, from) => {
-                    let from = from
-                        .expect("a file without a text is on the disk")
-                        .join(below);
-                    let text = fs::read(&from).map_err(failed("read", &from))?;
-                    self.disk.write(&path, content.mode, &text, !many)?;
-                }
-            }
-        }
-        if many {
-            return Ok(self.disk.sync_all(folder)?);
-        }
-        for folder in &folders {
-            self.disk.sync_folder(folder)?;
-        }
-        Ok(())
-    }
-
-    /// Lets the paths of a generation lead through [`CURRENT`]. Changes nothing that HAProxy finds.
-    fn link(&mut self, number: u64, marked: bool, made: &mut Vec<Arc<str>>) -> Result<(), Error> {
-        let own = marked.then(|| self.etc.path.join(MARKER).to_string_lossy().into());
-        let contents = &self.stored[&number].contents;
-        let paths: Vec<Arc<str>> = own
-            .into_iter()
-            .chain(contents.keys().map(Arc::clone))
-            .filter(|it| !self.linked.contains(it))
-            .collect();
-        let mut folders = BTreeSet::new();
-        for path in paths {
-            let file = Path::new(&*path);
-            let target = self.target(file);
-            if fs::read_link(file).is_ok_and(|it| it == target) {
-                self.linked.insert(path);
-                continue;
-            }
-            let parent = file.parent().expect("it is below one of the two folders");
-            self.disk.make_folder(parent)?;
-            match file.symlink_metadata() {
-                Ok(it) if it.is_dir() => return Err(Error::Folder { path }),
-                Ok(_) => {
-                    // Through the link it must lead to what it held itself.
-                    let held = fs::read(file).unwrap_or_default();
-                    self.fill_in(&path, &held)?;
-                }
-                Err(_) => {
-                    if is_config(&path) && parent == self.etc.path {
-                        self.fill_in(&path, PLACEHOLDER)?;
-                    }
-                    made.push(Arc::clone(&path));
-                }
-            }
-            self.disk.point(file, &target)?;
-            folders.insert(parent.to_owned());
-            self.linked.insert(path);
-        }
-        for folder in folders {
-            self.disk.sync_folder(&folder)?;
-        }
-        Ok(())
-    }
-
-    /// Puts a file into all generations that have none at its path.
-    fn fill_in(&mut self, file: &Arc<str>, text: &[u8]) -> Result<(), Error> {
-        let numbers: Vec<u64> = self.stored.keys().copied().collect();
-        for number in numbers {
-            let stored = &self.stored[&number];
-            if stored.contents.contains_key(file) || stored.generation.extra.contains(file) {
-                continue;
-            }
-            let path = match (
-                Path::new(&**file).strip_prefix(&self.etc.path),
-                stored.library,
-            ) {
-                (Ok(below), _) => self.etc.generation(number).join("files").join(below),
-                (Err(_), Some(library)) => {
-                    let below = Path::new(&**file).strip_prefix(&self.lib.path);
-                    let below = below.expect("it was checked");
-                    self.lib.generation(library).join(below)
-                }
-                (Err(_), None) => continue,
-            };
-            // Noted first: a file that is noted and absent changes nothing.
-            let stored = self.stored(number);
-            stored.generation.extra.insert(Arc::clone(file));
-            self.save(number)?;
-            if !path.exists() {
-                let parent = path.parent().expect("it is below a generation");
-                self.disk.make_folder(parent)?;
-                self.disk.write(&path, 0o644, text, true)?;
-                self.disk.sync_folder(parent)?;
-            }
-        }
-        Ok(())
-    }
-
     /// The one step.
     fn switch(&mut self, number: u64) -> Result<(), Error> {
         let target = Path::new(GENERATIONS).join(number.to_string());
@@ -749,41 +429,6 @@ impl Files {
             }
         }
         Ok(())
-    }
-
-    /// Removes links of ours that lead nowhere.
-    fn remove_loose_links(&self, folder: &Path) -> Result<(), Error> {
-        for name in names(folder)? {
-            let path = folder.join(&name);
-            if path.is_symlink() {
-                let loose = !path.exists() && self.is_ours(&path);
-                if loose || name.starts_with(UNFINISHED) {
-                    self.disk.remove(&path)?;
-                }
-            } else if path.is_dir() && !name.starts_with('.') {
-                self.remove_loose_links(&path)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn is_ours(&self, path: &Path) -> bool {
-        fs::read_link(path).is_ok_and(|it| it == self.target(path))
-    }
-
-    /// Where the link at a path leads.
-    fn target(&self, file: &Path) -> PathBuf {
-        let (place, through, below) = if let Ok(below) = file.strip_prefix(&self.lib.path) {
-            (&self.lib, "lib", below)
-        } else {
-            let below = file.strip_prefix(&self.etc.path).unwrap_or(file);
-            (&self.etc, "files", below)
-        };
-        let folder = place.real.join(below.parent().unwrap_or(Path::new("")));
-        relative(&folder, &self.etc.real)
-            .join(CURRENT)
-            .join(through)
-            .join(below)
     }
 
     /// Refuses paths elsewhere, hidden ones and the one that is ours.
@@ -873,17 +518,6 @@ fn names(folder: &Path) -> Result<Vec<String>, disk::Error> {
     }
     names.sort_unstable();
     Ok(names)
-}
-
-/// The way from one folder to another; both are real paths from the root.
-fn relative(from: &Path, to: &Path) -> PathBuf {
-    let common = from
-        .components()
-        .zip(to.components())
-        .take_while(|(a, b)| a == b)
-        .count();
-    let up = from.components().skip(common).map(|_| Component::ParentDir);
-    up.chain(to.components().skip(common)).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! HAProxy's own log. An empty answer of a newer one (built without shared memory) is treated the same.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use haproxy_ingress_core::options::Version;
@@ -21,6 +22,9 @@ pub(crate) struct Master {
     /// A master serves ten connections. Each that asks a frozen worker blocks one for good, and with
     /// the last one gone not even `reload` is heard any more.
     calls: Arc<Semaphore>,
+    /// Whether a reload was answered with a status before. Then an answer without one means that the
+    /// master died of it, as 3.3 and 3.4 do of a file that is cut in the middle of a line.
+    tells_status: Arc<AtomicBool>,
 }
 
 /// The processes of one HAProxy (`show proc`).
@@ -91,6 +95,9 @@ pub(crate) enum Error {
 /// How long a master that answers may show no sign of a reload before it is asked once more.
 const HEARD: Duration = Duration::from_secs(2);
 
+/// How long a master that broke off a reload is waited for, if it always tells how a reload ends.
+const GONE: Duration = Duration::from_secs(1);
+
 /// The first line of `reload` and what follows.
 #[derive(Debug, Eq, PartialEq)]
 struct Status<'a> {
@@ -104,6 +111,7 @@ impl Master {
         Self {
             socket,
             calls: Arc::new(Semaphore::new(2)),
+            tells_status: Arc::default(),
         }
     }
 
@@ -142,7 +150,10 @@ impl Master {
             match self.ask_within("reload", remaining(end)).await {
                 Ok(answer) => match Status::read(&answer) {
                     Some(status) if status.is_busy() => sleep(HEARD / 10).await,
-                    Some(status) => return Ok(status.into()),
+                    Some(status) => {
+                        self.tells_status.store(true, Ordering::Relaxed);
+                        return Ok(status.into());
+                    }
                     None => {
                         if let Some(verdict) = self.watch(&before, end, limit).await? {
                             return Ok(verdict);
@@ -194,6 +205,7 @@ impl Master {
         let mut pause = Duration::from_millis(5);
         // Since when the master answers and the answer decides nothing.
         let mut undecided: Option<Instant> = None;
+        let start = Instant::now();
         loop {
             let last = match self
                 .processes_within(remaining(end).min(self.socket.limit()))
@@ -220,6 +232,12 @@ impl Master {
                 // The whole time that 2.6 parses, and in between afterwards.
                 Err(error) if error.is_transient() => {
                     undecided = None;
+                    if self.tells_status.load(Ordering::Relaxed) && start.elapsed() > GONE {
+                        return Err(Error::Unfinished {
+                            limit: GONE,
+                            last: format!("it seems to have died: {error}"),
+                        });
+                    }
                     error.to_string()
                 }
                 Err(error) => return Err(error),

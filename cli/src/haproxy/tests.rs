@@ -312,6 +312,55 @@ async fn a_frozen_worker_costs_a_limit_and_blocks_nobody() -> Result<(), Error> 
 }
 
 #[tokio::test]
+async fn a_master_that_dies_of_a_reload_finds_the_last_good_files() -> Result<(), Error> {
+    let (mut it, mut haproxy) = started().await;
+    let good = shop(it.prefix(), 1);
+    assert_reloaded(&haproxy.carry_out(&reload(), &good).await?);
+    let with_status = haproxy.version().await?.is_at_least(2, 7);
+    let mut listener = None;
+    let master_socket = it.master_socket();
+    it.kill().await;
+    if with_status {
+        // A master that takes the command and dies, as 3.3 does.
+        std::fs::remove_file(&master_socket).expect("the socket's file");
+        let fake = tokio::net::UnixListener::bind(&master_socket).expect("a socket");
+        listener = Some(tokio::spawn(die_of_a_reload(fake, master_socket)));
+        let start = Instant::now();
+        let error = haproxy
+            .carry_out(&reload(), &shop(it.prefix(), 2))
+            .await
+            .expect_err("it died");
+        assert!(error.is_transient(), "{error}");
+        assert!(start.elapsed() < TIMEOUT, "{:?}", start.elapsed());
+    }
+    if let Some(listener) = listener {
+        listener.await.expect("no panic");
+    }
+    assert_eq!(on_disk(it.prefix()), good.config());
+    it.start_again().await;
+    assert_eq!(haproxy.alive().await, Alive::Yes);
+    Ok(())
+}
+
+/// Answers `show proc` once and closes the next connection with a command unanswered.
+async fn die_of_a_reload(listener: tokio::net::UnixListener, path: PathBuf) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    const TABLE: &str = "#<PID> <type> <reloads> <uptime> <version>\n1 master 1 [failed: 0] 0d 3.3.0\n# workers\n2 worker 0 0d 3.3.0\n\n";
+    for answer in [TABLE, ""] {
+        let (mut stream, _) = listener.accept().await.expect("a caller");
+        let mut command = String::new();
+        let read = stream.read_to_string(&mut command);
+        read.await.expect("a command");
+        assert_eq!(command == "reload\n", answer.is_empty());
+        let write = stream.write_all(answer.as_bytes());
+        write.await.expect("the caller waits");
+    }
+    drop(listener);
+    std::fs::remove_file(path).expect("the socket's file");
+}
+
+#[tokio::test]
 async fn a_haproxy_that_is_down_gets_the_new_files_when_it_comes() -> Result<(), Error> {
     let (mut it, mut haproxy) = started().await;
     haproxy.carry_out(&reload(), &shop(it.prefix(), 1)).await?;
