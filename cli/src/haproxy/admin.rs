@@ -404,6 +404,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn an_empty_answer_is_not_believed() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        let external = External::prepare();
+        let listener = tokio::net::UnixListener::bind(external.admin_socket()).expect("a socket");
+        let worker = tokio::spawn(async move {
+            let table = "1\n# be_name srv_name srv_uweight\nshop s0 1\n\n";
+            for answer in ["\n", table] {
+                let (mut stream, _) = listener.accept().await.expect("a caller");
+                let mut command = Vec::new();
+                while !command.ends_with(b"\n") {
+                    stream.read_buf(&mut command).await.expect("a command");
+                }
+                let write = stream.write_all(answer.as_bytes());
+                write.await.expect("the caller waits");
+            }
+        });
+        let master = Master::new(Socket::master(external.master_socket(), PATIENCE));
+        let mut admin = Admin::new(Socket::worker(external.admin_socket(), PATIENCE), master);
+        let error = admin
+            .carry_out(&[weight("s0", 7)])
+            .await
+            .expect_err("the weight is still 1");
+        assert_eq!(
+            error.to_string(),
+            "server `shop/s0` has weight 1 instead of weight 7"
+        );
+        worker.await.expect("no panic");
+    }
+
+    #[tokio::test]
     async fn ten_thousand_hostile_names_do_nothing() -> Result<(), Error> {
         const PARTS: [&str; 16] = [
             "shop",

@@ -407,9 +407,10 @@ impl Files {
         };
         let unused = |path: &&Arc<str>| {
             let mut left = self.stored.values();
-            !left.any(|it| it.contents.contains_key(*path))
+            !left.any(|it| it.contents.contains_key(*path)) && !leads_somewhere(path)
         };
-        for path in old.contents.keys().filter(unused) {
+        let paths = old.contents.keys().chain(&old.generation.extra);
+        for path in paths.filter(unused) {
             let file = Path::new(&**path);
             if fs::read_link(file).is_ok_and(|it| it == self.target(file)) {
                 self.disk.remove(file)?;
@@ -502,6 +503,12 @@ fn note(generation: &Generation) -> Vec<u8> {
     let mut note = serde_json::to_vec_pretty(generation).expect("plain fields become JSON");
     note.push(b'\n');
     note
+}
+
+/// Whether there is more behind a path than a placeholder: the current generation may hold there what
+/// is not of a bundle.
+fn leads_somewhere(path: &str) -> bool {
+    fs::read(path).is_ok_and(|it| it != PLACEHOLDER)
 }
 
 /// Whether HAProxy reads a file of this name when it is given the folder.

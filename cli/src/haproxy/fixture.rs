@@ -19,6 +19,8 @@ use crate::haproxy::socket::Socket;
 pub(super) struct External {
     folder: tempfile::TempDir,
     child: Option<Child>,
+    /// What is given to HAProxy as its configuration, below the prefix.
+    pub(super) reads: &'static str,
 }
 
 /// A backend of the configuration.
@@ -94,6 +96,7 @@ impl External {
         Self {
             folder,
             child: None,
+            reads: "etc/haproxy",
         }
     }
 
@@ -128,7 +131,7 @@ impl External {
             .arg("-S")
             .arg(format!("{},mode,600", self.master_socket().display()))
             .arg("-f")
-            .arg(self.prefix().join("etc/haproxy"))
+            .arg(self.prefix().join(self.reads))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -398,11 +398,12 @@ async fn waiting_says_why_and_ends_when_haproxy_comes() -> Result<(), Error> {
 
 #[tokio::test]
 async fn a_haproxy_that_reads_a_single_file_is_updated_all_the_same() -> Result<(), Error> {
-    let (it, mut haproxy) = started().await;
+    let mut it = External::prepare();
+    files::write_bootstrap(it.prefix())?;
+    it.reads = "etc/haproxy/haproxy.cfg";
+    let it = it.start().await;
+    let mut haproxy = Haproxy::open(external(&it)).await?;
     haproxy.carry_out(&reload(), &shop(it.prefix(), 1)).await?;
-    // As if HAProxy did not read the file that tells.
-    let marker = it.prefix().join("etc/haproxy/generation.cfg");
-    std::fs::remove_file(&marker).expect("a link");
     assert_reloaded(&haproxy.carry_out(&reload(), &shop(it.prefix(), 2)).await?);
     assert_eq!(haproxy.alive().await, Alive::Yes);
     let outcome = haproxy

@@ -142,6 +142,8 @@ fn cut_everywhere(end: End, prepare: impl Fn(&Path)) {
         let files = Files::open(prefix).expect("the disk is fine");
         assert_eq!(seen(prefix), after, "cut {cuts}, opened once more");
         assert!(files.holds(&new(prefix)));
+        let good = files.good().expect("the generation before is kept");
+        assert!(files.stored[&good].generation.confirmed, "cut {cuts}");
         if !blown {
             assert!(cuts > 20, "a write is many changes, not {cuts}");
             return;
@@ -173,6 +175,21 @@ fn a_killed_writer_leaves_the_old_files_or_the_new_ones() {
 #[test]
 fn a_full_disk_leaves_the_old_files() {
     cut_everywhere(End::Full, confirmed);
+}
+
+#[test]
+fn a_file_that_somebody_put_beside_ours_is_seen_until_the_switch() {
+    let prepare = |prefix: &Path| {
+        confirmed(prefix);
+        let theirs = [(PATHS[1], "their shard\n"), (PATHS[5], "their authority\n")];
+        for file in bundle(prefix, &theirs) {
+            let path = Path::new(&*file.path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, &*file.content).expect("a file");
+        }
+    };
+    cut_everywhere(End::Killed, prepare);
+    cut_everywhere(End::Full, prepare);
 }
 
 #[test]
