@@ -336,10 +336,16 @@ impl Haproxy {
         let start = Instant::now();
         let done = self.admin.carry_out(commands).await;
         let after = match done {
-            Ok(()) => self.look_before(number, before.as_ref()).await,
+            Ok(()) => self.look_again(number, before.as_ref()).await,
             Err(error) => Err(error.to_string()),
         };
         timings.update = start.elapsed();
+        let after = match after {
+            // An embedded HAProxy that dies in between takes the disk back with it.
+            Ok(()) if self.on_disk(move |it| it.confirm(number, before)).await? => Ok(()),
+            Ok(()) => Err(restarted(number)),
+            Err(why) => Err(why),
+        };
         if let Err(why) = after {
             let outcome = self.reload(bundle, Some(why), timings).await;
             if !matches!(outcome, Ok(Outcome::Reloaded { .. })) {
@@ -348,7 +354,6 @@ impl Haproxy {
             }
             return outcome;
         }
-        self.on_disk(move |it| it.confirm(number, before)).await?;
         Ok(Outcome::Updated {
             commands: commands.len(),
             timings,
@@ -356,20 +361,14 @@ impl Haproxy {
     }
 
     /// Whether the worker that has taken commands is still the one that was looked at before.
-    async fn look_before(&mut self, number: u64, before: Option<&String>) -> Result<(), String> {
+    async fn look_again(&mut self, number: u64, before: Option<&String>) -> Result<(), String> {
         let marker = self.admin.variable(MARKER_VARIABLE).await;
         let marker = marker.map_err(|it| it.to_string())?;
         let same = match &marker {
             Some(_) => marker.as_ref() == before,
             None => self.unmarked.is_some() && self.unmarked == self.processes().await.ok(),
         };
-        if same {
-            Ok(())
-        } else {
-            Err(format!(
-                "HAProxy was started again while it was brought to generation {number}"
-            ))
-        }
+        if same { Ok(()) } else { Err(restarted(number)) }
     }
 
     async fn reload(
@@ -493,9 +492,14 @@ impl Haproxy {
     }
 
     async fn write(&mut self, bundle: &Bundle, timings: &mut Timings) -> Result<u64, Error> {
+        if self.version.is_none()
+            && let Err(error) = self.version().await
+        {
+            tracing::debug!(%error, "files are written for a HAProxy that is not known yet");
+        }
         let start = Instant::now();
         let files = bundle.files.clone();
-        // A HAProxy that was never reached may be any, and is most likely not that old.
+        // A HAProxy that was never reached may be any, and is most likely not older.
         let marked = self.version.is_none_or(|it| it.is_at_least(2, 4));
         let number = self.on_disk(move |it| it.write(&files, marked)).await?;
         timings.write += start.elapsed();
@@ -565,6 +569,10 @@ impl Error {
             Self::Files(_) | Self::Version { .. } => false,
         }
     }
+}
+
+fn restarted(number: u64) -> String {
+    format!("HAProxy was started again while it was brought to generation {number}")
 }
 
 /// Goes back to the last good generation before HAProxy is started.

@@ -469,6 +469,45 @@ async fn an_embedded_haproxy_is_started_restarted_and_stopped() -> Result<(), Er
 }
 
 #[tokio::test]
+async fn a_program_that_cannot_be_started_is_named() -> Result<(), Error> {
+    let it = External::prepare();
+    let mut haproxy = Haproxy::open(Settings {
+        mode: Mode::Embedded {
+            binary: "/nowhere/haproxy".into(),
+            grace: Duration::ZERO,
+        },
+        ..external(&it)
+    })
+    .await?;
+    let end = Instant::now() + Duration::from_secs(5);
+    loop {
+        let Alive::Silent { why } = haproxy.alive().await else {
+            panic!("nothing runs");
+        };
+        if why.contains("cannot start `/nowhere/haproxy`") {
+            break;
+        }
+        assert!(Instant::now() < end, "{why}");
+        sleep(Duration::from_millis(10)).await;
+    }
+    haproxy.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_task_of_its_own_can_carry_plans_out() -> Result<(), Error> {
+    let (it, mut haproxy) = started().await;
+    let wanted = shop(it.prefix(), 1);
+    let task = tokio::spawn(async move {
+        haproxy.wait_ready(|_, _| {}).await?;
+        haproxy.carry_out(&reload(), &wanted).await?;
+        haproxy.adopt(&wanted).await
+    });
+    assert!(task.await.expect("no panic")?);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_haproxy_left_behind_makes_room() -> Result<(), Error> {
     let (mut it, mut haproxy) = started().await;
     haproxy.carry_out(&reload(), &shop(it.prefix(), 1)).await?;

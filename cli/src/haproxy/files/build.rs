@@ -31,9 +31,7 @@ impl Files {
         }
         let folder = self.etc.generation(number);
         let new = unfinished(&folder);
-        self.fill(&new.join("files"), &self.etc, &stored.contents, |from| {
-            self.etc.generation(from).join("files")
-        })?;
+        self.disk.make_folder(&new.join("files"))?;
         if marked {
             let text = format!(
                 "# The generation of files that HAProxy was started from.\nglobal\n    set-var {MARKER_VARIABLE} str({})\n",
@@ -46,12 +44,16 @@ impl Files {
         for name in names(&self.etc.path)? {
             let path = new.join("files").join(&name);
             let file = self.etc.path.join(&name);
-            if is_config(&name) && self.is_ours(&file) && !path.exists() {
+            let place: Arc<str> = file.to_string_lossy().into();
+            let has = stored.contents.contains_key(&place) || path.exists();
+            if is_config(&name) && self.is_ours(&file) && !has {
                 self.disk.write(&path, 0o644, PLACEHOLDER, true)?;
-                let file = file.to_string_lossy().into();
-                stored.generation.extra.insert(file);
+                stored.generation.extra.insert(place);
             }
         }
+        self.fill(&new.join("files"), &self.etc, &stored.contents, |from| {
+            self.etc.generation(from).join("files")
+        })?;
         if let Some(library) = stored.library {
             let target = relative(
                 &self.etc.real.join(GENERATIONS).join(number.to_string()),
@@ -62,7 +64,6 @@ impl Files {
         let note = note(&stored.generation);
         self.disk
             .write(&new.join("generation.json"), 0o644, &note, true)?;
-        self.disk.sync_folder(&new.join("files"))?;
         self.disk.sync_folder(&new)?;
         self.disk.rename(&new, &folder)?;
         self.stored.insert(number, stored);

@@ -322,6 +322,29 @@ fn certificates_that_do_not_change_are_neither_written_nor_linked_again() -> Res
 }
 
 #[test]
+fn hundreds_of_files_are_written_at_once() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    let names: Vec<String> = (0..300)
+        .map(|it| format!("var/lib/haproxy/crt/{it}.pem"))
+        .collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|it| (&**it, &**it)).collect();
+    let mut disk = Files::open(prefix)?;
+    let number = disk.write(&bundle(prefix, &files), true)?;
+    disk.confirm(number, None)?;
+    // One of them goes, one changes, the others stay what they are.
+    let mut fewer = files[1..].to_vec();
+    fewer[0].1 = "changed";
+    disk.write(&bundle(prefix, &fewer), true)?;
+    assert!(!prefix.join(files[0].0).exists());
+    for (path, text) in fewer {
+        let found = fs::read_to_string(prefix.join(path)).expect("it is there");
+        assert_eq!(found, text);
+    }
+    Ok(())
+}
+
+#[test]
 fn the_certificates_may_be_on_another_disk() -> Result<(), Error> {
     let (folder, other) = (folder(), tempfile::tempdir_in("/tmp").expect("a folder"));
     let prefix = folder.path();
