@@ -16,6 +16,7 @@ use haproxy_ingress_core as core;
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::diagnostic::Sink;
 use haproxy_ingress_core::diagnostic::codes::INVALID_YAML;
+use haproxy_ingress_core::keys::REGISTRY;
 use haproxy_ingress_core::manifest::Manifests;
 use haproxy_ingress_core::options::Options;
 use haproxy_ingress_core::snapshot::Snapshot;
@@ -62,6 +63,13 @@ impl Playground {
 #[wasm_bindgen]
 pub fn version() -> String {
     env!("CARGO_PKG_VERSION").into()
+}
+
+/// All configuration keys: JSON text of a list of [`dto::Key`].
+#[wasm_bindgen]
+pub fn keys() -> Result<String, String> {
+    let keys: Vec<dto::Key> = REGISTRY.keys.iter().map(|it| (*it).into()).collect();
+    serde_json::to_string(&keys).map_err(|it| it.to_string())
 }
 
 /// What stands in manifests.

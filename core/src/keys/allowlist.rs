@@ -19,9 +19,9 @@ keys! {
     Path => pub struct Lists {
         /// The header that holds the client's address, for the lists of these paths alone.
         ///
-        /// Its last value counts, as long as it is an address; else the address of the connection
-        /// does. The header is taken as the client sent it, so something in front of HAProxy has to
-        /// set it.
+        /// Its last value counts. A request without the header is judged by the address of its
+        /// connection, and one whose header holds no address is answered 403. The header is taken as
+        /// it comes, so something in front of HAProxy has to set it.
         "allowlist-source-header" => header: HeaderName,
         /// Addresses and networks that may come; all others are answered 403.
         ///
@@ -135,8 +135,7 @@ impl Access<'_, '_, '_> {
         self.add(&list.origin, Some(&tests));
     }
 
-    /// Remembers the address that the lists of this path compare, if a header holds it. A header that
-    /// is absent or holds no address leaves the address of the connection in its place.
+    /// Remembers the address that the lists of this path compare, if a header holds it.
     fn remember_source(&mut self) {
         let Some(header) = self.header else {
             return;
@@ -149,6 +148,16 @@ impl Access<'_, '_, '_> {
             self.backend
                 .add(self.path, Rule::new(Phase::Source, line), &header.origin);
         }
+        // Something that is no address is nobody's: it must not pass for the connection's.
+        let name = &header.value;
+        let test = Line::default()
+            .and("{")
+            .text(&format!("req.fhdr({name},-1)"))
+            .and("-m found } !{")
+            .text(&format!("req.hdr_ip({name},-1)"))
+            .and("-m found }");
+        let rule = Rule::new(Phase::Access, Line::keyword("http-request deny")).when(test);
+        self.backend.add(self.path, rule, &header.origin);
     }
 
     /// A test of the address against a list, without braces.

@@ -227,3 +227,36 @@ label: string,
  * Who wrote what differs.
  */
 origins: Array<number>, };
+
+/**
+ * A configuration key.
+ */
+export type Key = { 
+/**
+ * Its name, without a prefix.
+ */
+name: string, 
+/**
+ * Names that it had before.
+ */
+old: Array<string>, 
+/**
+ * What it belongs to, such as `Backend`; `Global` is for the ConfigMap of the operator only.
+ */
+scope: string, 
+/**
+ * What may be written, in words.
+ */
+expected: string, 
+/**
+ * The words that may be written, if there are only these.
+ */
+words: Array<string>, 
+/**
+ * Its default, if it has one.
+ */
+default: string | null, 
+/**
+ * Its documentation in Markdown; the first sentence is a summary.
+ */
+doc: string, };
