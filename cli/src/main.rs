@@ -3,7 +3,10 @@
 mod args;
 mod controller;
 mod http;
+mod input;
 mod log;
+mod render;
+mod report;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -14,6 +17,7 @@ fn main() -> ExitCode {
     match args::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Controller(task)) => controller::start(*task),
         Ok(Invocation::Init(prefix)) => controller::init(&prefix),
+        Ok(Invocation::Tool(tool)) => tool.run(),
         Ok(Invocation::Print(text)) => {
             // A reader that has seen enough closes its end.
             let _ = std::io::stdout().write_all(text.as_bytes());
