@@ -67,7 +67,8 @@ pub struct Config {
     pub sections: Option<Setting<Snippet>>,
     /// Lines of the operator for proxies, by the proxy's name.
     pub proxy_snippets: BTreeMap<Arc<str>, Setting<Snippet>>,
-    /// Pages that are answered where no backend is, by status code.
+    /// Pages that are answered where no backend is, by status code; 0 stands for the page at the root
+    /// of the exporter of metrics.
     pub pages: BTreeMap<u16, Setting<Response>>,
     /// Files beside the main configuration.
     pub files: Vec<DataFile>,

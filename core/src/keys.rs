@@ -15,8 +15,36 @@ mod check;
 mod cx;
 mod read;
 
+pub mod allowlist;
+pub mod app_root;
+pub mod backend_protocol;
+pub mod balance_algorithm;
+pub mod bind;
+pub mod bind_ip_addr;
+pub mod bind_port;
+pub mod configuration_snippet;
+pub mod connection;
+pub mod cors;
+pub mod default_redirect;
+pub mod forwardfor;
+pub mod headers;
+pub mod hsts;
+pub mod http_response;
+pub mod nbthread;
 pub mod path_type;
+pub mod proxy_body_size;
+pub mod proxy_protocol;
+pub mod redirect;
+pub mod rewrite_target;
+pub mod server_alias;
+pub mod ssl_ciphers;
+pub mod ssl_options;
+pub mod ssl_redirect;
+pub mod stats;
+pub mod strict_host;
+pub mod syslog;
 pub mod timeout;
+pub mod tls_alpn;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -34,7 +62,38 @@ pub use crate::origin::Setting;
 use crate::value::Shape;
 
 /// All families, in the order of the reference. Their order has no influence on a configuration.
-pub static FAMILIES: &[Family] = &[path_type::FAMILY, timeout::FAMILY];
+pub static FAMILIES: &[Family] = &[
+    allowlist::FAMILY,
+    app_root::FAMILY,
+    backend_protocol::FAMILY,
+    balance_algorithm::FAMILY,
+    bind::FAMILY,
+    bind_ip_addr::FAMILY,
+    bind_port::FAMILY,
+    configuration_snippet::FAMILY,
+    connection::FAMILY,
+    cors::FAMILY,
+    default_redirect::FAMILY,
+    forwardfor::FAMILY,
+    headers::FAMILY,
+    hsts::FAMILY,
+    http_response::FAMILY,
+    nbthread::FAMILY,
+    path_type::FAMILY,
+    proxy_body_size::FAMILY,
+    proxy_protocol::FAMILY,
+    redirect::FAMILY,
+    rewrite_target::FAMILY,
+    server_alias::FAMILY,
+    ssl_ciphers::FAMILY,
+    ssl_options::FAMILY,
+    ssl_redirect::FAMILY,
+    stats::FAMILY,
+    strict_host::FAMILY,
+    syslog::FAMILY,
+    timeout::FAMILY,
+    tls_alpn::FAMILY,
+];
 
 /// A section of the reference: keys that belong together.
 #[derive(Debug)]
@@ -140,7 +199,7 @@ macro_rules! keys {
         }
     ) => {
         $(#[$meta])*
-        #[doc = concat!("Keys of the scope ", stringify!($scope), ", read.")]
+        #[doc = concat!("Settings of the scope ", stringify!($scope), ", one field per key.")]
         #[derive(Clone, Debug, PartialEq)]
         pub struct $block { $( $(#[doc = $doc])+ pub $field: $crate::keys::keys!(@type $type $(, $default)?) ),+ }
 
@@ -256,8 +315,52 @@ impl Registry {
         let first = self
             .find(B::KEYS[0].name)
             .expect("a family names the block");
-        self.blocks
-            .binary_search_by_key(&first, |it| it.1)
-            .expect("the first key of a block")
+        // A block without keys stands in front of the one that begins at the same key.
+        self.blocks.partition_point(|it| it.1 <= first) - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::diagnostic::Sink;
+
+    #[test]
+    fn every_default_is_a_value() {
+        let mut sink = Sink::default();
+        for place in 0..REGISTRY.blocks.len() {
+            // Reading panics on a default that does not parse.
+            Layers::default().read(place, &mut sink);
+        }
+        assert_eq!(sink.into_sorted(), []);
+    }
+
+    #[test]
+    fn every_name_is_there_once() {
+        let mut names = BTreeSet::new();
+        for key in &REGISTRY.keys {
+            for name in std::iter::once(&key.name).chain(key.old) {
+                assert!(names.insert(*name), "`{name}` is there twice");
+            }
+        }
+        for family in FAMILIES {
+            let has_keys = family.blocks.iter().any(|it| !it.keys.is_empty());
+            assert!(has_keys, "{}", family.name);
+        }
+    }
+
+    #[test]
+    fn documentation_begins_with_a_summary() {
+        for key in &REGISTRY.keys {
+            let first = key.doc.trim_start().chars().next();
+            let summary = key.doc.trim().split("\n\n").next().unwrap_or_default();
+            assert!(
+                first.is_some_and(char::is_uppercase) && summary.ends_with('.'),
+                "{}: {summary:?}",
+                key.name
+            );
+        }
     }
 }

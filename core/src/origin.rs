@@ -118,6 +118,9 @@ pub struct Setting<T> {
     /// Whether an object other than the global ConfigMap wrote it, so that it must be said where it
     /// applies and not only once for all.
     pub is_local: bool,
+    /// Whether a tenant may have written it: it stood in an annotation and not in a ConfigMap of the
+    /// operator.
+    pub is_tenants: bool,
 }
 
 impl Kind {
@@ -292,6 +295,7 @@ impl<T> Setting<T> {
             value,
             origin,
             is_local: false,
+            is_tenants: false,
         }
     }
 
@@ -301,6 +305,7 @@ impl<T> Setting<T> {
             value: change(&self.value),
             origin: self.origin.clone(),
             is_local: self.is_local,
+            is_tenants: self.is_tenants,
         }
     }
 }

@@ -3,15 +3,32 @@
 //! A parser knows the notation and nothing of the key; its error says what was expected and what was
 //! found. Nothing resolves while parsing: a reference to a Secret is looked up later.
 
+pub mod address;
+pub mod alpn;
+pub mod balance;
 pub mod certificate;
+pub mod cipher;
+pub mod credentials;
 pub mod duration;
 pub mod header;
 pub mod hostname;
+pub mod items;
 pub mod location;
+pub mod log_format;
+pub mod network;
 pub mod number;
+pub mod path_prefix;
+pub mod reference;
 pub mod regex;
 pub mod response;
+pub mod rewrite;
+pub mod sections;
+pub mod size;
+pub mod syslog;
 pub mod text;
+pub mod tls_options;
+pub mod tokens;
+pub mod web_origin;
 
 use std::fmt;
 

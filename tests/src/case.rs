@@ -46,10 +46,13 @@ mod update;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use haproxy_ingress_core::compile::{Compiled, compile};
-use haproxy_ingress_core::options::{Name, Options, ParseError, Version};
+use haproxy_ingress_core::options::{DefaultCertificate, Name, Options, ParseError, Version};
 use haproxy_ingress_core::snapshot::Snapshot;
+
+use crate::haproxy::{Folder, Haproxy};
 
 pub use self::input::{Input, PRELUDE};
 pub use self::request::{Exchange, Wanted};
@@ -190,23 +193,50 @@ impl Case {
 
     /// Compares what comes out with what is written; every difference is a failure.
     pub fn check(&self) -> Vec<Failure> {
-        match self.input() {
+        self.guarded(|| match self.input() {
             Ok(input) => check::check(self, &input),
             Err(failure) => vec![failure],
-        }
+        })
+    }
+
+    /// Lets HAProxy judge it; a refusal and each warning is a failure.
+    pub fn judge(&self, haproxy: &Haproxy) -> Vec<Failure> {
+        self.guarded(|| {
+            let folder = Folder::new();
+            let bundle = match self.input() {
+                Ok(input) => input.compile(&folder.prefix()).bundle,
+                Err(failure) => return vec![failure],
+            };
+            let verdict = haproxy.check(&bundle, &folder);
+            if verdict.accepted && verdict.warnings().is_empty() {
+                return Vec::new();
+            }
+            let message = format!("HAProxy {} says:\n{}", haproxy.version, verdict.output);
+            vec![self.failure(self.line, message)]
+        })
     }
 
     /// Sends its requests through a real HAProxy; every other answer is a failure.
     pub fn exchange(&self) -> Vec<Failure> {
-        match self.input() {
+        self.guarded(|| match self.input() {
             Ok(input) => request::exchange(self, input),
             Err(failure) => vec![failure],
-        }
+        })
     }
 
     /// Rewrites what is expected in a file of cases to what comes out.
     pub fn update(file: &Path) -> Result<bool, ReadError> {
         update::update(file)
+    }
+
+    /// Makes a failure of a panic, so that the other cases are still looked at.
+    fn guarded(&self, work: impl FnOnce() -> Vec<Failure>) -> Vec<Failure> {
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            let message = format!("a panic: {}", text.unwrap_or("without words"));
+            vec![self.failure(self.line, message)]
+        })
     }
 
     fn failure(&self, line: u32, message: impl Into<String>) -> Failure {
@@ -226,6 +256,7 @@ impl Settings {
             // What a case is about is seldom the class.
             watch_without_class: true,
             config_map: Some(Name::new("ingress-controller", "haproxy-ingress")),
+            default_certificate: DefaultCertificate::Pem(default_certificate()),
             ..Options::default()
         };
         for (name, value) in &self.0 {
@@ -254,10 +285,8 @@ impl Settings {
                     options.default_backend = Some(value.parse().map_err(told)?);
                 }
                 "default-ssl-certificate" => {
-                    options.default_certificate =
-                        haproxy_ingress_core::options::DefaultCertificate::Secret(
-                            value.parse().map_err(told)?,
-                        );
+                    let secret = value.parse().map_err(told)?;
+                    options.default_certificate = DefaultCertificate::Secret(secret);
                 }
                 "disable-external-name" => options.disable_external_name = yes()?,
                 "now" => {
@@ -347,6 +376,17 @@ impl fmt::Display for Failure {
         }
         Ok(())
     }
+}
+
+/// The certificate for hosts without one: for `ingress.local`, the same in all cases of a run.
+fn default_certificate() -> Arc<str> {
+    static PEM: OnceLock<Arc<str>> = OnceLock::new();
+    let pem = PEM.get_or_init(|| {
+        let names = vec!["ingress.local".to_owned()];
+        let pair = rcgen::generate_simple_self_signed(names).expect("it is the name of a host");
+        format!("{}{}", pair.cert.pem(), pair.signing_key.serialize_pem()).into()
+    });
+    pem.clone()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {

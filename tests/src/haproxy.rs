@@ -106,20 +106,6 @@ impl Haproxy {
         }
     }
 
-    /// Lets HAProxy read many bundles, as many at a time as there are processors.
-    ///
-    /// Each item is compiled for the folder that is handed to `compile`; verdicts come in order.
-    pub fn check_all<T: Sync>(
-        &self,
-        items: &[T],
-        compile: impl Fn(&T, &Folder) -> Bundle + Sync,
-    ) -> Vec<Verdict> {
-        in_parallel(items, |item| {
-            let folder = Folder::new();
-            self.check(&compile(item, &folder), &folder)
-        })
-    }
-
     /// Starts it with the files in a folder and waits until it serves.
     pub fn start(&self, folder: &Folder) -> Running {
         let running = self.spawn(folder);

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use haproxy_ingress_tests::case::{Case, Failure};
-use haproxy_ingress_tests::haproxy::{Folder, Haproxy, in_parallel};
+use haproxy_ingress_tests::haproxy::{Haproxy, in_parallel};
 
 /// The cases that are asked for.
 fn cases() -> Vec<Case> {
@@ -60,21 +60,8 @@ fn haproxy_accepts_every_case() {
     let (known, newer): (Vec<Case>, Vec<Case>) = cases()
         .into_iter()
         .partition(|it| it.settings.version() <= haproxy.version);
-    let verdicts = haproxy.check_all(&known, |case, folder: &Folder| {
-        let input = case.input().unwrap_or_else(|failure| panic!("{failure}"));
-        input.compile(&folder.prefix()).bundle
-    });
-    let failures: Vec<Failure> = known
-        .iter()
-        .zip(&verdicts)
-        .filter(|(_, verdict)| !verdict.accepted || !verdict.warnings().is_empty())
-        .map(|(case, verdict)| Failure {
-            file: case.file.clone(),
-            line: case.line,
-            title: case.title.clone(),
-            message: format!("HAProxy {} says:\n{}", haproxy.version, verdict.output),
-        })
-        .collect();
+    let failures = in_parallel(&known, |it| it.judge(haproxy));
+    let failures: Vec<Failure> = failures.into_iter().flatten().collect();
     let what = format!(
         "judged by HAProxy {} ({} are for newer ones)",
         haproxy.version,

@@ -211,6 +211,27 @@ pub struct Reason {
 /// The annotation in which `kubectl apply` keeps all that it was given.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 
+/// A configuration key.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Key {
+    /// Its name, without a prefix.
+    pub name: String,
+    /// Names that it had before.
+    pub old: Vec<String>,
+    /// What it belongs to, such as `Backend`; `Global` is for the ConfigMap of the operator only.
+    pub scope: String,
+    /// What may be written, in words.
+    pub expected: String,
+    /// The words that may be written, if there are only these.
+    pub words: Vec<String>,
+    /// Its default, if it has one.
+    pub default: Option<String>,
+    /// Its documentation in Markdown; the first sentence is a summary.
+    pub doc: String,
+}
+
 /// Collects origins, each once, and finds where they stand.
 #[derive(Debug)]
 pub struct Origins<'a> {
@@ -355,6 +376,29 @@ impl From<core::diagnostic::Severity> for Severity {
     }
 }
 
+impl From<&core::keys::Key> for Key {
+    fn from(key: &core::keys::Key) -> Self {
+        use core::value::Shape;
+        let texts = |it: &[&str]| it.iter().map(ToString::to_string).collect();
+        let (expected, words): (String, Vec<String>) = match key.shape {
+            Shape::Boolean => ("true or false".into(), texts(&["true", "false"])),
+            Shape::Integer { min, max } => (format!("a whole number from {min} to {max}"), vec![]),
+            Shape::Choice { words } => (words.join(", "), texts(words)),
+            Shape::Text { grammar } => (grammar.into(), vec![]),
+            Shape::Lines { grammar } => (format!("lines, each {grammar}"), vec![]),
+        };
+        Self {
+            name: key.name.into(),
+            old: texts(key.old),
+            scope: key.scope.name().into(),
+            expected,
+            words,
+            default: key.default.map(Into::into),
+            doc: key.doc.trim().into(),
+        }
+    }
+}
+
 impl Diagnostic {
     /// Converts, and remembers the origins.
     pub fn new(diagnostic: &core::diagnostic::Diagnostic, origins: &mut Origins<'_>) -> Self {
@@ -425,6 +469,7 @@ mod tests {
         add::<Severity>(&mut text);
         add::<Plan>(&mut text);
         add::<Reason>(&mut text);
+        add::<Key>(&mut text);
         text
     }
 

@@ -16,6 +16,7 @@ use haproxy_ingress_core as core;
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::diagnostic::Sink;
 use haproxy_ingress_core::diagnostic::codes::INVALID_YAML;
+use haproxy_ingress_core::keys::REGISTRY;
 use haproxy_ingress_core::manifest::Manifests;
 use haproxy_ingress_core::options::Options;
 use haproxy_ingress_core::snapshot::Snapshot;
@@ -64,6 +65,13 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").into()
 }
 
+/// All configuration keys: JSON text of a list of [`dto::Key`].
+#[wasm_bindgen]
+pub fn keys() -> Result<String, String> {
+    let keys: Vec<dto::Key> = REGISTRY.keys.iter().map(|it| (*it).into()).collect();
+    serde_json::to_string(&keys).map_err(|it| it.to_string())
+}
+
 /// What stands in manifests.
 struct Input {
     texts: Vec<(String, String)>,
@@ -96,13 +104,6 @@ impl Playground {
         diagnostics.extend(compiled.diagnostics.iter().cloned());
         let diagnostics = diagnostics.into_sorted();
         let bundle = &compiled.bundle;
-        let plan = match &self.running {
-            None => dto::Plan::Start,
-            Some(running) => dto::Plan::new(
-                &core::plan::Plan::between(&running.bundle, bundle),
-                &mut origins,
-            ),
-        };
         dto::Output {
             parsed: !diagnostics.iter().any(|it| *it.code == INVALID_YAML),
             objects: input.manifests.objects.len(),
@@ -118,7 +119,7 @@ impl Playground {
                 .iter()
                 .map(|it| dto::Diagnostic::new(it, &mut origins))
                 .collect(),
-            plan,
+            plan: dto::Plan::Start,
             secrets: input
                 .snapshot
                 .secrets

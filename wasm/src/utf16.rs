@@ -4,7 +4,7 @@ use std::ops::Range;
 
 /// The offsets of one text, converted in logarithmic time.
 #[derive(Debug, Default)]
-pub struct Utf16 {
+pub(crate) struct Utf16 {
     /// Behind each character that is not ASCII: its end in bytes, and by how much the bytes up to
     /// there outnumber the code units. A text in ASCII has none.
     surplus: Vec<(usize, usize)>,
@@ -12,7 +12,7 @@ pub struct Utf16 {
 
 impl Utf16 {
     /// Scans a text once.
-    pub fn new(text: &str) -> Self {
+    pub(crate) fn new(text: &str) -> Self {
         let mut sum = 0;
         let surplus = text
             .char_indices()
@@ -26,14 +26,14 @@ impl Utf16 {
     }
 
     /// The offset of a character that starts at `byte`.
-    pub fn offset(&self, byte: usize) -> usize {
+    pub(crate) fn offset(&self, byte: usize) -> usize {
         let before = self.surplus.partition_point(|(end, _)| *end <= byte);
         let surplus = before.checked_sub(1).map_or(0, |it| self.surplus[it].1);
         byte - surplus
     }
 
     /// Both ends of a range.
-    pub fn range(&self, bytes: &Range<usize>) -> Range<usize> {
+    pub(crate) fn range(&self, bytes: &Range<usize>) -> Range<usize> {
         self.offset(bytes.start)..self.offset(bytes.end)
     }
 }

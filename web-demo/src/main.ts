@@ -2,6 +2,7 @@
 
 import { byId, count, make } from './dom'
 import * as yaml from './editor/yaml'
+import { learnKeys } from './editor/keys'
 import { markLines, markParts } from './editor/marks'
 import type { Place } from './engine/dto'
 import { examples } from './examples'
@@ -21,7 +22,10 @@ const SAVE_AFTER = 500
 
 // The worker loads while the editors are built.
 const engine = new Engine({
-  ready: version => dispatch({ type: 'engine ready', version }),
+  ready: (version, keys) => {
+    learnKeys(keys)
+    dispatch({ type: 'engine ready', version })
+  },
   output: ({ text }, output, milliseconds) => dispatch({ type: 'compiled', text, output, milliseconds }),
   failed: (_request, message, loaded) => dispatch({ type: 'engine failed', message, loaded }),
 })

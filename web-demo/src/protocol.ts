@@ -3,7 +3,7 @@
 // One request is in flight; while it runs only the newest edit waits; answers to older edits are
 // dropped. A worker that does not answer in time, or whose engine panicked, is replaced.
 
-import type { Output } from './engine/dto'
+import type { Key, Output } from './engine/dto'
 
 export interface Request {
   /** The resources. */
@@ -17,12 +17,12 @@ export interface Request {
 export type ToWorker = Request & { id: number }
 
 export type FromWorker =
-  | { type: 'ready'; version: string }
+  | { type: 'ready'; version: string; keys: Key[] }
   | { type: 'output'; id: number; output: Output; milliseconds: number }
   | { type: 'failed'; id: number | null; message: string }
 
 export interface Answers {
-  ready(version: string): void
+  ready(version: string, keys: Key[]): void
   output(request: Request, output: Output, milliseconds: number): void
   /** The engine could not answer. `loaded` is false if it never could. */
   failed(request: Request | null, message: string, loaded: boolean): void
@@ -72,7 +72,7 @@ export class Engine {
     switch (message.type) {
       case 'ready':
         this.#loaded = true
-        this.#answers.ready(message.version)
+        this.#answers.ready(message.version, message.keys)
         break
       case 'output': {
         const done = this.#finish(message.id)

@@ -1,8 +1,8 @@
 // The engine's side of the protocol.
 
-import initialise, { Playground, version } from './engine/engine.js'
+import initialise, { Playground, keys, version } from './engine/engine.js'
 import engineUrl from './engine/engine_bg.wasm?url'
-import type { Manifest, Output, Settings } from './engine/dto'
+import type { Key, Manifest, Output, Settings } from './engine/dto'
 import type { FromWorker, ToWorker } from './protocol'
 
 /** The name of the one text that the page has. */
@@ -50,7 +50,7 @@ function text(error: unknown): string {
 
 try {
   await initialise({ module_or_path: engineUrl })
-  answer({ type: 'ready', version: version() })
+  answer({ type: 'ready', version: version(), keys: JSON.parse(keys()) as Key[] })
 } catch (error) {
   answer({ type: 'failed', id: null, message: text(error) })
 }

@@ -17,39 +17,24 @@ use x509_parser::pem::Pem;
 /// How long before its end a certificate is renewed, in seconds.
 const RENEWAL: i64 = 30 * 86_400;
 
-/// A certificate with its key.
-pub(crate) struct Generated {
-    /// Both as PEM.
-    pub(crate) pem: Arc<str>,
-    /// Whether it was made just now.
-    pub(crate) is_new: bool,
-}
-
 /// Where it is kept below a prefix.
 fn path(prefix: &Path) -> PathBuf {
-    let folder = prefix.as_os_str().to_owned();
-    let mut path = folder;
+    let mut path = prefix.as_os_str().to_owned();
     path.push("/var/lib/haproxy/fake-default.pem");
     path.into()
 }
 
 /// The certificate of a former run, or a new one if there is none or it ends soon.
-pub(crate) fn load(prefix: &Path, now: Timestamp) -> anyhow::Result<Generated> {
+pub(crate) fn load(prefix: &Path, now: Timestamp) -> anyhow::Result<Arc<str>> {
     let path = path(prefix);
     if let Ok(pem) = fs::read_to_string(&path)
         && end(&pem).is_some_and(|it| it - now.as_second() > RENEWAL)
     {
-        return Ok(Generated {
-            pem: pem.into(),
-            is_new: false,
-        });
+        return Ok(pem.into());
     }
     let pem = generate(now).context("cannot generate the default certificate")?;
     keep(&path, &pem).with_context(|| format!("cannot write `{}`", path.display()))?;
-    Ok(Generated {
-        pem: pem.into(),
-        is_new: true,
-    })
+    Ok(pem.into())
 }
 
 /// Writes whole or not at all, readable by nobody else.
@@ -121,17 +106,14 @@ mod tests {
     fn a_restart_keeps_the_certificate_and_its_end_renews_it() -> anyhow::Result<()> {
         let prefix = tempfile::tempdir()?;
         let first = load(prefix.path(), at(NOW))?;
-        assert!(first.is_new);
         let mode = fs::metadata(path(prefix.path()))?.permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
 
         let again = load(prefix.path(), at(NOW + 300 * 86_400))?;
-        assert!(!again.is_new);
-        assert_eq!(again.pem, first.pem);
+        assert_eq!(again, first);
 
         let renewed = load(prefix.path(), at(NOW + 340 * 86_400))?;
-        assert!(renewed.is_new);
-        assert_ne!(renewed.pem, first.pem);
+        assert_ne!(renewed, first);
         Ok(())
     }
 
@@ -139,7 +121,7 @@ mod tests {
     fn a_file_that_is_no_certificate_is_replaced() -> anyhow::Result<()> {
         let prefix = tempfile::tempdir()?;
         keep(&path(prefix.path()), "half a certif")?;
-        assert!(load(prefix.path(), at(NOW))?.is_new);
+        assert!(end(&load(prefix.path(), at(NOW))?).is_some());
         Ok(())
     }
 

@@ -4,11 +4,13 @@
 //! cluster and an unread one are not the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::Arc;
 
 use haproxy_ingress_core::diagnostic::Diagnostic;
+use haproxy_ingress_core::manifest::Positions;
 use haproxy_ingress_core::options::Name;
-use haproxy_ingress_core::origin::{Kind, ObjectRef};
+use haproxy_ingress_core::origin::{Kind, ObjectRef, Origin};
 use haproxy_ingress_core::resource::Object;
 use haproxy_ingress_core::snapshot::Snapshot;
 
@@ -43,6 +45,8 @@ pub(crate) enum Change {
         objects: Vec<Object>,
         /// What is wrong with those that are missing.
         findings: Vec<Diagnostic>,
+        /// Where the objects stand, if they were read from texts.
+        positions: Vec<Arc<Positions>>,
     },
     /// An object is there, or is different now.
     Applied(Source, Object),
@@ -68,6 +72,8 @@ struct Layer {
     malformed: BTreeMap<ObjectRef, Diagnostic>,
     /// What is wrong with the source's texts, by scope.
     findings: BTreeMap<Scope, Vec<Diagnostic>>,
+    /// Where objects stand in the source's texts.
+    positions: Vec<Arc<Positions>>,
 }
 
 impl Scope {
@@ -86,6 +92,19 @@ impl Scope {
     }
 }
 
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            Some(kind) => kind.fmt(f)?,
+            None => f.write_str("the manifests")?,
+        }
+        match &self.namespace {
+            Some(namespace) => write!(f, " in {namespace}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Store {
     /// Waits for the list of a scope as well.
     pub(crate) fn await_list(&mut self, source: Source, scope: Scope) {
@@ -100,7 +119,12 @@ impl Store {
                 scope,
                 objects,
                 findings,
-            } => self.layer(source).list(scope, objects, findings),
+                positions,
+            } => {
+                let layer = self.layer(source);
+                layer.positions = positions;
+                layer.list(scope, objects, findings)
+            }
             Change::Applied(source, object) => {
                 let layer = self.layer(source);
                 let was_malformed = layer.malformed.remove(&object.object_ref()).is_some();
@@ -119,9 +143,14 @@ impl Store {
         }
     }
 
+    /// Whether every list was complete once.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.awaited().next().is_none()
+    }
+
     /// All objects of this instant, once every list was complete.
     pub(crate) fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        if self.awaited().next().is_some() {
+        if !self.is_complete() {
             return None;
         }
         let mut layers = self.layers.values();
@@ -136,10 +165,8 @@ impl Store {
     }
 
     /// What was not listed yet.
-    pub(crate) fn awaited(&self) -> impl Iterator<Item = (Source, &Scope)> {
-        self.layers
-            .iter()
-            .flat_map(|(source, layer)| layer.awaited.iter().map(|it| (*source, it)))
+    pub(crate) fn awaited(&self) -> impl Iterator<Item = &Scope> {
+        self.layers.values().flat_map(|layer| &layer.awaited)
     }
 
     /// What is wrong with what cannot be read.
@@ -148,6 +175,13 @@ impl Store {
             let texts = layer.findings.values().flatten();
             layer.malformed.values().chain(texts)
         })
+    }
+
+    /// Where an origin stands, as `file:line:column`, if it was read from a text.
+    pub(crate) fn locate(&self, origin: &Origin) -> Option<String> {
+        let mut positions = self.layers.values().flat_map(|it| &it.positions);
+        let place = positions.find_map(|it| it.locate(origin))?;
+        Some(format!("{}:{}:{}", place.file, place.line, place.column))
     }
 
     fn layer(&mut self, source: Source) -> &mut Layer {
@@ -251,7 +285,7 @@ fn objects(snapshot: &Snapshot) -> impl Iterator<Item = Object> {
 #[cfg(test)]
 mod tests {
     use haproxy_ingress_core::diagnostic::codes::MALFORMED_OBJECT;
-    use haproxy_ingress_core::origin::{Field, Origin};
+    use haproxy_ingress_core::origin::Field;
     use haproxy_ingress_core::resource::Resource as _;
 
     use super::*;
@@ -276,6 +310,7 @@ mod tests {
             scope,
             objects,
             findings: Vec::new(),
+            positions: Vec::new(),
         }
     }
 

@@ -3,6 +3,9 @@
 //! The types of `core` are the wire types: an object arrives as JSON and is decoded here, field by
 //! field that is read, so that one object of a wrong shape is reported and the rest goes on.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -226,6 +229,7 @@ impl State {
                     scope: self.feed.scope(),
                     objects,
                     findings: Vec::new(),
+                    positions: Vec::new(),
                 };
                 let malformed = malformed
                     .into_iter()
@@ -269,6 +273,7 @@ impl State {
                 scope: self.feed.scope(),
                 objects: Vec::new(),
                 findings: Vec::new(),
+                positions: Vec::new(),
             });
         }
         if is_new && forbidden {

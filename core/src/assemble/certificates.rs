@@ -75,29 +75,29 @@ fn default_certificate(
     if let Some((file, tls)) = any.and_then(|it| Some((it.certificate.as_ref()?, it))) {
         return Setting::new(names::real(file, cx.options), tls.origin.clone());
     }
-    let generated = || {
-        Setting::new(
-            names::real(GENERATED, cx.options),
-            Origin::Engine("default certificate"),
-        )
-    };
     match cx.options.default_certificate.clone() {
         DefaultCertificate::File(path) => Setting::new(path, flag),
         DefaultCertificate::Secret(name) => match certificates.file(&name, None, &flag, cx) {
             Some(file) => Setting::new(names::real(&file, cx.options), flag),
-            None => generated(),
+            None => generated(cx.options.generated_certificate.clone(), cx),
         },
-        DefaultCertificate::Pem(text) => {
-            cx.files.push(DataFile {
-                path: GENERATED.into(),
-                role: Role::Certificate,
-                text,
-                origins: vec![Origin::Engine("default certificate")],
-            });
-            generated()
-        }
-        DefaultCertificate::Generated => generated(),
+        DefaultCertificate::Pem(text) => generated(Some(text), cx),
+        DefaultCertificate::Generated => generated(cx.options.generated_certificate.clone(), cx),
     }
+}
+
+/// The generated certificate, which the bundle carries if it is known.
+fn generated(pem: Option<Arc<str>>, cx: &mut Cx<'_>) -> Setting<String> {
+    let origin = Origin::Engine("default certificate");
+    if let Some(text) = pem {
+        cx.files.push(DataFile {
+            path: GENERATED.into(),
+            role: Role::Certificate,
+            text,
+            origins: vec![origin.clone()],
+        });
+    }
+    Setting::new(names::real(GENERATED, cx.options), origin)
 }
 
 /// The text of a list: the default certificate for unknown names, then a line per certificate and set

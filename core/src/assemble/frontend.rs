@@ -29,6 +29,9 @@ pub(super) fn add(layers: &Layers, table: &Table, config: &mut Config, cx: &mut 
             continue;
         };
         let mut frontend = frontend(kind, name.into(), &port);
+        if kind == FrontendKind::Https {
+            frontend.alpn.clone_from(&config.ports.alpn);
+        }
         for place in 0..REGISTRY.blocks.len() {
             if let Effect::Frontend(effect) = REGISTRY.blocks[place].0.effect {
                 let block = cx.read(place, layers);
@@ -53,6 +56,7 @@ fn frontend(kind: FrontendKind, name: Arc<str>, port: &Setting<u16>) -> Frontend
         certificates: None,
         early: None,
         late: None,
+        is_bind_whole: false,
     }
 }
 

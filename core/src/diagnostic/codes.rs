@@ -47,6 +47,8 @@ codes! {
     MISSING_API_VERSION = Warning "missing-api-version";
     /// The key stands on an object, or in a ConfigMap, where it has no effect.
     MISPLACED_KEY = Warning "misplaced-key";
+    /// A key does nothing by itself, and the key that it goes with is not set.
+    NO_EFFECT = Notice "no-effect";
     /// The Service exists but has no endpoint that is ready. Its paths answer 503.
     NO_ENDPOINTS = Notice "no-endpoints";
     /// The operator does not permit this key, or this keyword in a snippet, on an object of a tenant.

@@ -34,6 +34,8 @@ pub struct Frontend {
     pub early: Option<Setting<Snippet>>,
     /// Lines of an operator before the backend is chosen.
     pub late: Option<Setting<Snippet>>,
+    /// Whether an operator wrote all of `bind`, so that no address takes the place of the one in it.
+    pub is_bind_whole: bool,
 }
 
 /// Whether a frontend speaks TLS.
@@ -58,4 +60,6 @@ pub struct Ports {
     pub healthz: Option<Part>,
     /// `bind` of the exporter of metrics, if it is wanted.
     pub prometheus: Option<Part>,
+    /// Protocols that TLS offers where a host says nothing else: what stands behind `alpn`.
+    pub alpn: Option<Part>,
 }

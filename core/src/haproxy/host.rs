@@ -8,6 +8,7 @@ use crate::origin::{Origin, Setting};
 use crate::value::hostname::Hostname;
 use crate::value::location::{Location, RedirectCode};
 use crate::value::regex::Regex;
+use crate::value::response::Response;
 
 /// A host: what is asked of it as a whole.
 #[derive(Clone, Debug, Default)]
@@ -32,6 +33,8 @@ pub struct Host {
     pub tls: Option<HostTls>,
     /// Options of its entry in the list of certificates, by name.
     pub tls_options: BTreeMap<&'static str, Part>,
+    /// Pages that are answered in place of its backends, by status code.
+    pub pages: BTreeMap<u16, Setting<Response>>,
 }
 
 /// How a host is served over TLS.

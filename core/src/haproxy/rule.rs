@@ -8,6 +8,8 @@ use crate::value::text::Line;
 /// When a rule is evaluated. The order of the variants is the order in the configuration.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Phase {
+    /// What later rules have to remember of the request, in front of all that may answer it.
+    Capture,
     /// What decides whose address counts, before anything looks at it.
     Source,
     /// Refusals by address, before anybody may authenticate.

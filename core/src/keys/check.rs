@@ -94,6 +94,18 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, sink: &mu
         ));
         return;
     }
+    if known.scope == Scope::Tcp {
+        sink.report(Diagnostic::new(
+            &codes::UNSUPPORTED,
+            origin,
+            format!(
+                "`{}` belongs to TCP services, which are not served yet",
+                known.name
+            ),
+            "it has no effect",
+        ));
+        return;
+    }
     if known.name != name {
         sink.report(
             Diagnostic::new(

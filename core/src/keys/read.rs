@@ -175,10 +175,11 @@ impl Reader<'_> {
         let default = key
             .default
             .expect("`keys!` calls this for keys with a default");
-        self.find(Some(default)).unwrap_or_else(|| Setting {
-            value: T::parse(default).expect("a test parses every default"),
-            origin: Origin::Default(key.name),
-            is_local: false,
+        self.find(Some(default)).unwrap_or_else(|| {
+            Setting::new(
+                T::parse(default).expect("a test parses every default"),
+                Origin::Default(key.name),
+            )
         })
     }
 
@@ -207,6 +208,7 @@ impl Reader<'_> {
                         value: it,
                         origin: source.origin(value),
                         is_local: source.tier > Tier::Global,
+                        is_tenants: source.tier > Tier::Class,
                     });
                     break;
                 }

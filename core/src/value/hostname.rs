@@ -16,6 +16,10 @@ use crate::value::{KeyValue, Shape, ValueError};
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Hostname(Arc<str>);
 
+/// One or several host names joined by commas.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Hostnames(pub Vec<Hostname>);
+
 impl Hostname {
     /// The name.
     pub fn as_str(&self) -> &str {
@@ -62,8 +66,44 @@ impl KeyValue for Hostname {
     }
 }
 
+impl KeyValue for Hostnames {
+    const SHAPE: Shape = Shape::Text {
+        grammar: "host names joined by commas, `*.` may stand in front of each",
+    };
+
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        let names = text.split(',').map(Hostname::parse);
+        names.collect::<Result<_, _>>().map(Self)
+    }
+}
+
 impl fmt::Display for Hostname {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Hostnames {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, name) in self.0.iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            write!(f, "{comma}{name}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_names_read_back_as_they_are_written() {
+        let names = Hostnames::parse("a.example, *.B.example").expect("two names");
+        assert_eq!(names.to_string(), "a.example,*.b.example");
+        assert_eq!(Hostnames::parse(&names.to_string()), Ok(names));
+        for bad in ["", "a.example,", "a b", "a\nb", "a#b", "*"] {
+            assert!(Hostnames::parse(bad).is_err(), "{bad:?}");
+        }
     }
 }

@@ -22,9 +22,8 @@ impl Regex {
     pub fn quoted(text: &str) -> String {
         let mut quoted = String::with_capacity(text.len() + 8);
         for c in text.chars() {
-            if c.is_ascii_punctuation()
-                && !matches!(c, '/' | '-' | '_' | '#' | ',' | ':' | '~' | '%')
-            {
+            // Only what has a meaning: in POSIX engines a backslash gives others one, such as `\<`.
+            if r"\.^$*+?()[]{}|".contains(c) {
                 quoted.push('\\');
             }
             quoted.push(c);

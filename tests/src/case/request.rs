@@ -1,17 +1,8 @@
 //! A case's `request` blocks, through a real HAProxy.
 
-use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-
-use haproxy_ingress_core::options::Name;
-use haproxy_ingress_core::resource::ConfigMap;
-use haproxy_ingress_core::snapshot::Snapshot;
-
-use crate::backend::Backend;
 use crate::case::{Case, Failure, Input};
-use crate::haproxy::{Folder, Haproxy, free_port, wait_for_port};
 use crate::http::{Connection, Request, Response};
+use crate::stage::Stage;
 
 /// A request and what must come back.
 ///
@@ -55,22 +46,12 @@ pub enum Wanted {
     Body(String),
 }
 
-/// HAProxy with the configuration of a case, and an HTTP server for each port of its slices.
-struct Stage {
-    http: SocketAddr,
-    https: SocketAddr,
-    /// They serve as long as they are here.
-    _backends: Vec<Backend>,
-    _running: crate::haproxy::Running,
-    _folder: Folder,
-}
-
 /// Sends all requests of a case.
 pub(super) fn exchange(case: &Case, input: Input) -> Vec<Failure> {
     if case.requests.is_empty() {
         return Vec::new();
     }
-    let stage = match Stage::set(input) {
+    let stage = match Stage::set(input.snapshot, input.options) {
         Ok(stage) => stage,
         Err(message) => return vec![case.failure(case.line, message)],
     };
@@ -212,87 +193,6 @@ impl Wanted {
         let found = found.unwrap_or_default();
         (found != *value).then(|| format!("{what} is `{found}`, not `{value}`"))
     }
-}
-
-impl Stage {
-    fn set(mut input: Input) -> Result<Self, String> {
-        let backends = bring_home(&mut input.snapshot);
-        let (http, https) = (free_port(), free_port());
-        let data = [
-            ("http-port", http.to_string()),
-            ("https-port", https.to_string()),
-            ("bind-ip-addr-http", "127.0.0.1".into()),
-            ("healthz-port", free_port().to_string()),
-            ("bind-ip-addr-healthz", "127.0.0.1".into()),
-            ("stats-port", free_port().to_string()),
-            ("bind-ip-addr-stats", "127.0.0.1".into()),
-        ];
-        if let Some(name) = &input.options.config_map {
-            configure(&mut input.snapshot, name, &data);
-        }
-        let folder = Folder::new();
-        let compiled = input.compile(&folder.prefix());
-        folder.write(&compiled.bundle);
-        let running = Haproxy::find().spawn(&folder);
-        running
-            .wait_until_ready()
-            .map_err(|output| format!("HAProxy does not start:\n{output}"))?;
-        Ok(Self {
-            http: wait_for_port(http),
-            https: SocketAddr::from((Ipv4Addr::LOCALHOST, https)),
-            _backends: backends,
-            _running: running,
-            _folder: folder,
-        })
-    }
-}
-
-/// Sets keys of the global ConfigMap.
-fn configure(snapshot: &mut Snapshot, name: &Name, data: &[(&str, String)]) {
-    let map = snapshot.config_maps.entry(name.clone()).or_insert_with(|| {
-        let mut map = ConfigMap::default();
-        map.meta.namespace = name.namespace.clone();
-        map.meta.name = name.name.clone();
-        Arc::new(map)
-    });
-    let map = Arc::make_mut(map);
-    for (key, value) in data {
-        map.data.insert((*key).into(), value.as_str().into());
-    }
-}
-
-/// Moves all endpoints to this machine, and starts a backend with the Service's name on each port.
-///
-/// `10.0.0.1` becomes `127.0.0.1`, so that endpoints stay apart; every IPv6 address becomes `::1`.
-fn bring_home(snapshot: &mut Snapshot) -> Vec<Backend> {
-    let mut backends = Vec::new();
-    for slice in snapshot.endpoint_slices.values_mut() {
-        let slice = Arc::make_mut(slice);
-        let service = slice.service().map_or("", |it| it).to_owned();
-        let mut homes = BTreeSet::<IpAddr>::new();
-        for address in slice.endpoints.iter_mut().flat_map(|it| &mut it.addresses) {
-            let home = match address.parse() {
-                Ok(IpAddr::V4(it)) => {
-                    let [_, b, c, d] = it.octets();
-                    Ipv4Addr::new(127, b, c, d).into()
-                }
-                Ok(IpAddr::V6(_)) => IpAddr::from(Ipv6Addr::LOCALHOST),
-                Err(_) => continue,
-            };
-            *address = home.to_string().into();
-            homes.insert(home);
-        }
-        let homes: Vec<IpAddr> = homes.into_iter().collect();
-        if homes.is_empty() {
-            continue;
-        }
-        for port in &mut slice.ports {
-            let backend = Backend::start_on(&service, &homes);
-            port.port = Some(backend.port().into());
-            backends.push(backend);
-        }
-    }
-    backends
 }
 
 /// Splits at blanks outside of double quotes, and takes the quotes away.

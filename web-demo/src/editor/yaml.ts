@@ -15,6 +15,7 @@ import {
 } from '@codemirror/view'
 
 import type { Output } from '../engine/dto'
+import { keyHelp } from './keys'
 import { marks } from './marks'
 import { theme } from './theme'
 
@@ -40,6 +41,7 @@ export function yamlEditor(parent: HTMLElement, text: string, handlers: Handlers
         indentOnInput(),
         indentUnit.of('  '),
         yaml(),
+        keyHelp,
         marks,
         theme,
         // Tab leaves the editor; Ctrl-[ and Ctrl-] indent.
