@@ -195,7 +195,7 @@ fn processes(lines: &[String]) -> (u32, u32) {
 fn children(id: u32) -> Vec<u32> {
     let list = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
     let list = list.expect("the process runs, on Linux");
-    let ids = list.split_whitespace().map(|it| it.parse());
+    let ids = list.split_whitespace().map(str::parse);
     ids.collect::<Result<_, _>>().expect("these are numbers")
 }
 
