@@ -100,7 +100,7 @@ fn sections(
         },
     )?;
     if let Some(sections) = &config.sections {
-        let mut text = String::new();
+        let mut text = String::from("\n");
         for line in sections.value.lines() {
             text.push_str(line.as_str());
             text.push('\n');

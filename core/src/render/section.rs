@@ -112,6 +112,9 @@ impl Output {
         fill: impl FnOnce(&mut Context<'_>),
     ) -> Result<(), minijinja::Error> {
         let owner = self.source_map.add_set(owners);
+        // An empty line sets a section apart from the one before.
+        self.text.push('\n');
+        self.source_map.add_line(owner);
         let mut context = Context::new(&mut self.source_map);
         fill(&mut context);
         let context = context.finish();
