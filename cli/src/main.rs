@@ -1,6 +1,32 @@
-//! Placeholder.
+//! Ingress controller for HAProxy, and offline tools on the same engine.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "no command uses it yet"))]
+mod args;
+mod controller;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the controller does not use it yet")
+)]
 mod haproxy;
+mod http;
+mod log;
 
-fn main() {}
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use crate::args::Invocation;
+
+fn main() -> ExitCode {
+    match args::parse(std::env::args_os().skip(1)) {
+        Ok(Invocation::Controller(task)) => controller::start(*task),
+        Ok(Invocation::Init(prefix)) => controller::init(&prefix),
+        Ok(Invocation::Print(text)) => {
+            // A reader that has seen enough closes its end.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Err(usage) => {
+            let _ = writeln!(std::io::stderr(), "haproxy-ingress: {usage}");
+            ExitCode::from(2)
+        }
+    }
+}

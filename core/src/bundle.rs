@@ -5,9 +5,11 @@ mod source_map;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+pub use self::source_map::SourceMap;
 
-pub use self::source_map::{LineOrigins, SourceMap};
+use crate::assemble::Places;
+use crate::diagnostic::Diagnostic;
+pub use crate::haproxy::Role;
 
 /// Everything that HAProxy reads, as one generation.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -18,6 +20,17 @@ pub struct Bundle {
     pub sections: Vec<Section>,
     /// Who made each line of the main configuration.
     pub source_map: SourceMap,
+}
+
+/// The result of a compilation: the best configuration there is, and what is wrong with the input.
+#[derive(Clone, Debug, Default)]
+pub struct Compiled {
+    /// Everything that HAProxy reads.
+    pub bundle: Bundle,
+    /// Everything that users should know, errors first.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Where every server stands.
+    pub places: Places,
 }
 
 /// One file.
@@ -33,26 +46,6 @@ pub struct File {
     pub content: Arc<str>,
 }
 
-/// What a file is for.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Role {
-    /// `haproxy.cfg`.
-    Config,
-    /// A map (HAProxy configuration manual, section 7.3.1, converters `map`).
-    Map,
-    /// A list of certificates (`crt-list`).
-    CertificateList,
-    /// A certificate with its private key. Its content is never shown.
-    Certificate,
-    /// A list of addresses or names (`acl -f`).
-    List,
-    /// A whole response (`errorfile`).
-    Response,
-    /// A Lua script.
-    Lua,
-}
-
 /// A part of the main configuration that HAProxy calls a section.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Section {
@@ -64,6 +57,8 @@ pub struct Section {
     pub lines: u32,
     /// A digest of its text.
     pub digest: u64,
+    /// A digest of its text without its servers, whose state can be changed while HAProxy runs.
+    pub frame: u64,
 }
 
 impl Bundle {

@@ -1,28 +1,53 @@
 //! The pipeline: resources → routes → model → text.
 
-use crate::bundle::Bundle;
-use crate::diagnostic::{Diagnostic, Sink};
+use crate::assemble::{self, Place, Places};
+pub use crate::bundle::Compiled;
+use crate::haproxy::Config;
+use crate::ingest;
+use crate::keys::Cx;
 use crate::options::Options;
+use crate::render;
 use crate::snapshot::Snapshot;
-
-/// The result of a compilation: the best configuration there is, and what is wrong with the input.
-#[derive(Clone, Debug, Default)]
-pub struct Compiled {
-    /// Everything that HAProxy reads.
-    pub bundle: Bundle,
-    /// Everything that users should know, errors first.
-    pub diagnostics: Vec<Diagnostic>,
-}
 
 /// Compiles a snapshot. Never fails: what cannot be used is left out and reported.
 ///
 /// `previous` is the result that HAProxy runs now; servers keep their names and places where they
 /// can, so that a change of endpoints needs no reload. Without it the same input gives the same bytes.
+///
+/// ```
+/// use haproxy_ingress_core::compile::compile;
+/// use haproxy_ingress_core::options::Options;
+/// use haproxy_ingress_core::snapshot::Snapshot;
+///
+/// let compiled = compile(&Snapshot::default(), &Options::default(), None);
+/// assert!(compiled.bundle.config().contains("frontend _front_http"));
+/// assert!(compiled.diagnostics.is_empty());
+/// ```
 pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Compiled>) -> Compiled {
-    let _ = (snapshot, options, previous);
-    let sink = Sink::default();
+    let mut cx = Cx::new(snapshot, options);
+    ingest::global(&mut cx);
+    let table = ingest::table(&mut cx);
+    let none = Places::new();
+    let config = assemble::assemble(&table, previous.map_or(&none, |it| &it.places), &mut cx);
+    let bundle = render::render(&config, &mut cx);
     Compiled {
-        bundle: Bundle::default(),
-        diagnostics: sink.into_sorted(),
+        bundle,
+        diagnostics: cx.sink.into_sorted(),
+        places: places(&config),
     }
+}
+
+/// Where every server of a configuration stands.
+fn places(config: &Config) -> Places {
+    let of = |it: &crate::haproxy::Server| Place {
+        name: it.name.clone(),
+        address: it.address.clone(),
+        weight: it.weight,
+        state: it.state,
+    };
+    config
+        .backends
+        .iter()
+        .map(|it| (it.name.clone(), it.servers.iter().map(of).collect()))
+        .collect()
 }

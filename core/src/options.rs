@@ -33,6 +33,9 @@ pub struct Options {
     pub default_backend: Option<Name>,
     /// The certificate for hosts without one.
     pub default_certificate: DefaultCertificate,
+    /// A generated certificate with its key, as PEM: the bundle carries it where nothing better is
+    /// there, also in place of a Secret that cannot be used. Without it the caller puts it on disk.
+    pub generated_certificate: Option<Arc<str>>,
     /// The namespace of the controller: where parameters of IngressClasses are looked up.
     pub controller_namespace: String,
     /// First words of lines that are refused in snippets of tenants; `*` refuses every snippet
@@ -109,6 +112,7 @@ impl Default for Options {
             config_map: None,
             default_backend: None,
             default_certificate: DefaultCertificate::Generated,
+            generated_certificate: None,
             controller_namespace: "ingress-controller".into(),
             disable_config_keywords: vec!["*".into()],
             disable_external_name: false,

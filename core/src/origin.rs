@@ -76,17 +76,51 @@ pub enum Field {
     Pointer(Arc<str>),
 }
 
+/// A place in a text: for what is wrong with a text before there is an object in it.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+pub struct TextPlace {
+    /// The text's name, such as the path of a file.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: u32,
+    /// The column, from 1, in characters.
+    pub column: u32,
+    /// The first byte.
+    #[serde(skip)]
+    pub start: u32,
+    /// The byte after the last one.
+    #[serde(skip)]
+    pub end: u32,
+}
+
 /// Who wrote a value.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Origin {
     /// A field of an object.
     Object(Arc<ObjectRef>, Field),
+    /// A text that is no object, or a part of one that no field names.
+    Text(Arc<TextPlace>),
     /// The built-in default of a configuration key.
     Default(&'static str),
     /// A command-line flag of the operator, named without its dashes.
     Flag(&'static str),
     /// The engine, for the reason given: what has to be there whatever the resources say.
     Engine(&'static str),
+}
+
+/// A value and who wrote it. Two settings are equal when their values are.
+#[derive(Clone, Debug)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// Whether an object other than the global ConfigMap wrote it, so that it must be said where it
+    /// applies and not only once for all.
+    pub is_local: bool,
+    /// Whether a tenant may have written it: it stood in an annotation and not in a ConfigMap of the
+    /// operator.
+    pub is_tenants: bool,
 }
 
 impl Kind {
@@ -211,12 +245,18 @@ impl fmt::Display for Field {
     }
 }
 
+impl fmt::Display for TextPlace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.file, self.line, self.column)
+    }
+}
+
 impl Origin {
     /// The object, if one wrote it.
     pub fn object(&self) -> Option<&Arc<ObjectRef>> {
         match self {
             Self::Object(object, _) => Some(object),
-            Self::Default(_) | Self::Flag(_) | Self::Engine(_) => None,
+            Self::Text(_) | Self::Default(_) | Self::Flag(_) | Self::Engine(_) => None,
         }
     }
 
@@ -224,7 +264,7 @@ impl Origin {
     pub fn field(&self) -> Option<&Field> {
         match self {
             Self::Object(_, field) => Some(field),
-            Self::Default(_) | Self::Flag(_) | Self::Engine(_) => None,
+            Self::Text(_) | Self::Default(_) | Self::Flag(_) | Self::Engine(_) => None,
         }
     }
 }
@@ -234,9 +274,38 @@ impl fmt::Display for Origin {
         match self {
             Self::Object(object, Field::Object) => object.fmt(f),
             Self::Object(object, field) => write!(f, "{object} {field}"),
+            Self::Text(place) => place.fmt(f),
             Self::Default(key) => write!(f, "default of `{key}`"),
             Self::Flag(flag) => write!(f, "flag --{flag}"),
             Self::Engine(reason) => write!(f, "engine: {reason}"),
+        }
+    }
+}
+
+impl<T: PartialEq> PartialEq for Setting<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl<T> Setting<T> {
+    /// A value and who wrote it.
+    pub fn new(value: T, origin: Origin) -> Self {
+        Self {
+            value,
+            origin,
+            is_local: false,
+            is_tenants: false,
+        }
+    }
+
+    /// Another value made of this one, by the same author.
+    pub fn map<U>(&self, change: impl FnOnce(&T) -> U) -> Setting<U> {
+        Setting {
+            value: change(&self.value),
+            origin: self.origin.clone(),
+            is_local: self.is_local,
+            is_tenants: self.is_tenants,
         }
     }
 }
@@ -252,6 +321,7 @@ impl Serialize for Origin {
                     map.serialize_entry("field", &field.to_string())?;
                 }
             }
+            Self::Text(place) => map.serialize_entry("text", &**place)?,
             Self::Default(key) => map.serialize_entry("default", key)?,
             Self::Flag(flag) => map.serialize_entry("flag", flag)?,
             Self::Engine(reason) => map.serialize_entry("engine", reason)?,

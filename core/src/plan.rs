@@ -2,12 +2,16 @@
 //!
 //! Pure: comparing never acts. The controller carries a plan out, `diff` and the playground show it.
 
+mod difference;
+
 use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::bundle::Compiled;
+pub use crate::haproxy::ServerState;
 use crate::origin::Origin;
 
 /// What must be done.
@@ -64,18 +68,6 @@ pub enum Command {
     },
 }
 
-/// The administrative state of a server.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum ServerState {
-    /// Takes requests.
-    Ready,
-    /// Takes only requests that persistence sends there.
-    Drain,
-    /// Takes nothing.
-    Maint,
-}
-
 /// Why a reload is needed.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct Reason {
@@ -99,14 +91,22 @@ pub enum Change {
     Changed,
 }
 
-impl ServerState {
-    /// The word of the command.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Ready => "ready",
-            Self::Drain => "drain",
-            Self::Maint => "maint",
-        }
+impl Plan {
+    /// What leads from what HAProxy runs to what is wanted.
+    ///
+    /// `running` is what HAProxy confirmed; without it nothing is known, and a reload is the only way.
+    ///
+    /// ```
+    /// use haproxy_ingress_core::compile::compile;
+    /// use haproxy_ingress_core::options::Options;
+    /// use haproxy_ingress_core::plan::Plan;
+    /// use haproxy_ingress_core::snapshot::Snapshot;
+    ///
+    /// let compiled = compile(&Snapshot::default(), &Options::default(), None);
+    /// assert_eq!(Plan::between(Some(&compiled), &compiled), Plan::Nothing);
+    /// ```
+    pub fn between(running: Option<&Compiled>, wanted: &Compiled) -> Self {
+        difference::plan(running, wanted)
     }
 }
 

@@ -3,6 +3,33 @@
 //! A parser knows the notation and nothing of the key; its error says what was expected and what was
 //! found. Nothing resolves while parsing: a reference to a Secret is looked up later.
 
+pub mod address;
+pub mod alpn;
+pub mod balance;
+pub mod certificate;
+pub mod cipher;
+pub mod credentials;
+pub mod duration;
+pub mod header;
+pub mod hostname;
+pub mod items;
+pub mod location;
+pub mod log_format;
+pub mod network;
+pub mod number;
+pub mod path_prefix;
+pub mod reference;
+pub mod regex;
+pub mod response;
+pub mod rewrite;
+pub mod sections;
+pub mod size;
+pub mod syslog;
+pub mod text;
+pub mod tls_options;
+pub mod tokens;
+pub mod web_origin;
+
 use std::fmt;
 
 use serde::Serialize;
@@ -82,4 +109,54 @@ pub fn shown(text: &str) -> String {
         shown.push('…');
     }
     shown
+}
+
+/// Declares an enum whose variants are written as words: `choice! { pub enum Name { A = "a" } }`.
+///
+/// A word is read in any case. Further words for a variant follow behind `|`.
+macro_rules! choice {
+    (
+        $(#[$meta:meta])* pub enum $name:ident {
+            $( $(#[$doc:meta])* $variant:ident = $word:literal $(| $other:literal)* ),+ $(,)?
+        }
+    ) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub enum $name { $( $(#[$doc])* $variant ),+ }
+
+        impl $crate::value::KeyValue for $name {
+            const SHAPE: $crate::value::Shape =
+                $crate::value::Shape::Choice { words: &[$($word),+] };
+
+            fn parse(text: &str) -> Result<Self, $crate::value::ValueError> {
+                let word = text.trim().to_ascii_lowercase();
+                match word.as_str() {
+                    $( $word $(| $other)* => Ok(Self::$variant), )+
+                    _ => Err($crate::value::ValueError::new(
+                        concat!("one of" $(, " `", $word, "`")+), text,
+                    )),
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(match self { $( Self::$variant => $word ),+ })
+            }
+        }
+    };
+}
+pub(crate) use choice;
+
+impl KeyValue for bool {
+    const SHAPE: Shape = Shape::Boolean;
+
+    /// What Go's `strconv.ParseBool` takes, in any case.
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "true" | "t" | "1" => Ok(true),
+            "false" | "f" | "0" => Ok(false),
+            _ => Err(ValueError::new("`true` or `false`", text)),
+        }
+    }
 }

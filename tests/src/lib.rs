@@ -1,1 +1,15 @@
-//! Placeholder.
+//! What the tests of promises are made of: cases in Markdown, a real HAProxy, a fake Kubernetes API,
+//! small backends and a client that sees everything.
+//!
+//! *Invariant:* a test that lacks what it needs fails; nothing is skipped.
+
+pub mod http;
+pub mod haproxy;
+pub mod backend;
+pub mod object;
+pub mod apiserver;
+pub mod terminal;
+pub mod cluster;
+pub mod tree;
+pub mod case;
+pub mod stage;

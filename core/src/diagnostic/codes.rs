@@ -42,8 +42,13 @@ codes! {
     INVALID_YAML = Error "invalid-yaml";
     /// The object does not have the shape of its kind. It is left out.
     MALFORMED_OBJECT = Error "malformed-object";
+    /// An object does not say its `apiVersion`. The one that is read is assumed; the API server would
+    /// refuse the object.
+    MISSING_API_VERSION = Warning "missing-api-version";
     /// The key stands on an object, or in a ConfigMap, where it has no effect.
     MISPLACED_KEY = Warning "misplaced-key";
+    /// A key does nothing by itself, and the key that it goes with is not set.
+    NO_EFFECT = Notice "no-effect";
     /// The Service exists but has no endpoint that is ready. Its paths answer 503.
     NO_ENDPOINTS = Notice "no-endpoints";
     /// The operator does not permit this key, or this keyword in a snippet, on an object of a tenant.
@@ -52,6 +57,9 @@ codes! {
     NOT_FOUND = Warning "not-found";
     /// A kind of object that is not read.
     SKIPPED_KIND = Notice "skipped-kind";
+    /// An object that only a cluster has is not in the manifests. A placeholder stands for it, in
+    /// offline tools only.
+    PLACEHOLDER = Notice "placeholder";
     /// No key has this name.
     UNKNOWN_KEY = Warning "unknown-key";
     /// The key is known, but has no effect in this version of the controller or of HAProxy.

@@ -1,0 +1,22 @@
+# The menu. Each line calls cargo or `cargo xtask`, which anyone may call instead.
+.DEFAULT_GOAL := help
+.PHONY: help demo test check update generate bench web release
+
+help:     ## this list
+	@sed -n 's/^\([a-z]*\):\( *\)## /  make \1\2 /p' $(firstword $(MAKEFILE_LIST))
+demo:     ## a real HAProxy, the controller on a folder of manifests, two backends; ONCE=1 ends by itself
+	@cargo xtask demo $(if $(ONCE),--once)
+test:     ## everything: lints, all tests with two versions of HAProxy, the page in a browser
+	@cargo xtask test
+check:    ## what to run before a commit: format, lints, and the tests that start no process
+	@cargo xtask check
+update:   ## rewrites what the case files expect; review the difference like code
+	@cargo xtask update
+generate: ## writes the reference under docs/ from the code
+	@cargo xtask generate
+bench:    ## measures what the design promises, and says where it falls short
+	@cargo xtask bench
+web:      ## builds the playground to web-demo/dist
+	@cargo xtask web
+release:  ## the controller, optimised: target/release/haproxy-ingress
+	@cargo build --release -p haproxy-ingress

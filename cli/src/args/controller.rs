@@ -1,0 +1,462 @@
+//! What the controller was asked to do, from its flags.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use haproxy_ingress_core::options::{DefaultCertificate, Name, Options, ParseError};
+
+use crate::args::Usage;
+use crate::args::read::Values;
+use crate::args::table::Status;
+
+/// The controller's task.
+#[derive(Clone, Debug)]
+pub(crate) struct Controller {
+    /// What the compiler must know; version, date and generated certificate are filled in later.
+    pub(crate) options: Options,
+    /// A folder with manifests.
+    pub(crate) manifests: Option<PathBuf>,
+    /// The cluster that is read; absent when there is a folder and no word of a cluster.
+    pub(crate) cluster: Option<Cluster>,
+    /// The HAProxy that is driven.
+    pub(crate) engine: Engine,
+    /// What stands in front of every path, empty or absolute.
+    pub(crate) prefix: PathBuf,
+    /// Templates of the operator.
+    pub(crate) template_dir: Option<PathBuf>,
+    /// How long one command to HAProxy may take.
+    pub(crate) connection_timeout: Duration,
+    /// When to run.
+    pub(crate) pace: Pace,
+    /// The pages of the controller itself.
+    pub(crate) pages: Option<Pages>,
+    /// How to stop.
+    pub(crate) stop: Stop,
+    /// What is logged, and how.
+    pub(crate) log: Log,
+    /// What is to be said about the flags themselves, once.
+    pub(crate) notes: Vec<String>,
+}
+
+/// A cluster.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Cluster {
+    /// `--kubeconfig`.
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// `--apiserver-host`.
+    pub(crate) apiserver_host: Option<String>,
+    /// `--watch-namespace`.
+    pub(crate) namespace: Option<String>,
+}
+
+/// An HAProxy.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Engine {
+    /// Somebody else starts and stops it.
+    External {
+        /// The socket of its master.
+        master_socket: PathBuf,
+    },
+    /// The controller starts and stops it.
+    Embedded {
+        /// The program.
+        binary: PathBuf,
+        /// How long its sessions may last at the end.
+        grace: Duration,
+    },
+}
+
+/// When to run.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Pace {
+    /// How long the first change waits for others.
+    pub(crate) wait: Duration,
+    /// The shortest time between two updates.
+    pub(crate) period: Duration,
+    /// The shortest time between two reloads.
+    pub(crate) reload_interval: Duration,
+    /// How long after a failure to try again.
+    pub(crate) retry: Duration,
+}
+
+/// The pages of the controller itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Pages {
+    /// Where they are served, such as `:10254`.
+    pub(crate) address: String,
+    /// The path of health.
+    pub(crate) health: String,
+    /// The path of readiness.
+    pub(crate) ready: String,
+}
+
+/// How to stop.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Stop {
+    /// How long to go on after the first signal.
+    pub(crate) wait: Duration,
+    /// How long stopping may take after that.
+    pub(crate) limit: Duration,
+}
+
+/// What is logged, and how.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Log {
+    /// `--v`.
+    pub(crate) level: u32,
+    /// Whether lines are JSON.
+    pub(crate) json: bool,
+}
+
+impl Controller {
+    /// Makes sense of the flags.
+    pub(crate) fn new(
+        values: &Values,
+        environment: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, Usage> {
+        let prefix = prefix(values)?;
+        Ok(Self {
+            options: options(values, &prefix, environment)?,
+            manifests: values.some("manifests").map(Into::into),
+            cluster: cluster(values),
+            engine: engine(values),
+            prefix,
+            template_dir: values.some("template-dir").map(Into::into),
+            connection_timeout: positive(values, "connection-timeout")?,
+            pace: pace(values)?,
+            pages: pages(values)?,
+            stop: Stop {
+                wait: values.duration("wait-before-shutdown"),
+                limit: values.duration("shutdown-timeout"),
+            },
+            log: log(values),
+            notes: notes(values),
+        })
+    }
+}
+
+/// What stands in front of every path: absolute, without a slash at its end.
+pub(crate) fn prefix(values: &Values) -> Result<PathBuf, Usage> {
+    const FLAG: &str = "local-filesystem-prefix";
+    let text = values.text(FLAG);
+    let trimmed = text.trim_end_matches('/');
+    if trimmed.is_empty() {
+        return Ok(PathBuf::new());
+    }
+    // The prefix reaches HAProxy's configuration, where relative paths and odd characters would
+    // mean something else than here.
+    let plain = |it: char| it.is_ascii_alphanumeric() || "/._-+@".contains(it);
+    if !trimmed.chars().all(plain) {
+        return Err(Usage::value(
+            FLAG,
+            text,
+            "a path of letters, digits and `/._-+@`",
+        ));
+    }
+    std::path::absolute(Path::new(trimmed))
+        .map_err(|error| Usage::new(format!("flag --{FLAG}: {error}")))
+}
+
+fn options(
+    values: &Values,
+    prefix: &Path,
+    environment: impl Fn(&str) -> Option<String>,
+) -> Result<Options, Usage> {
+    let default = Options::default();
+    let controller_name = match (
+        values.text("full-controller-name"),
+        values.text("controller-class").trim_start_matches('/'),
+    ) {
+        ("", "") => default.controller_name.clone(),
+        ("", suffix) => format!("{}/{suffix}", default.controller_name),
+        (full, _) => full.into(),
+    };
+    let annotation_prefixes = list(values.text("annotations-prefix"));
+    if annotation_prefixes.is_empty() {
+        let found = values.text("annotations-prefix");
+        return Err(Usage::value(
+            "annotations-prefix",
+            found,
+            "at least one prefix",
+        ));
+    }
+    let timeout = positive(values, "connection-timeout")?;
+    Ok(Options {
+        ingress_class: values.text("ingress-class").into(),
+        controller_name,
+        watch_without_class: values.switch("watch-ingress-without-class"),
+        class_precedence: values.switch("ingress-class-precedence"),
+        ingress_class_api: !values.switch("disable-ingress-class-api"),
+        annotation_prefixes,
+        config_map: name(values, "configmap")?,
+        default_backend: name(values, "default-backend-service")?,
+        default_certificate: default_certificate(values)?,
+        controller_namespace: environment("POD_NAMESPACE")
+            .filter(|it| !it.is_empty())
+            .unwrap_or_else(|| default.controller_namespace.clone()),
+        disable_config_keywords: list(values.text("disable-config-keywords")),
+        disable_external_name: values.switch("disable-external-name"),
+        prefix: prefix.to_string_lossy().into_owned(),
+        connection_timeout: u32::try_from(timeout.as_millis().div_ceil(1000)).unwrap_or(u32::MAX),
+        ..default
+    })
+}
+
+/// The parts of a list joined by commas, without blanks and empty parts.
+fn list(text: &str) -> Vec<String> {
+    let parts = text.split(',').map(str::trim);
+    parts.filter(|it| !it.is_empty()).map(Into::into).collect()
+}
+
+/// `namespace/name`.
+fn name(values: &Values, flag: &'static str) -> Result<Option<Name>, Usage> {
+    values
+        .some(flag)
+        .map(|text| {
+            text.parse()
+                .map_err(|it: ParseError| Usage::value(flag, text, it.expected))
+        })
+        .transpose()
+}
+
+fn default_certificate(values: &Values) -> Result<DefaultCertificate, Usage> {
+    const FLAG: &str = "default-ssl-certificate";
+    let Some(text) = values.some(FLAG) else {
+        return Ok(DefaultCertificate::Generated);
+    };
+    if let Some(path) = text.strip_prefix("file://") {
+        if !path.starts_with('/') {
+            return Err(Usage::value(FLAG, text, "`file://` and an absolute path"));
+        }
+        return Ok(DefaultCertificate::File(path.into()));
+    }
+    match name(values, FLAG) {
+        Ok(Some(name)) => Ok(DefaultCertificate::Secret(name)),
+        _ => Err(Usage::value(
+            FLAG,
+            text,
+            "`namespace/name` or `file:///path`",
+        )),
+    }
+}
+
+fn cluster(values: &Values) -> Option<Cluster> {
+    let cluster = Cluster {
+        kubeconfig: values.some("kubeconfig").map(Into::into),
+        apiserver_host: values.some("apiserver-host").map(Into::into),
+        namespace: values.some("watch-namespace").map(Into::into),
+    };
+    let named = cluster.kubeconfig.is_some() || cluster.apiserver_host.is_some();
+    (named || values.some("manifests").is_none()).then_some(cluster)
+}
+
+fn engine(values: &Values) -> Engine {
+    match values.some("master-socket") {
+        Some(path) => Engine::External {
+            master_socket: path.into(),
+        },
+        None => Engine::Embedded {
+            binary: values.text("haproxy-binary").into(),
+            grace: values.duration("haproxy-grace-period"),
+        },
+    }
+}
+
+fn pace(values: &Values) -> Result<Pace, Usage> {
+    const FLAG: &str = "rate-limit-update";
+    let rate = values.number(FLAG);
+    if !(0.05..=10.0).contains(&rate) {
+        return Err(Usage::value(
+            FLAG,
+            values.text(FLAG),
+            "a number from 0.05 to 10",
+        ));
+    }
+    Ok(Pace {
+        wait: values.duration("wait-before-update"),
+        period: Duration::from_secs_f64(rate.recip()),
+        reload_interval: values.duration("reload-interval"),
+        retry: positive(values, "reload-retry")?,
+    })
+}
+
+/// A duration that makes no sense as zero.
+fn positive(values: &Values, flag: &'static str) -> Result<Duration, Usage> {
+    Some(values.duration(flag))
+        .filter(|it| !it.is_zero())
+        .ok_or_else(|| Usage::value(flag, values.text(flag), "a duration above zero"))
+}
+
+fn pages(values: &Values) -> Result<Option<Pages>, Usage> {
+    let address = match values.integer("healthz-port") {
+        0 => values.text("healthz-addr").to_owned(),
+        port => format!(":{port}"),
+    };
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let path = |flag: &'static str| match values.text(flag) {
+        path if path.starts_with('/') => Ok(path.to_owned()),
+        path => Err(Usage::value(flag, path, "a path that starts with `/`")),
+    };
+    let pages = Pages {
+        address,
+        health: path("health-check-path")?,
+        ready: path("ready-check-path")?,
+    };
+    if pages.health == pages.ready {
+        let expected = "another path than that of --health-check-path";
+        return Err(Usage::value("ready-check-path", &pages.ready, expected));
+    }
+    Ok(Some(pages))
+}
+
+fn log(values: &Values) -> Log {
+    let zap = match values.text("log-encoder") {
+        "" => values.switch("log-zap") && !values.switch("log-dev"),
+        encoder => encoder.eq_ignore_ascii_case("json"),
+    };
+    Log {
+        level: values.integer("v"),
+        json: match values.text("log-format") {
+            "" => zap,
+            format => format.eq_ignore_ascii_case("json"),
+        },
+    }
+}
+
+/// One sentence for each flag that was given and does nothing, and for words that are no flags.
+fn notes(values: &Values) -> Vec<String> {
+    let mut notes: Vec<_> = values
+        .given()
+        .filter_map(|flag| match flag.status {
+            Status::Effective => None,
+            Status::NotYet => Some(format!("flag --{} is not yet effective", flag.name)),
+            Status::Ignored(why) => Some(format!("flag --{} is ignored: {why}", flag.name)),
+        })
+        .collect();
+    if values.is_given("healthz-port") {
+        notes.push("flag --healthz-port is now written --healthz-addr=:PORT".into());
+    }
+    if values.some("master-socket").is_some() {
+        for flag in ["haproxy-binary", "haproxy-grace-period"] {
+            if values.is_given(flag) {
+                notes.push(format!("flag --{flag} has no effect with --master-socket"));
+            }
+        }
+    }
+    if let Some(first) = values.rest.first() {
+        notes.push(format!(
+            "the words from `{first}` on are ignored: flags end at the first word that is none"
+        ));
+    }
+    notes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn controller(line: &str) -> Result<Controller, Usage> {
+        let values = Values::read(line.split_whitespace().map(Into::into))?;
+        Controller::new(&values, |name| {
+            (name == "POD_NAMESPACE").then(|| "edge".into())
+        })
+    }
+
+    #[test]
+    fn without_flags_everything_is_as_the_compiler_has_it() {
+        let it = controller("").expect("no flag is needed");
+        let expected = Options {
+            controller_namespace: "edge".into(),
+            ..Options::default()
+        };
+        assert_eq!(format!("{:?}", it.options), format!("{expected:?}"));
+        assert_eq!(it.pace.wait, Duration::from_millis(200));
+        assert_eq!(it.pace.period, Duration::from_secs(2));
+        assert!(it.notes.is_empty());
+    }
+
+    #[test]
+    fn a_folder_of_manifests_needs_no_cluster_unless_one_is_named() {
+        let has_cluster = |line| controller(line).expect(line).cluster.is_some();
+        assert!(has_cluster(""));
+        assert!(!has_cluster("--manifests=x"));
+        assert!(has_cluster(
+            "--manifests=x --apiserver-host=http://127.0.0.1:1"
+        ));
+    }
+
+    #[test]
+    fn what_the_chart_passes_is_accepted_and_what_does_nothing_is_named() {
+        let it = controller(
+            "--configmap=a/b --ingress-class=haproxy --master-socket=/var/run/haproxy/master.sock \
+             --sort-backends --tcp-services-configmap=a/tcp --default-backend-service=a/d \
+             --controller-class=/blue",
+        )
+        .expect("these are the chart's arguments");
+        assert_eq!(it.options.config_map, Some(Name::new("a", "b")));
+        assert_eq!(
+            it.options.controller_name,
+            "haproxy-ingress.github.io/controller/blue"
+        );
+        assert_eq!(
+            it.notes,
+            [
+                "flag --sort-backends is ignored: servers keep their places",
+                "flag --tcp-services-configmap is not yet effective",
+            ]
+        );
+    }
+
+    #[test]
+    fn the_default_certificate_is_a_secret_or_a_file() {
+        let certificate = |text: &str| {
+            controller(&format!("--default-ssl-certificate={text}"))
+                .map(|it| it.options.default_certificate)
+        };
+        assert_eq!(certificate(""), Ok(DefaultCertificate::Generated));
+        assert_eq!(
+            certificate("tls/main"),
+            Ok(DefaultCertificate::Secret(Name::new("tls", "main")))
+        );
+        assert_eq!(
+            certificate("file:///x/y.pem"),
+            Ok(DefaultCertificate::File("/x/y.pem".into()))
+        );
+        assert!(certificate("main").is_err());
+        assert!(certificate("file://y.pem").is_err());
+    }
+
+    #[test]
+    fn limits_are_checked() {
+        for line in [
+            "--rate-limit-update=0.01",
+            "--rate-limit-update=11",
+            "--annotations-prefix=,",
+            "--ready-check-path=/healthz",
+            "--connection-timeout=0",
+            "--configmap=haproxy",
+            "--local-filesystem-prefix=/a b",
+        ] {
+            let values = Values::read([line.to_owned()]).expect(line);
+            let error = Controller::new(&values, |_| None).expect_err(line);
+            assert!(error.to_string().contains("expected"), "{error}");
+        }
+    }
+
+    #[test]
+    fn log_flags_of_both_kinds_say_whether_lines_are_json() {
+        for (line, json) in [
+            ("", false),
+            ("--log-zap", true),
+            ("--log-zap --log-dev", false),
+            ("--log-zap --log-encoder=console", false),
+            ("--log-encoder=json", true),
+            ("--log-format=json", true),
+            ("--log-zap --log-format=text", false),
+        ] {
+            assert_eq!(controller(line).expect(line).log.json, json, "{line}");
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Every flag of the controller: one table, from which parsing, `--help` and notices come.
+//!
+//! To add a flag: add a row, read it in [`crate::args::controller`].
+
+/// One flag.
+#[derive(Debug)]
+pub(crate) struct Flag {
+    /// Its name without dashes.
+    pub(crate) name: &'static str,
+    /// What may be written.
+    pub(crate) kind: Kind,
+    /// What counts when it is not given, in the notation of the flag.
+    pub(crate) default: &'static str,
+    /// What it does, in one sentence.
+    pub(crate) doc: &'static str,
+    /// Whether it does that.
+    pub(crate) status: Status,
+}
+
+/// What may be written for a flag.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kind {
+    /// `--name`, or `--name=` and a truth.
+    Switch,
+    /// Any text; the word stands for it in the help.
+    Text(&'static str),
+    /// One of a few words.
+    Choice(&'static [&'static str]),
+    /// A duration such as `300ms` or `1h30m`.
+    Duration,
+    /// A duration, or a whole number of seconds.
+    DurationOrSeconds,
+    /// A whole number that is not negative.
+    Integer,
+    /// A number.
+    Number,
+}
+
+/// What giving a flag does.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Status {
+    /// It does what its documentation says.
+    Effective,
+    /// It is accepted and does nothing yet.
+    NotYet,
+    /// It is accepted and will never do anything, for the reason given.
+    Ignored(&'static str),
+}
+
+use Kind::{Choice, Duration, DurationOrSeconds, Integer, Number, Switch, Text};
+use Status::{Effective, Ignored, NotYet};
+
+const DEAD: Status = Ignored("it has had no effect for years");
+
+/// A row of the table.
+const fn flag(
+    name: &'static str,
+    kind: Kind,
+    default: &'static str,
+    status: Status,
+    doc: &'static str,
+) -> Flag {
+    Flag {
+        name,
+        kind,
+        default,
+        doc,
+        status,
+    }
+}
+
+impl Flag {
+    /// The flag of a name.
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        FLAGS.iter().find(|it| it.name == name)
+    }
+}
+
+/// All flags, by subject.
+#[rustfmt::skip]
+pub(crate) static FLAGS: &[Flag] = &[
+    // Where resources come from.
+    flag("manifests", Text("DIR"), "", Effective,
+        "Reads resources from the YAML and JSON files of a folder, and again when they change; no cluster is needed."),
+    flag("kubeconfig", Text("PATH"), "", Effective,
+        "How to reach the cluster; without it $KUBECONFIG, the service account, then ~/.kube/config."),
+    flag("apiserver-host", Text("URL"), "", Effective,
+        "Address of the API server, in place of the one in the kubeconfig; without a kubeconfig no credentials are sent."),
+    flag("watch-namespace", Text("NAMESPACE"), "", Effective,
+        "Restricts what is read to one namespace; the global ConfigMap is read wherever it is."),
+    flag("allow-cross-namespace", Switch, "false", NotYet,
+        "Permits Secrets of other namespaces."),
+    flag("disable-api-warnings", Switch, "false",
+        Ignored("warnings of the API server are not logged"),
+        "Drops the warnings of the API server."),
+    flag("sync-period", Duration, "10h",
+        Ignored("a watch loses nothing, so nothing is read again at intervals"),
+        "Interval of reading everything again."),
+    // What is ours.
+    flag("configmap", Text("NAMESPACE/NAME"), "", Effective,
+        "The ConfigMap with global configuration."),
+    flag("ingress-class", Text("NAME"), "haproxy", Effective,
+        "The value of the annotation `kubernetes.io/ingress.class` that is ours."),
+    flag("controller-class", Text("SUFFIX"), "", Effective,
+        "Serves IngressClasses of the controller `haproxy-ingress.github.io/controller/SUFFIX`."),
+    flag("full-controller-name", Text("NAME"), "", Effective,
+        "Serves IngressClasses of this controller; wins over --controller-class."),
+    flag("watch-ingress-without-class", Switch, "false", Effective,
+        "Also serves Ingresses that name no class."),
+    flag("ingress-class-precedence", Switch, "false", Effective,
+        "Lets the IngressClass win where the annotation says otherwise."),
+    flag("disable-ingress-class-api", Switch, "false", Effective,
+        "Neither reads IngressClasses nor obeys `spec.ingressClassName`."),
+    flag("watch-ingress", Switch, "true", NotYet,
+        "Reads Ingresses."),
+    flag("watch-gateway", Switch, "true", NotYet,
+        "Reads resources of the Gateway API."),
+    flag("tcp-services-configmap", Text("NAMESPACE/NAME"), "", NotYet,
+        "The ConfigMap with TCP services."),
+    flag("default-backend-service", Text("NAMESPACE/NAME"), "", Effective,
+        "The Service for requests that nothing matches."),
+    flag("default-ssl-certificate", Text("NAMESPACE/NAME|file:///PATH"), "", Effective,
+        "The certificate for hosts without one; without it one is generated."),
+    flag("annotations-prefix", Text("LIST"), "haproxy-ingress.github.io,ingress.kubernetes.io", Effective,
+        "Prefixes of annotations, joined by commas; the first wins."),
+    flag("disable-external-name", Switch, "false", Effective,
+        "Refuses Services of type ExternalName."),
+    flag("disable-config-keywords", Text("LIST"), "*", Effective,
+        "First words that are refused in snippets of tenants, joined by commas; `*` refuses every snippet."),
+    flag("acme-track-tls-annotation", Switch, "false", NotYet,
+        "Reads `kubernetes.io/tls-acme: \"true\"` as `cert-signer: acme`."),
+    flag("verify-hostname", Switch, "true",
+        Ignored("certificates that do not cover their host are always reported"),
+        "Verifies the names of certificates."),
+    // HAProxy and its files.
+    flag("master-socket", Text("PATH"), "", Effective,
+        "Drives an external HAProxy through the socket of its master; without it an HAProxy is started."),
+    flag("haproxy-binary", Text("PATH"), "haproxy", Effective,
+        "The program that is started without --master-socket."),
+    flag("haproxy-grace-period", Duration, "20s", Effective,
+        "How long sessions of the HAProxy that was started may last at the end."),
+    flag("local-filesystem-prefix", Text("DIR"), "", Effective,
+        "Stands in front of every path that is written."),
+    flag("template-dir", Text("DIR"), "", Effective,
+        "Templates (*.j2) that take the place of the built-in ones of the same name."),
+    flag("connection-timeout", Duration, "30s", Effective,
+        "How long one command to HAProxy may take."),
+    flag("init", Switch, "false", Effective,
+        "Writes a configuration with which HAProxy starts and waits, then ends."),
+    flag("master-worker", Switch, "true",
+        Ignored("the HAProxy that is started always has a master"),
+        "Starts HAProxy with a master."),
+    flag("reload-strategy", Choice(&["native", "reusesocket", "multibinder"]), "reusesocket",
+        Ignored("the master always hands its sockets over"),
+        "How a reload keeps its sockets."),
+    flag("validate-config", Switch, "false",
+        Ignored("HAProxy confirms every reload, and a rejected one is taken back"),
+        "Validates after an update."),
+    flag("max-old-config-files", Integer, "0", NotYet,
+        "How many former configurations are kept."),
+    flag("backend-shards", Integer, "0",
+        Ignored("the configuration is written as a whole"),
+        "Spreads backends over this number of files."),
+    flag("sort-backends", Switch, "false",
+        Ignored("servers keep their places"),
+        "Sorts servers by name."),
+    flag("sort-endpoints-by", Choice(&["", "endpoint", "ep", "name", "ip", "random"]), "",
+        Ignored("servers keep their places"),
+        "Sorts servers."),
+    flag("track-old-instances", Switch, "false", NotYet,
+        "Follows the workers that are on their way out."),
+    flag("ip-mode", Choice(&["auto", "v4", "v6", "v4v6", "lo", "node"]), "auto", NotYet,
+        "Address families of the default listeners."),
+    flag("buckets-response-time", Text("LIST"), ".0005,.001,.002,.005,.01", NotYet,
+        "Buckets of the metric about HAProxy's response time, in seconds."),
+    flag("stats-collect-processing-period", Duration, "500ms", NotYet,
+        "Interval of reading how busy HAProxy is."),
+    // The pace of updates.
+    flag("wait-before-update", Duration, "200ms", Effective,
+        "How long a change waits for others to share its update."),
+    flag("rate-limit-update", Number, "0.5", Effective,
+        "How many updates a second there may be, from 0.05 to 10."),
+    flag("reload-interval", Duration, "0", Effective,
+        "The shortest time between two reloads."),
+    flag("reload-retry", Duration, "30s", Effective,
+        "How long after a failure to try again."),
+    // Stopping.
+    flag("wait-before-shutdown", DurationOrSeconds, "", Effective,
+        "How long to go on after the first signal, so that load balancers notice; a second signal skips it."),
+    flag("shutdown-timeout", Duration, "25s", Effective,
+        "How long stopping may take after that."),
+    // The controller's own pages and its log.
+    flag("healthz-addr", Text("ADDRESS"), ":10254", Effective,
+        "Where health and readiness are served; empty for nowhere."),
+    flag("healthz-port", Integer, "0", Effective,
+        "Former way to say --healthz-addr=:PORT."),
+    flag("health-check-path", Text("PATH"), "/healthz", Effective,
+        "The path of health: 200 as long as the controller lives."),
+    flag("ready-check-path", Text("PATH"), "/readyz", Effective,
+        "The path of readiness: 200 when HAProxy has confirmed the newest configuration."),
+    flag("stop-handler", Switch, "false", NotYet,
+        "Stops at `POST /stop`."),
+    flag("profiling", Switch, "true",
+        Ignored("there is no profiler inside"),
+        "Serves profiles."),
+    flag("v", Integer, "2", Effective,
+        "How much to log: to 2 what happens, 3 how, 4 each step, 5 libraries as well."),
+    flag("log-format", Choice(&["", "text", "json"]), "", Effective,
+        "The form of log lines; text without it and without --log-zap."),
+    flag("log-zap", Switch, "false", Effective,
+        "Logs JSON, unless --log-dev or --log-encoder=console say otherwise."),
+    flag("log-encoder", Choice(&["", "json", "console"]), "", Effective,
+        "The form of log lines under --log-zap."),
+    flag("log-dev", Switch, "false", Effective,
+        "Under --log-zap, text in place of JSON."),
+    flag("log-caller", Switch, "false",
+        Ignored("every line of text names its source"),
+        "Adds the source."),
+    flag("log-enable-stacktrace", Switch, "false",
+        Ignored("errors name their causes"),
+        "Adds stack traces."),
+    flag("log-encode-time", Choice(&["", "rfc3339nano", "rfc3339", "iso8601", "millis", "nanos"]), "", NotYet,
+        "The form of times under --log-zap."),
+    flag("version", Switch, "false", Effective,
+        "Prints the version."),
+    flag("help", Switch, "false", Effective,
+        "Prints this."),
+    // Status and election.
+    flag("update-status", Switch, "true", NotYet,
+        "Writes addresses to the status of Ingresses."),
+    flag("update-status-on-shutdown", Switch, "true", NotYet,
+        "Takes the addresses away at the end."),
+    flag("publish-service", Text("NAMESPACE/NAME"), "", NotYet,
+        "The Service whose addresses are written."),
+    flag("publish-address", Text("LIST"), "", NotYet,
+        "The addresses that are written, joined by commas."),
+    flag("report-node-internal-ip-address", Switch, "false", NotYet,
+        "Writes internal addresses of nodes."),
+    flag("election-id", Text("NAME"), "class-%s.haproxy-ingress.github.io", NotYet,
+        "The lease of the leader."),
+    // ACME.
+    flag("acme-server", Switch, "false", NotYet,
+        "Obtains certificates."),
+    flag("acme-check-period", Duration, "24h", NotYet,
+        "Interval of looking for certificates that expire."),
+    flag("acme-fail-initial-duration", Duration, "5m", NotYet,
+        "How long to wait after a first failure."),
+    flag("acme-fail-max-duration", Duration, "8h", NotYet,
+        "How long to wait after many failures."),
+    flag("acme-secret-key-name", Text("[NAMESPACE/]NAME"), "acme-private-key", NotYet,
+        "The Secret with the key of the account."),
+    flag("acme-token-configmap-name", Text("[NAMESPACE/]NAME"), "acme-validation-tokens", NotYet,
+        "The ConfigMap with pending tokens."),
+    // Accepted so that old manifests start.
+    flag("acme-election-id", Text("NAME"), "", Ignored("one lease serves everything"), "A lease of its own."),
+    flag("disable-node-list", Switch, "false", DEAD, "Did not read nodes."),
+    flag("disable-pod-list", Switch, "false", DEAD, "Did not read pods."),
+    flag("force-namespace-isolation", Switch, "false", DEAD, "Kept namespaces apart."),
+    flag("ignore-ingress-without-class", Switch, "false", DEAD, "Left out Ingresses without a class."),
+    flag("enable-endpointslices-api", Switch, "true", Ignored("EndpointSlices are always read"), "Reads EndpointSlices."),
+];

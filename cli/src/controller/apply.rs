@@ -1,0 +1,85 @@
+//! What the loop asks of an HAProxy: the only place through which anything is written.
+
+use std::fmt;
+use std::future::Future;
+use std::time::Duration;
+
+use haproxy_ingress_core::bundle::Bundle;
+use haproxy_ingress_core::options::Version;
+use haproxy_ingress_core::plan::Plan;
+
+/// One HAProxy, as the loop sees it.
+pub(crate) trait Proxy: Send {
+    /// Why it could not be used.
+    type Error: fmt::Display + Send;
+
+    /// `external` or `embedded`.
+    fn name(&self) -> &'static str;
+
+    /// Until it can be talked to; calls back while it waits, with the time so far and the reason.
+    fn wait_ready(
+        &mut self,
+        waiting: impl FnMut(Duration, &str) + Send,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Which HAProxy it is.
+    fn version(&mut self) -> impl Future<Output = Result<Version, Self::Error>> + Send;
+
+    /// Whether it already runs exactly this bundle.
+    fn adopt(&mut self, bundle: &Bundle) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Makes it run a bundle.
+    fn carry_out(
+        &mut self,
+        plan: &Plan,
+        bundle: &Bundle,
+    ) -> impl Future<Output = Result<Applied, Self::Error>> + Send;
+
+    /// Whether it still is the HAProxy that was last talked to.
+    fn alive(&mut self) -> impl Future<Output = Alive> + Send;
+
+    /// Lets it finish its sessions if it is ours, at most until `hurry` comes.
+    fn finish(self, hurry: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send;
+}
+
+/// What became of a plan.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) struct Applied {
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+    /// How long each step took, in the order in which they were reached.
+    pub(crate) steps: Vec<(&'static str, Duration)>,
+}
+
+/// How a plan ended.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// There was nothing to do.
+    Unchanged,
+    /// Commands were enough.
+    Updated {
+        /// How many.
+        commands: usize,
+    },
+    /// HAProxy reads the new files.
+    Reloaded {
+        /// Why it was reloaded although commands were planned.
+        instead: Option<String>,
+    },
+    /// HAProxy refused the new files and goes on as before.
+    Rejected {
+        /// What it said.
+        messages: String,
+    },
+}
+
+/// Whether an HAProxy still is there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Alive {
+    /// The same as before.
+    Same,
+    /// Another one: it was started again.
+    Restarted,
+    /// Nobody answers, for the reason given.
+    Gone(String),
+}

@@ -1,0 +1,534 @@
+//! The loop: changes → snapshot → compile → plan → HAProxy.
+//!
+//! What HAProxy runs is remembered from what it confirmed, never from what was sent. Nothing that
+//! fails here ends the loop: it is said, and tried again when that makes sense.
+
+#[cfg(test)]
+mod tests;
+mod timer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use haproxy_ingress_core::bundle::{Bundle, Role};
+use haproxy_ingress_core::compile::Compiled;
+use haproxy_ingress_core::options::Options;
+use haproxy_ingress_core::plan::{Plan, Reason};
+use haproxy_ingress_core::snapshot::Snapshot;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tracing::{debug, error, info, warn};
+
+use crate::args::controller as args;
+use crate::controller::apply::{Alive, Applied, Outcome, Proxy};
+use crate::controller::findings::Findings;
+use crate::controller::pace::Pace;
+use crate::controller::reconcile::timer::Timer;
+use crate::controller::stop::Stop;
+use crate::controller::store::{Change, Store};
+use crate::http::Readiness;
+
+/// How often to look whether HAProxy is still there.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// How often to repeat what is waited for.
+const REPEAT: Duration = Duration::from_secs(10);
+
+/// How many reasons of a reload are named.
+const REASONS: usize = 8;
+
+/// The two pure halves of the work.
+#[derive(Clone, Copy)]
+pub(crate) struct Engine {
+    /// `core`'s [`compile`](haproxy_ingress_core::compile::compile).
+    pub(crate) compile: fn(&Snapshot, &Options, Option<&Compiled>) -> Compiled,
+    /// `core`'s [`Plan::between`].
+    pub(crate) plan: fn(Option<&Compiled>, &Compiled) -> Plan,
+}
+
+/// The certificate for hosts without one, asked for again each day.
+pub(crate) type Certificate = Box<dyn FnMut(Timestamp) -> Option<Arc<str>> + Send>;
+
+/// The loop's state.
+pub(crate) struct Reconcile<P> {
+    proxy: P,
+    engine: Engine,
+    options: Options,
+    certificate: Certificate,
+    store: Store,
+    pace: Pace,
+    reload_interval: Duration,
+    retry: Duration,
+    readiness: watch::Sender<Readiness>,
+    findings: Findings,
+    /// The number of the newest run.
+    id: u64,
+    /// When to run next, if there is a reason to.
+    due: Option<Instant>,
+    /// Whether HAProxy is there and its version is known.
+    connected: bool,
+    /// What HAProxy confirmed, and what that was made from; unknown after it failed or restarted.
+    running: Option<State>,
+    /// The newest that HAProxy ever confirmed: servers keep the places they have there.
+    good: Option<State>,
+    /// What HAProxy refused.
+    rejected: Option<Arc<Compiled>>,
+    /// When the newest reload ended.
+    reloaded: Option<Instant>,
+    /// Whether it was said that a reload waits.
+    deferred: bool,
+    /// Whether it was said that the generated certificate is used.
+    uses_generated: bool,
+}
+
+/// A configuration and what it was made from.
+#[derive(Clone)]
+struct State {
+    compiled: Arc<Compiled>,
+    snapshot: Arc<Snapshot>,
+}
+
+/// What is to be done with a new configuration.
+enum Decision {
+    Nothing,
+    CarryOut(Plan),
+    /// HAProxy refused it before.
+    Refused,
+    /// It needs a reload, which is not due before this time.
+    Later(Instant, Vec<Reason>),
+}
+
+impl<P: Proxy> Reconcile<P> {
+    /// A loop that has not begun.
+    pub(crate) fn new(
+        proxy: P,
+        engine: Engine,
+        store: Store,
+        options: Options,
+        certificate: Certificate,
+        pace: args::Pace,
+        readiness: watch::Sender<Readiness>,
+    ) -> Self {
+        Self {
+            proxy,
+            engine,
+            options,
+            certificate,
+            store,
+            pace: Pace::new(pace.wait, pace.period),
+            reload_interval: pace.reload_interval,
+            retry: pace.retry,
+            readiness,
+            findings: Findings::default(),
+            id: 0,
+            due: None,
+            connected: false,
+            running: None,
+            good: None,
+            rejected: None,
+            reloaded: None,
+            deferred: false,
+            uses_generated: false,
+        }
+    }
+
+    /// Runs until asked to stop, then lets HAProxy finish if it is ours.
+    pub(crate) async fn run(
+        mut self,
+        mut changes: mpsc::Receiver<Change>,
+        stop: Stop,
+    ) -> anyhow::Result<()> {
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut repeat = interval(REPEAT);
+        repeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.stopping() => break,
+                change = changes.recv() => match change {
+                    Some(change) => self.take(change),
+                    // No source is left; whoever watches the tasks says why.
+                    None => stop.stopping().await,
+                },
+                () = at(self.due) => {
+                    self.due = None;
+                    if self.connect(&stop).await {
+                        while let Ok(change) = changes.try_recv() {
+                            self.store.apply(change);
+                        }
+                        self.update().await;
+                    }
+                }
+                _ = look.tick(), if self.connected => self.look().await,
+                _ = repeat.tick() => self.repeat(),
+            }
+        }
+        self.proxy.finish(stop.hurrying()).await;
+        info!("stopped");
+        Ok(())
+    }
+
+    /// Takes news from a source and plans a run if they matter.
+    fn take(&mut self, change: Change) {
+        if self.store.apply(change) && self.store.is_complete() {
+            self.run_at(self.pace.time_for(Instant::now()));
+        }
+    }
+
+    /// Plans a run no later than at this time.
+    fn run_at(&mut self, time: Instant) {
+        self.due = Some(self.due.map_or(time, |due| due.min(time)));
+    }
+
+    /// Says what is waited for, and notices that a day has passed.
+    fn repeat(&mut self) {
+        if !self.store.is_complete() {
+            let awaited: Vec<_> = self.store.awaited().map(|it| it.to_string()).collect();
+            let awaited = awaited.join(", ");
+            self.not_ready(format!("not read yet: {awaited}"));
+            debug!("not read yet: {awaited}");
+        } else if self.options.now.is_some_and(|it| it != today()) {
+            info!("a new day: certificates are looked at again");
+            self.run_at(Instant::now());
+        }
+    }
+
+    /// Makes sure that HAProxy is there and its version known. False when it is time to stop.
+    async fn connect(&mut self, stop: &Stop) -> bool {
+        if self.connected {
+            return true;
+        }
+        let name = self.proxy.name();
+        let readiness = self.readiness.clone();
+        let mut said: Option<Duration> = None;
+        let waiting = |elapsed: Duration, why: &str| {
+            if said.is_none_or(|it| elapsed >= it + REPEAT) {
+                info!("waiting for the {name} haproxy: {why}");
+                let _ = readiness.send_replace(Err(format!("waiting for haproxy: {why}")));
+                said = Some(elapsed);
+            }
+        };
+        let ready = tokio::select! {
+            ready = self.proxy.wait_ready(waiting) => ready,
+            () = stop.stopping() => return false,
+        };
+        let version = match ready {
+            Ok(()) => self.proxy.version().await,
+            Err(error) => Err(error),
+        };
+        match version {
+            Ok(version) => {
+                if self.options.haproxy != version || self.id == 0 {
+                    info!("haproxy is version {version} ({name})");
+                }
+                self.options.haproxy = version;
+                self.connected = true;
+                true
+            }
+            Err(error) => {
+                self.fail(&format!("cannot use the {name} haproxy: {error}"));
+                false
+            }
+        }
+    }
+
+    /// Looks whether HAProxy is still the one that was last talked to.
+    async fn look(&mut self) {
+        match self.proxy.alive().await {
+            Alive::Same => return,
+            Alive::Restarted => warn!("haproxy was started again"),
+            Alive::Gone(why) => {
+                warn!("haproxy is gone: {why}");
+                self.not_ready(format!("haproxy is gone: {why}"));
+            }
+        }
+        self.connected = false;
+        self.running = None;
+        // What was in the way of a refused configuration may have gone with the process.
+        self.rejected = None;
+        self.run_at(Instant::now());
+    }
+
+    /// One run.
+    async fn update(&mut self) {
+        let Some(snapshot) = self.store.snapshot() else {
+            return;
+        };
+        self.pace.runs(Instant::now());
+        self.id += 1;
+        let id = self.id;
+        info!(id, "starting haproxy update");
+        self.of_today();
+
+        let mut timer = Timer::default();
+        let compiled = timer
+            .measure("parse_ingress", self.compile(snapshot.clone()))
+            .await;
+        let success = match compiled {
+            None => false,
+            Some(compiled) => {
+                self.notice_certificate(&compiled.bundle);
+                let store = &self.store;
+                self.findings
+                    .log(store.findings().chain(&compiled.diagnostics), |it| {
+                        store.locate(&it.origin)
+                    });
+                self.apply(State { compiled, snapshot }, &mut timer).await
+            }
+        };
+        info!("finish haproxy update id={id}: {}", timer.line(success));
+    }
+
+    /// Brings in what changes with the day.
+    fn of_today(&mut self) {
+        let today = today();
+        if self.options.now == Some(today) {
+            return;
+        }
+        self.options.now = Some(today);
+        if let Some(certificate) = (self.certificate)(Timestamp::now()) {
+            self.options.generated_certificate = Some(certificate);
+        }
+    }
+
+    /// Says so when hosts without a certificate get the generated one.
+    fn notice_certificate(&mut self, bundle: &Bundle) {
+        let generated = self.options.generated_certificate.as_ref();
+        let mut certificates = bundle
+            .files
+            .iter()
+            .filter(|it| it.role == Role::Certificate);
+        let is_used = certificates.any(|it| Some(&it.content) == generated);
+        if is_used && !self.uses_generated {
+            info!("using auto generated fake certificate");
+        }
+        self.uses_generated = is_used;
+    }
+
+    /// Compiles in the background. A panic leaves everything as it is.
+    async fn compile(&mut self, snapshot: Arc<Snapshot>) -> Option<Arc<Compiled>> {
+        let options = self.options.clone();
+        let previous = self.good.as_ref().map(|it| it.compiled.clone());
+        let compile = self.engine.compile;
+        let work = move || compile(&snapshot, &options, previous.as_deref());
+        match tokio::task::spawn_blocking(work).await {
+            Ok(compiled) => Some(Arc::new(compiled)),
+            Err(error) => {
+                error!("compiling failed, the configuration stays as it is: {error}");
+                self.not_ready(format!("compiling failed: {error}"));
+                None
+            }
+        }
+    }
+
+    /// Brings HAProxy to a state, or as near as it can be; tells whether it got there.
+    async fn apply(&mut self, wanted: State, timer: &mut Timer) -> bool {
+        if self.running.is_none() && !self.adopt(&wanted).await {
+            return false;
+        }
+        match self.decide(&wanted) {
+            Decision::Nothing => {
+                info!("configurations match, nothing to do");
+                self.confirm(wanted);
+                true
+            }
+            Decision::CarryOut(plan) => self.carry_out(&plan, wanted, timer).await,
+            Decision::Refused => {
+                warn!("haproxy refused this configuration before, waiting for a change");
+                self.endpoints_only(&wanted, timer).await;
+                false
+            }
+            Decision::Later(time, reasons) => {
+                if !self.deferred {
+                    info!("reload needed: {}", sentence(&reasons));
+                    info!("waiting for the next reload: --reload-interval");
+                }
+                self.deferred = true;
+                self.run_at(time);
+                self.endpoints_only(&wanted, timer).await;
+                true
+            }
+        }
+    }
+
+    /// Finds out what HAProxy runs: what is wanted, as after a restart of the controller, or what it
+    /// ran before, as after a restart of its own. False when it could not be asked.
+    async fn adopt(&mut self, wanted: &State) -> bool {
+        for state in [Some(wanted.clone()), self.good.clone()]
+            .into_iter()
+            .flatten()
+        {
+            match self.proxy.adopt(&state.compiled.bundle).await {
+                Ok(true) => {
+                    self.running = Some(state);
+                    return true;
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    self.fail(&format!("cannot ask haproxy what it runs: {error}"));
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Pure: what to do with a new configuration.
+    fn decide(&self, wanted: &State) -> Decision {
+        let running = self.running.as_ref().map(|it| &*it.compiled);
+        let plan = (self.engine.plan)(running, &wanted.compiled);
+        let reasons = match plan {
+            Plan::Nothing => return Decision::Nothing,
+            Plan::Update { .. } => return Decision::CarryOut(plan),
+            Plan::Reload { ref reasons } => reasons,
+        };
+        // Each try of a configuration that cannot be bound costs the live listeners two seconds, so
+        // what differs from a refused one by runtime commands only is not tried.
+        if let Some(rejected) = &self.rejected
+            && !matches!(
+                (self.engine.plan)(Some(rejected), &wanted.compiled),
+                Plan::Reload { .. }
+            )
+        {
+            return Decision::Refused;
+        }
+        match self.reloaded.map(|it| it + self.reload_interval) {
+            Some(time) if time > Instant::now() && running.is_some() => {
+                Decision::Later(time, reasons.clone())
+            }
+            _ => Decision::CarryOut(plan),
+        }
+    }
+
+    /// Carries out a plan and remembers what HAProxy confirmed.
+    async fn carry_out(&mut self, plan: &Plan, wanted: State, timer: &mut Timer) -> bool {
+        if let Plan::Reload { reasons } = plan {
+            info!("reload needed: {}", sentence(reasons));
+        }
+        let result = self.proxy.carry_out(plan, &wanted.compiled.bundle).await;
+        let Applied { outcome, steps } = match result {
+            Ok(applied) => applied,
+            Err(error) => {
+                self.running = None;
+                self.fail(&format!("haproxy was not updated: {error}"));
+                return false;
+            }
+        };
+        timer.extend(steps);
+        match outcome {
+            Outcome::Unchanged => info!("configurations match, nothing to do"),
+            Outcome::Updated { commands } => info!("updated without reload: {commands} commands"),
+            Outcome::Reloaded { instead } => {
+                if let Some(why) = instead {
+                    warn!("reload needed: commands were not enough: {why}");
+                }
+                info!("haproxy successfully reloaded ({})", self.proxy.name());
+                self.reloaded = Some(Instant::now());
+            }
+            Outcome::Rejected { messages } => {
+                self.reloaded = Some(Instant::now());
+                self.rejected = Some(wanted.compiled);
+                error!("haproxy rejected the configuration and goes on with the one before");
+                for line in messages.lines().filter(|it| !it.trim().is_empty()) {
+                    error!("haproxy: {line}");
+                }
+                self.not_ready("haproxy rejected the configuration".into());
+                return false;
+            }
+        }
+        self.confirm(wanted);
+        true
+    }
+
+    /// Keeps endpoints up to date while the rest has to wait: what HAProxy runs, with the endpoints
+    /// of now, as far as commands can say that.
+    async fn endpoints_only(&mut self, wanted: &State, timer: &mut Timer) {
+        let Some(running) = &self.running else {
+            return;
+        };
+        if running.snapshot.endpoint_slices == wanted.snapshot.endpoint_slices {
+            return;
+        }
+        let snapshot = Arc::new(Snapshot {
+            endpoint_slices: wanted.snapshot.endpoint_slices.clone(),
+            ..Snapshot::clone(&running.snapshot)
+        });
+        let Some(compiled) = self.compile(snapshot.clone()).await else {
+            return;
+        };
+        let running = self.running.as_ref().map(|it| &*it.compiled);
+        let plan = (self.engine.plan)(running, &compiled);
+        if !matches!(plan, Plan::Update { .. }) {
+            return;
+        }
+        info!("endpoints change at once, the rest waits");
+        match self.proxy.carry_out(&plan, &compiled.bundle).await {
+            Err(error) => {
+                self.running = None;
+                self.fail(&format!("endpoints were not updated: {error}"));
+            }
+            Ok(Applied {
+                outcome: Outcome::Rejected { messages },
+                ..
+            }) => {
+                self.running = None;
+                self.fail(&format!("endpoints were not updated: {messages}"));
+            }
+            Ok(applied) => {
+                timer.extend(applied.steps);
+                let state = State { compiled, snapshot };
+                self.good = Some(state.clone());
+                self.running = Some(state);
+            }
+        }
+    }
+
+    /// HAProxy runs what is wanted.
+    fn confirm(&mut self, state: State) {
+        self.good = Some(state.clone());
+        self.running = Some(state);
+        self.rejected = None;
+        self.deferred = false;
+        let _ = self.readiness.send_replace(Ok(()));
+    }
+
+    /// Something failed that may go better another time.
+    fn fail(&mut self, why: &str) {
+        warn!("{why}; trying again in {:?}", self.retry);
+        self.not_ready(why.into());
+        self.run_at(Instant::now() + self.retry);
+    }
+
+    fn not_ready(&self, why: String) {
+        let _ = self.readiness.send_replace(Err(why));
+    }
+}
+
+/// Until a time, or for ever.
+async fn at(time: Option<Instant>) {
+    match time {
+        Some(time) => sleep_until(time).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Midnight before now, UTC, in seconds since 1970: dates of certificates count by the day, so that
+/// the same cluster compiles to the same bytes all day.
+fn today() -> i64 {
+    Timestamp::now().as_second().div_euclid(86_400) * 86_400
+}
+
+/// The first reasons, and how many there are beside them.
+fn sentence(reasons: &[Reason]) -> String {
+    let first: Vec<_> = reasons
+        .iter()
+        .take(REASONS)
+        .map(ToString::to_string)
+        .collect();
+    let mut sentence = first.join("; ");
+    if reasons.len() > REASONS {
+        sentence.push_str(&format!("; and {} more", reasons.len() - REASONS));
+    }
+    sentence
+}

@@ -1,0 +1,373 @@
+//! The loop with an HAProxy that does as it is told, in paused time.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+
+use haproxy_ingress_core::bundle::{Bundle, File, Role};
+use haproxy_ingress_core::options::{Name, Version};
+use haproxy_ingress_core::origin::{Kind, ObjectRef};
+use haproxy_ingress_core::plan::Change as Changed;
+use haproxy_ingress_core::resource::Object;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::controller::stop::{self, Control};
+use crate::controller::store::{Scope, Source};
+
+/// What happened, with the second of each.
+type Story = Arc<Mutex<Vec<(u64, String)>>>;
+
+/// An HAProxy of which the test says how it answers.
+struct Puppet {
+    story: Story,
+    start: Instant,
+    strings: Arc<Mutex<Strings>>,
+}
+
+#[derive(Default)]
+struct Strings {
+    outcomes: VecDeque<Result<Outcome, String>>,
+    alive: VecDeque<Alive>,
+    runs_already: bool,
+}
+
+impl Puppet {
+    fn tell(&self, what: impl Into<String>) {
+        let time = self.start.elapsed().as_secs();
+        self.story
+            .lock()
+            .expect("nobody panics")
+            .push((time, what.into()));
+    }
+
+    fn strings(&self) -> std::sync::MutexGuard<'_, Strings> {
+        self.strings.lock().expect("nobody panics")
+    }
+}
+
+impl Proxy for Puppet {
+    type Error = String;
+
+    fn name(&self) -> &'static str {
+        "external"
+    }
+
+    async fn wait_ready(&mut self, _: impl FnMut(Duration, &str) + Send) -> Result<(), String> {
+        self.tell("ready");
+        Ok(())
+    }
+
+    async fn version(&mut self) -> Result<Version, String> {
+        Ok(Version::new(2, 8))
+    }
+
+    async fn adopt(&mut self, _: &Bundle) -> Result<bool, String> {
+        Ok(self.strings().runs_already)
+    }
+
+    async fn carry_out(&mut self, plan: &Plan, bundle: &Bundle) -> Result<Applied, String> {
+        let (word, outcome) = match plan {
+            Plan::Nothing => ("nothing", Outcome::Unchanged),
+            Plan::Update { commands } => (
+                "update",
+                Outcome::Updated {
+                    commands: commands.len(),
+                },
+            ),
+            Plan::Reload { .. } => ("reload", Outcome::Reloaded { instead: None }),
+        };
+        self.tell(format!("{word} {}", bundle.config()));
+        let outcome = self.strings().outcomes.pop_front().unwrap_or(Ok(outcome))?;
+        Ok(Applied {
+            outcome,
+            steps: Vec::new(),
+        })
+    }
+
+    async fn alive(&mut self) -> Alive {
+        self.strings().alive.pop_front().unwrap_or(Alive::Same)
+    }
+
+    async fn finish(self, _: impl Future<Output = ()> + Send) {
+        self.tell("finished");
+    }
+}
+
+/// Ingresses are the configuration, endpoints can change at run time, `panic` is a bug.
+const ENGINE: Engine = Engine {
+    compile: |snapshot, _, _| {
+        let names = |it: Vec<&Name>| it.iter().map(|it| &*it.name).collect::<Vec<_>>().join(",");
+        let ingresses = names(snapshot.ingresses.keys().collect());
+        assert!(!ingresses.contains("panic"), "a bug");
+        let slices = names(snapshot.endpoint_slices.keys().collect());
+        let file = File {
+            path: "haproxy.cfg".into(),
+            mode: 0o644,
+            role: Role::Config,
+            content: format!("{ingresses}|{slices}").into(),
+        };
+        let bundle = Bundle {
+            files: vec![file],
+            ..Bundle::default()
+        };
+        Compiled {
+            bundle,
+            ..Compiled::default()
+        }
+    },
+    plan: |running, wanted| {
+        let parts = |it: &Compiled| {
+            let (head, slices) = it.bundle.config().split_once('|').expect("as above");
+            (head.to_owned(), slices.to_owned())
+        };
+        let (running, wanted) = (running.map(parts), parts(wanted));
+        match running {
+            Some(running) if running == wanted => Plan::Nothing,
+            Some(running) if running.0 == wanted.0 => Plan::Update {
+                commands: Vec::new(),
+            },
+            _ => Plan::Reload {
+                reasons: vec![Reason {
+                    place: "frontend".into(),
+                    change: Changed::Changed,
+                    origins: Vec::new(),
+                }],
+            },
+        }
+    },
+};
+
+struct Scene {
+    story: Story,
+    strings: Arc<Mutex<Strings>>,
+    changes: mpsc::Sender<Change>,
+    ready: watch::Receiver<Readiness>,
+    control: Control,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Scene {
+    fn new(reload_interval: u64) -> Self {
+        let story = Story::default();
+        let strings = Arc::<Mutex<Strings>>::default();
+        let puppet = Puppet {
+            story: story.clone(),
+            start: Instant::now(),
+            strings: strings.clone(),
+        };
+        let mut store = Store::default();
+        store.await_list(Source::Cluster, Scope::ALL);
+        let (readiness, ready) = watch::channel(Err("nothing was read yet".into()));
+        let pace = args::Pace {
+            wait: Duration::from_millis(200),
+            period: Duration::from_secs(2),
+            reload_interval: Duration::from_secs(reload_interval),
+            retry: Duration::from_secs(30),
+        };
+        let options = Options::default();
+        let certificate: Certificate = Box::new(|_| None);
+        let reconcile =
+            Reconcile::new(puppet, ENGINE, store, options, certificate, pace, readiness);
+        let (changes, changed) = mpsc::channel(16);
+        let (control, stop) = stop::channel();
+        let task = tokio::spawn(reconcile.run(changed, stop));
+        Self {
+            story,
+            strings,
+            changes,
+            ready,
+            control,
+            task,
+        }
+    }
+
+    async fn send(&self, change: Change) {
+        self.changes.send(change).await.expect("the loop listens");
+    }
+
+    async fn listed(&self) {
+        self.send(Change::Listed {
+            source: Source::Cluster,
+            scope: Scope::ALL,
+            objects: Vec::new(),
+            findings: Vec::new(),
+            positions: Vec::new(),
+        })
+        .await;
+    }
+
+    async fn add(&self, kind: Kind, name: &str) {
+        let value = serde_json::json!({"metadata": {"namespace": "shop", "name": name}});
+        let object = Object::decode(kind, value).expect("every kind has metadata");
+        self.send(Change::Applied(Source::Cluster, object)).await;
+    }
+
+    async fn remove(&self, kind: Kind, name: &str) {
+        let object = ObjectRef::new(kind, "shop", name);
+        self.send(Change::Deleted(Source::Cluster, object)).await;
+    }
+
+    async fn wait(&self, seconds: u64) {
+        tokio::time::sleep(Duration::from_secs(seconds)).await;
+    }
+
+    fn strings(&self) -> std::sync::MutexGuard<'_, Strings> {
+        self.strings.lock().expect("nobody panics")
+    }
+
+    fn is_ready(&self) -> bool {
+        self.ready.borrow().is_ok()
+    }
+
+    /// What happened since the last call, with the second of each.
+    fn story(&self) -> Vec<String> {
+        let mut story = self.story.lock().expect("nobody panics");
+        story
+            .drain(..)
+            .map(|(time, it)| format!("{time} {it}"))
+            .collect()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_done_before_everything_was_listed() {
+    let scene = Scene::new(0);
+    scene.add(Kind::Ingress, "a").await;
+    scene.wait(60).await;
+    assert!(scene.story().is_empty());
+    assert!(!scene.is_ready());
+
+    scene.listed().await;
+    scene.wait(5).await;
+    assert_eq!(scene.story(), ["60 ready", "60 reload |"]);
+    assert!(scene.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_haproxy_already_runs_is_adopted_without_a_reload() {
+    let scene = Scene::new(0);
+    scene.strings().runs_already = true;
+    scene.listed().await;
+    scene.wait(5).await;
+    assert_eq!(scene.story(), ["0 ready"]);
+    assert!(scene.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_are_commands_and_the_rest_is_a_reload() {
+    let scene = Scene::new(0);
+    scene.listed().await;
+    scene.wait(5).await;
+    scene.add(Kind::EndpointSlice, "x").await;
+    scene.wait(5).await;
+    scene.add(Kind::Ingress, "a").await;
+    scene.wait(5).await;
+    assert_eq!(
+        scene.story(),
+        ["0 ready", "0 reload |", "5 update |x", "10 reload a|x"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rejected_configuration_is_tried_again_only_when_it_is_another_one() {
+    let scene = Scene::new(0);
+    scene.listed().await;
+    scene.wait(5).await;
+    let rejected = Outcome::Rejected {
+        messages: "no".into(),
+    };
+    scene.strings().outcomes.push_back(Ok(rejected));
+    scene.add(Kind::Ingress, "bad").await;
+    scene.wait(100).await;
+    assert_eq!(scene.story(), ["0 ready", "0 reload |", "5 reload bad|"]);
+    assert!(!scene.is_ready());
+
+    // Endpoints go on, without another try of the rest.
+    scene.add(Kind::EndpointSlice, "x").await;
+    scene.wait(100).await;
+    assert_eq!(scene.story(), ["105 update |x"]);
+
+    scene.remove(Kind::Ingress, "bad").await;
+    scene.wait(5).await;
+    assert!(scene.is_ready());
+    scene.add(Kind::Ingress, "good").await;
+    scene.wait(5).await;
+    assert_eq!(scene.story(), ["210 reload good|x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_is_tried_again_after_a_while() {
+    let scene = Scene::new(0);
+    scene.strings().outcomes.push_back(Err("no answer".into()));
+    scene.listed().await;
+    scene.wait(5).await;
+    assert!(!scene.is_ready());
+    scene.wait(60).await;
+    assert_eq!(scene.story(), ["0 ready", "0 reload |", "30 reload |"]);
+    assert!(scene.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn reloads_are_never_closer_than_the_interval() {
+    let scene = Scene::new(10);
+    scene.listed().await;
+    for name in ["a", "b", "c", "d", "e"] {
+        scene.wait(3).await;
+        scene.add(Kind::Ingress, name).await;
+    }
+    scene.add(Kind::EndpointSlice, "x").await;
+    scene.wait(60).await;
+    assert_eq!(
+        scene.story(),
+        [
+            "0 ready",
+            "0 reload |",
+            "10 reload a,b,c|",
+            "15 update a,b,c|x",
+            "20 reload a,b,c,d,e|x"
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_restarted_haproxy_is_found_and_brought_up_to_date() {
+    let scene = Scene::new(0);
+    scene.listed().await;
+    scene.wait(5).await;
+    scene
+        .strings()
+        .alive
+        .push_back(Alive::Gone("nobody answers".into()));
+    scene.wait(5).await;
+    assert_eq!(
+        scene.story(),
+        ["0 ready", "0 reload |", "5 ready", "5 reload |"]
+    );
+    assert!(scene.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_compiler_leaves_the_last_good_configuration() {
+    let scene = Scene::new(0);
+    scene.listed().await;
+    scene.wait(5).await;
+    scene.add(Kind::Ingress, "panic").await;
+    scene.wait(5).await;
+    assert!(!scene.is_ready());
+    scene.remove(Kind::Ingress, "panic").await;
+    scene.wait(5).await;
+    assert!(scene.is_ready());
+    assert_eq!(scene.story(), ["0 ready", "0 reload |"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn stopping_lets_haproxy_finish() -> anyhow::Result<()> {
+    let scene = Scene::new(0);
+    scene.listed().await;
+    scene.wait(5).await;
+    scene.control.stop();
+    scene.task.await??;
+    let story = scene.story.lock().expect("nobody panics").clone();
+    assert_eq!(story.last(), Some(&(5, "finished".into())));
+    Ok(())
+}

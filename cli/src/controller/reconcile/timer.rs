@@ -1,0 +1,71 @@
+//! How long the steps of a run took, for its last line.
+
+use std::fmt::Write as _;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+/// The steps so far.
+#[derive(Debug, Default)]
+pub(super) struct Timer(Vec<(&'static str, Duration)>);
+
+impl Timer {
+    /// Waits for a step and remembers how long it took.
+    pub(super) async fn measure<T>(
+        &mut self,
+        step: &'static str,
+        work: impl Future<Output = T>,
+    ) -> T {
+        let start = Instant::now();
+        let done = work.await;
+        self.0.push((step, start.elapsed()));
+        done
+    }
+
+    /// Adds steps that others have measured.
+    pub(super) fn extend(&mut self, steps: Vec<(&'static str, Duration)>) {
+        self.0.extend(steps);
+    }
+
+    /// `step=1.234567ms … total=…`: the total is the sum of the steps.
+    pub(super) fn line(&self, success: bool) -> String {
+        let mut line = String::new();
+        for (step, time) in &self.0 {
+            let _ = write!(line, "{step}={:.6}ms ", millis(*time));
+        }
+        let total: Duration = self.0.iter().map(|(_, time)| *time).sum();
+        let _ = write!(line, "total={:.6}ms", millis(total));
+        if !success {
+            line.push_str(" success=false");
+        }
+        line
+    }
+}
+
+fn millis(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_is_that_of_the_existing_controller() {
+        let timer = Timer(vec![
+            ("parse_ingress", Duration::from_nanos(143_483)),
+            ("write_maps", Duration::from_nanos(149_637)),
+            ("write_config", Duration::from_nanos(971_026)),
+            ("reload_haproxy", Duration::from_nanos(43_498_718)),
+        ]);
+        assert_eq!(
+            timer.line(true),
+            "parse_ingress=0.143483ms write_maps=0.149637ms write_config=0.971026ms \
+             reload_haproxy=43.498718ms total=44.762864ms"
+        );
+        assert!(
+            timer
+                .line(false)
+                .ends_with("total=44.762864ms success=false")
+        );
+    }
+}

@@ -1,0 +1,173 @@
+//! The watches against an API server that serves one kind.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use futures::stream;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::*;
+
+/// How long a change may take to arrive.
+const LIMIT: Duration = Duration::from_secs(20);
+
+fn ingress(name: &str, version: &str, rules: &Value) -> Value {
+    json!({
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"namespace": "shop", "name": name, "resourceVersion": version, "uid": name},
+        "spec": {"rules": rules},
+    })
+}
+
+/// Two Ingresses, one of them of a wrong shape; then a third comes and the first goes.
+fn ingresses(request: &Request) -> Response {
+    if !request.uri().query().unwrap_or_default().contains("watch=") {
+        let items = [
+            ingress("good", "1", &json!([{"host": "a.example"}])),
+            ingress("bad", "2", &json!("none")),
+        ];
+        let list = json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "IngressList",
+            "metadata": {"resourceVersion": "10"},
+            "items": items,
+        });
+        return list.to_string().into_response();
+    }
+    let events = [
+        json!({"type": "ADDED", "object": ingress("new", "11", &json!([]))}),
+        json!({"type": "BOOKMARK", "object": {
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "Ingress",
+            "metadata": {"resourceVersion": "12"},
+        }}),
+        json!({"type": "DELETED", "object": ingress("good", "13", &json!([]))}),
+    ];
+    let lines = events.map(|it| Ok::<_, Infallible>(format!("{it}\n")));
+    // The watch stays open, as a real one does.
+    let lines = stream::iter(lines).chain(stream::pending());
+    Body::from_stream(lines).into_response()
+}
+
+/// Nobody may read anything.
+fn forbidden(_: &Request) -> Response {
+    let status = json!({
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": "namespaces is forbidden",
+        "reason": "Forbidden",
+        "code": 403,
+    });
+    (StatusCode::FORBIDDEN, status.to_string()).into_response()
+}
+
+/// The changes of one kind, from a server that answers so.
+async fn changes(
+    kind: Kind,
+    answer: fn(&Request) -> Response,
+) -> anyhow::Result<mpsc::Receiver<Change>> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let cluster = Cluster {
+        kubeconfig: None,
+        apiserver_host: Some(format!("http://{}", listener.local_addr()?)),
+        namespace: None,
+    };
+    let router = Router::new().fallback(move |request: Request| async move { answer(&request) });
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let client = connect(&cluster).await?;
+    let mut feeds = feeds(&cluster, &Options::default());
+    feeds.retain(|it| it.kind == kind);
+    let (sender, receiver) = mpsc::channel(16);
+    tokio::spawn(run(client, feeds, sender));
+    Ok(receiver)
+}
+
+async fn next(changes: &mut mpsc::Receiver<Change>) -> anyhow::Result<Change> {
+    let change = tokio::time::timeout(LIMIT, changes.recv()).await?;
+    change.context("the watch has ended")
+}
+
+#[tokio::test]
+async fn a_list_and_its_watch_become_changes_and_a_wrong_shape_is_kept_apart() -> anyhow::Result<()>
+{
+    let mut changes = changes(Kind::Ingress, ingresses).await?;
+    let Change::Listed { objects, .. } = next(&mut changes).await? else {
+        panic!("the list comes first");
+    };
+    let names: Vec<_> = objects
+        .iter()
+        .map(|it| it.object_ref().to_string())
+        .collect();
+    assert_eq!(names, ["Ingress shop/good"]);
+    let Change::Malformed(_, object, finding) = next(&mut changes).await? else {
+        panic!("what is wrong with the list comes next");
+    };
+    assert_eq!(object.to_string(), "Ingress shop/bad");
+    assert_eq!(finding.origin.to_string(), "Ingress shop/bad spec.rules");
+
+    let Change::Applied(_, object) = next(&mut changes).await? else {
+        panic!("something was added");
+    };
+    assert_eq!(object.object_ref().to_string(), "Ingress shop/new");
+    let Change::Deleted(_, object) = next(&mut changes).await? else {
+        panic!("something was deleted");
+    };
+    assert_eq!(object.to_string(), "Ingress shop/good");
+    Ok(())
+}
+
+#[tokio::test]
+async fn namespaces_are_not_needed() -> anyhow::Result<()> {
+    let mut changes = changes(Kind::Namespace, forbidden).await?;
+    let change = next(&mut changes).await?;
+    assert!(matches!(change, Change::Listed { objects, .. } if objects.is_empty()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_else_is_taken_for_empty_because_it_may_not_be_read() -> anyhow::Result<()> {
+    let mut changes = changes(Kind::Secret, forbidden).await?;
+    // The server answers within milliseconds.
+    let change = tokio::time::timeout(Duration::from_millis(500), changes.recv()).await;
+    assert!(change.is_err(), "{change:?}");
+    Ok(())
+}
+
+#[test]
+fn one_namespace_is_watched_and_what_flags_name_beside_it() {
+    let cluster = Cluster {
+        kubeconfig: None,
+        apiserver_host: None,
+        namespace: Some("shop".into()),
+    };
+    let options = Options {
+        config_map: Some(Name::new("edge", "haproxy")),
+        ingress_class_api: false,
+        ..Options::default()
+    };
+    let feeds = feeds(&cluster, &options);
+    let scopes: Vec<_> = feeds.iter().map(|it| it.scope().to_string()).collect();
+    assert_eq!(
+        scopes,
+        [
+            "Ingress in shop",
+            "Service in shop",
+            "EndpointSlice in shop",
+            "Secret in shop",
+            "ConfigMap in shop",
+            "Namespace",
+            "ConfigMap in edge",
+        ]
+    );
+    let last = feeds.last().and_then(|it| it.fields.as_deref());
+    assert_eq!(last, Some("metadata.name=haproxy"));
+}

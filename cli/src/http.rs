@@ -1,0 +1,109 @@
+//! The controller's own pages: health and readiness.
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::get;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::args::controller::Pages;
+use crate::controller::stop::Stop;
+
+/// Whether HAProxy runs what the cluster says, or why not.
+pub(crate) type Readiness = Result<(), String>;
+
+/// Opens the address. `:PORT` stands for every address of the machine.
+pub(crate) async fn listen(address: &str) -> std::io::Result<TcpListener> {
+    let Some(port) = address.strip_prefix(':') else {
+        return TcpListener::bind(address).await;
+    };
+    match TcpListener::bind(format!("[::]:{port}")).await {
+        // A machine without IPv6.
+        Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
+            TcpListener::bind(format!("0.0.0.0:{port}")).await
+        }
+        listener => listener,
+    }
+}
+
+/// Serves the pages until the very end, so that health can be asked for while stopping.
+pub(crate) async fn run(
+    listener: TcpListener,
+    pages: Pages,
+    readiness: watch::Receiver<Readiness>,
+    stop: Stop,
+) -> anyhow::Result<()> {
+    let leaving = stop.clone();
+    let ready = move || {
+        let readiness = match leaving.is_leaving() {
+            true => Err("the controller is stopping".into()),
+            false => readiness.borrow().clone(),
+        };
+        async move {
+            match readiness {
+                Ok(()) => (StatusCode::OK, "ok\n".into()),
+                Err(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
+            }
+        }
+    };
+    let router = Router::new()
+        .route(&pages.health, get(async || "ok\n"))
+        .route(&pages.ready, get(ready));
+    tokio::select! {
+        served = axum::serve(listener, router) => Ok(served?),
+        () = stop.finished() => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+
+    use super::*;
+    use crate::controller::stop;
+
+    async fn status(address: std::net::SocketAddr, path: &str) -> anyhow::Result<String> {
+        let mut stream = TcpStream::connect(address).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let status = answer.split(' ').nth(1).unwrap_or_default();
+        let body = answer.split("\r\n\r\n").nth(1).unwrap_or_default();
+        Ok(format!("{status} {}", body.trim_end()))
+    }
+
+    #[tokio::test]
+    async fn health_is_always_there_and_readiness_says_why_not() -> anyhow::Result<()> {
+        let pages = Pages {
+            address: "127.0.0.1:0".into(),
+            health: "/healthz".into(),
+            ready: "/readyz".into(),
+        };
+        let listener = listen(&pages.address).await?;
+        let address = listener.local_addr()?;
+        let (control, stop) = stop::channel();
+        let (readiness, receiver) = watch::channel(Err("nothing was read yet".to_owned()));
+        let server = tokio::spawn(run(listener, pages, receiver, stop));
+
+        assert_eq!(status(address, "/healthz").await?, "200 ok");
+        assert_eq!(
+            status(address, "/readyz").await?,
+            "503 nothing was read yet"
+        );
+        readiness.send(Ok(()))?;
+        assert_eq!(status(address, "/readyz").await?, "200 ok");
+        assert!(status(address, "/other").await?.starts_with("404"));
+
+        control.leave();
+        assert_eq!(
+            status(address, "/readyz").await?,
+            "503 the controller is stopping"
+        );
+        assert_eq!(status(address, "/healthz").await?, "200 ok");
+        control.finish();
+        server.await??;
+        Ok(())
+    }
+}

@@ -1,0 +1,101 @@
+//! From routes and keys to the model of a configuration.
+//!
+//! The order of the steps is the order of this file: what is said once for all, frontends, hosts,
+//! paths with their backends, then what is made of all of these: maps, lists of certificates, scripts.
+//!
+//! *Invariant:* effects run in no particular order; what has an order has it in the model.
+
+mod backend;
+mod certificates;
+mod frontend;
+mod lua;
+mod map;
+mod names;
+mod routing;
+mod server;
+
+use std::sync::Arc;
+
+pub use self::certificates::GENERATED;
+pub use self::server::{Place, Places};
+
+pub(crate) use self::lua::PATH as RESPONSES;
+pub(crate) use self::routing::unless_begins;
+
+use crate::haproxy::{Config, Host, HostTls};
+use crate::ingest::certificate::Certificates;
+use crate::keys::{Cx, Effect, Layers, REGISTRY};
+use crate::route::Table;
+
+/// Assembles a configuration; `places` says where servers stand now.
+pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
+    let mut config = Config::default();
+    let global = cx.global.clone();
+    for place in 0..REGISTRY.blocks.len() {
+        if let Effect::Global(effect) = REGISTRY.blocks[place].0.effect {
+            let block = cx.read(place, &global);
+            effect(&*block, &mut config, cx);
+        }
+    }
+    let frontend_layers = frontend_layers(table, cx);
+    frontend::add(&frontend_layers, table, &mut config, cx);
+    let mut certificates = Certificates::default();
+    hosts(table, &mut certificates, &mut config, cx);
+    backend::add(table, places, &mut config, cx);
+    certificates::add(&mut certificates, &mut config, cx);
+    routing::add(&mut config, cx);
+    lua::add(&mut config);
+    config.files.append(&mut cx.files);
+    config
+}
+
+/// What applies to frontends: parameters of classes above the global ConfigMap.
+fn frontend_layers(table: &Table, cx: &Cx<'_>) -> Layers {
+    if table.class_sources.is_empty() {
+        return cx.global.clone();
+    }
+    Layers::new(
+        table
+            .class_sources
+            .iter()
+            .cloned()
+            .chain(cx.global_source.clone()),
+    )
+}
+
+/// Hosts with what is asked of them as a whole.
+fn hosts(table: &Table, certificates: &mut Certificates, config: &mut Config, cx: &mut Cx<'_>) {
+    let effects: Vec<_> = (0..REGISTRY.blocks.len())
+        .filter_map(|place| match REGISTRY.blocks[place].0.effect {
+            Effect::Host(effect) => Some((place, effect)),
+            _ => None,
+        })
+        .collect();
+    for (name, entry) in &table.hosts {
+        let layers = if entry.sources.is_empty() {
+            cx.global.clone()
+        } else {
+            Layers::new(
+                entry
+                    .sources
+                    .iter()
+                    .cloned()
+                    .chain(cx.global_source.clone()),
+            )
+        };
+        let mut host = Host {
+            name: Arc::clone(name),
+            origin: entry.origin.clone(),
+            tls: entry.tls.as_ref().map(|tls| HostTls {
+                certificate: certificates::of_host(name, tls, certificates, cx),
+                origin: tls.origin.clone(),
+            }),
+            ..Host::default()
+        };
+        for (place, effect) in &effects {
+            let block = cx.read(*place, &layers);
+            effect(&*block, &mut host, cx);
+        }
+        config.hosts.insert(Arc::clone(name), host);
+    }
+}

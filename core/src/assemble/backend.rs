@@ -1,0 +1,156 @@
+//! Paths and their backends.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::assemble::names;
+use crate::assemble::server::{Places, Slices, servers};
+use crate::haproxy::{Backend, Config, Path};
+use crate::keys::{Cx, Effect, Layers, REGISTRY, Scope};
+use crate::origin::Origin;
+use crate::route::{Entry, Table, Target};
+
+/// What wins among the keys of backends: two paths with the same go to the same backend.
+type Signature = Vec<(u16, Arc<str>)>;
+
+/// Backends by namespace, Service and port, with what their keys say.
+type Known = BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Vec<(Signature, usize)>>;
+
+/// Backends while they are made.
+struct Backends<'s, 'p> {
+    known: Known,
+    slices: Slices<'s>,
+    places: &'p Places,
+    effects: Vec<(usize, BackendEffect)>,
+}
+
+type BackendEffect = fn(&dyn std::any::Any, &mut Backend, &mut Cx<'_>);
+
+/// Adds all paths and their backends.
+pub(super) fn add(table: &Table, places: &Places, config: &mut Config, cx: &mut Cx<'_>) {
+    let blocks = || REGISTRY.blocks.iter().enumerate();
+    let mut backends = Backends {
+        known: Known::new(),
+        slices: Slices::new(cx),
+        places,
+        effects: blocks()
+            .filter_map(|(place, it)| match it.0.effect {
+                Effect::Backend(effect) => Some((place, effect)),
+                _ => None,
+            })
+            .collect(),
+    };
+    let path_effects: Vec<_> = blocks()
+        .filter_map(|(place, it)| match it.0.effect {
+            Effect::Path(effect) => Some((place, effect)),
+            _ => None,
+        })
+        .collect();
+    for entry in &table.entries {
+        let backend = backends.of(&entry.target, &entry.layers, &entry.origin, config, cx);
+        let Some(host) = config.hosts.get_mut(&entry.host) else {
+            continue;
+        };
+        let place = config.paths.len();
+        let model = &mut config.backends[backend];
+        model.paths.push(place);
+        model.is_tls |= host.tls.is_some();
+        let mut path = path(entry, backend, model.paths.len());
+        path.is_tls = host.tls.is_some();
+        host.paths.push(place);
+        for (block, effect) in &path_effects {
+            let block = cx.read(*block, &entry.layers);
+            effect(&*block, &mut path, model, cx);
+        }
+        config.paths.push(path);
+    }
+    if let Some((target, layers)) = &table.default_backend {
+        let origin = Origin::Flag("default-backend-service");
+        config.default_backend = Some(backends.of(target, layers, &origin, config, cx));
+    }
+}
+
+fn path(entry: &Entry, backend: usize, number: usize) -> Path {
+    Path {
+        host: entry.host.clone(),
+        path: entry.path.clone(),
+        matching: entry.matching,
+        origin: entry.origin.clone(),
+        is_tls: false,
+        backend,
+        number: u32::try_from(number).expect("fewer paths than objects fit into memory"),
+        redirect_to: None,
+        ssl_redirect: None,
+    }
+}
+
+impl Backends<'_, '_> {
+    /// The backend of a target, made when it is first asked for. A Service whose paths want different
+    /// things of their backend is split, so that no Ingress acts on another one's requests.
+    fn of(
+        &mut self,
+        target: &Target,
+        layers: &Layers,
+        origin: &Origin,
+        config: &mut Config,
+        cx: &mut Cx<'_>,
+    ) -> usize {
+        let signature = layers.winners(|it| REGISTRY.key(it).scope == Scope::Backend);
+        let key = (
+            target.namespace.clone(),
+            target.service.clone(),
+            target.label.clone(),
+        );
+        let known = self.known.entry(key).or_default();
+        if let Some((_, place)) = known.iter().find(|it| it.0 == signature) {
+            let owners = &mut config.backends[*place].owners;
+            if owners.last() != Some(origin) {
+                owners.push(origin.clone());
+            }
+            return *place;
+        }
+        let name = unused_name(target, origin, known, config);
+        let mut backend = Backend::new(name, &target.namespace, &target.service);
+        backend.owners.push(origin.clone());
+        if let crate::route::TargetPort::Endpoints { origin, .. }
+        | crate::route::TargetPort::External { origin, .. } = &target.port
+        {
+            backend.owners.push(origin.clone());
+        }
+        let places = self.places.get(&backend.name);
+        backend.servers = servers(target, &self.slices, places, cx);
+        for (place, effect) in &self.effects {
+            let block = cx.read(*place, layers);
+            effect(&*block, &mut backend, cx);
+        }
+        known.push((signature, config.backends.len()));
+        config.backends.push(backend);
+        config.backends.len() - 1
+    }
+}
+
+/// A name that no backend of the same Service and port has.
+fn unused_name(
+    target: &Target,
+    origin: &Origin,
+    known: &[(Signature, usize)],
+    config: &Config,
+) -> Arc<str> {
+    let is_used = |name: &Arc<str>| known.iter().any(|it| config.backends[it.1].name == *name);
+    let name = names::backend(target, None);
+    if !is_used(&name) {
+        return name;
+    }
+    let owner = origin
+        .object()
+        .map_or_else(|| "operator".into(), |it| it.name.clone());
+    // One Ingress can split a Service more than once, with other Services' annotations in between;
+    // of one more name than there are backends, one is free.
+    (1..known.len() + 2)
+        .map(|number| match number {
+            1 => names::backend(target, Some(&owner)),
+            _ => names::backend(target, Some(&format!("{owner}.{number}"))),
+        })
+        .find(|it| !is_used(it))
+        .expect("there are more names than backends")
+}

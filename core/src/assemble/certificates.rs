@@ -1,0 +1,150 @@
+//! Lists of certificates: which one is served for which host (configuration manual, section 5.1,
+//! `crt-list`).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::assemble::names;
+use crate::haproxy::{Config, DataFile, FrontendKind, Host, Role};
+use crate::ingest::certificate::Certificates;
+use crate::keys::Cx;
+use crate::options::DefaultCertificate;
+use crate::origin::{Origin, Setting};
+use crate::route::TlsEntry;
+use crate::value::text::Line;
+
+/// The file of the generated default certificate.
+pub const GENERATED: &str = "/var/lib/haproxy/crt/_fake-default.pem";
+
+/// How many names stand on one line of a list; HAProxy takes at most 64 words.
+const NAMES: usize = 40;
+
+/// The certificate of a host, if its Secret has a usable one.
+pub(super) fn of_host(
+    host: &str,
+    tls: &TlsEntry,
+    certificates: &mut Certificates,
+    cx: &mut Cx<'_>,
+) -> Option<Arc<str>> {
+    let secret = tls.secret.as_ref()?;
+    certificates.file(secret, Some(host), &tls.origin, cx)
+}
+
+/// Adds the lists of all frontends that speak TLS.
+pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut Cx<'_>) {
+    let default = default_certificate(certificates, config, cx);
+    for frontend in &mut config.frontends {
+        if frontend.kind != FrontendKind::Https {
+            continue;
+        }
+        let path = names::certificate_list(&frontend.name);
+        let real = names::real(&path, cx.options);
+        frontend.certificates = Some(Setting::new(
+            Line::default().text(&real),
+            default.origin.clone(),
+        ));
+        let hosts = config.hosts.values();
+        let (text, origins) = list(hosts, &default.value, cx);
+        config.files.push(DataFile {
+            path,
+            role: Role::CertificateList,
+            text,
+            origins,
+        });
+    }
+    if let Some(reference) = config.stats.certificate_secret.take() {
+        let name = reference.value.clone();
+        let file = certificates.file(&name, None, &reference.origin, cx);
+        config.stats.certificate = file.map(|it| {
+            Setting::new(
+                Line::default().text(&names::real(&it, cx.options)),
+                reference.origin,
+            )
+        });
+    }
+}
+
+/// The certificate for hosts without one, as a path that HAProxy sees.
+fn default_certificate(
+    certificates: &mut Certificates,
+    config: &Config,
+    cx: &mut Cx<'_>,
+) -> Setting<String> {
+    let flag = Origin::Flag("default-ssl-certificate");
+    let any = config.hosts.get(Host::ANY).and_then(|it| it.tls.as_ref());
+    if let Some((file, tls)) = any.and_then(|it| Some((it.certificate.as_ref()?, it))) {
+        return Setting::new(names::real(file, cx.options), tls.origin.clone());
+    }
+    match cx.options.default_certificate.clone() {
+        DefaultCertificate::File(path) => Setting::new(path, flag),
+        DefaultCertificate::Secret(name) => match certificates.file(&name, None, &flag, cx) {
+            Some(file) => Setting::new(names::real(&file, cx.options), flag),
+            None => generated(cx.options.generated_certificate.clone(), cx),
+        },
+        DefaultCertificate::Pem(text) => generated(Some(text), cx),
+        DefaultCertificate::Generated => generated(cx.options.generated_certificate.clone(), cx),
+    }
+}
+
+/// The generated certificate, which the bundle carries if it is known.
+fn generated(pem: Option<Arc<str>>, cx: &mut Cx<'_>) -> Setting<String> {
+    let origin = Origin::Engine("default certificate");
+    if let Some(text) = pem {
+        cx.files.push(DataFile {
+            path: GENERATED.into(),
+            role: Role::Certificate,
+            text,
+            origins: vec![origin.clone()],
+        });
+    }
+    Setting::new(names::real(GENERATED, cx.options), origin)
+}
+
+/// The text of a list: the default certificate for unknown names, then a line per certificate and set
+/// of options with the names of its hosts.
+fn list<'a>(
+    hosts: impl Iterator<Item = &'a Host>,
+    default: &str,
+    cx: &Cx<'_>,
+) -> (Arc<str>, Vec<Origin>) {
+    let mut origins = Vec::new();
+    let mut lines: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+    for host in hosts {
+        let Some(tls) = host.tls.as_ref().filter(|_| !host.name.is_empty()) else {
+            continue;
+        };
+        let file = match &tls.certificate {
+            Some(file) => names::real(file, cx.options),
+            None => default.to_owned(),
+        };
+        let options: Vec<_> = host
+            .tls_options
+            .iter()
+            .map(|(name, it)| format!("{name} {}", it.value))
+            .collect();
+        if file == default && options.is_empty() {
+            continue;
+        }
+        origins.push(tls.origin.clone());
+        let names = lines.entry((file, options.join(" "))).or_default();
+        names.push(&host.name);
+        names.extend(host.aliases.iter().map(|it| it.value.as_str()));
+    }
+    let mut text = format!("{default} !*\n");
+    for ((file, options), names) in lines {
+        for names in names.chunks(NAMES) {
+            text.push_str(&file);
+            if !options.is_empty() {
+                text.push_str(" [");
+                text.push_str(&options);
+                text.push(']');
+            }
+            for name in names {
+                text.push(' ');
+                text.push_str(name);
+            }
+            text.push('\n');
+        }
+    }
+    (text.into(), origins)
+}

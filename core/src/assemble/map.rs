@@ -1,0 +1,229 @@
+//! Maps: from host and path to backend, one file per frontend and kind of path.
+//!
+//! A key is `host#path`, so that no path is taken for a host. A value is `backend/path`, with flags
+//! and the path's length behind it where the frontend needs them:
+//!
+//! | value | meaning |
+//! |---|---|
+//! | `shop_web_8080/path01` | backend and path |
+//! | `shop_web_8080/path01/s` | plain requests are sent to TLS |
+//! | `shop_web_8080/path01/s/12` | and the path has 12 bytes, to compare with another match |
+//! | `_redirect_to/https://…` | the request is redirected there |
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::assemble::names;
+use crate::haproxy::{Config, DataFile, FrontendKind, Host, Path, PathMatch, Role, path_name};
+use crate::keys::Cx;
+use crate::origin::Origin;
+use crate::value::regex::Regex;
+
+/// The maps of one frontend while they are filled.
+pub(super) struct Maps {
+    /// The frontend's name, with which the names of its files begin.
+    pub(super) frontend: Arc<str>,
+    /// Lines by file stem and kind of path.
+    files: BTreeMap<(&'static str, &'static str), Lines>,
+    /// What has to be known of the hosts.
+    pub(super) found: Found,
+}
+
+/// What a frontend's hosts need of its look-ups.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found {
+    pub(super) wildcard: bool,
+    pub(super) alias_pattern: bool,
+    pub(super) regex: bool,
+    /// A host has paths of both kinds that are compared from the front: the longer one wins.
+    pub(super) overlap: bool,
+    pub(super) redirect_to: bool,
+    pub(super) ssl_redirect: bool,
+}
+
+#[derive(Default)]
+struct Lines {
+    /// Text by key; for equal keys the first one stays.
+    entries: BTreeMap<String, Entry>,
+    origins: Vec<Origin>,
+}
+
+struct Entry {
+    value: String,
+    /// How much of the path was written, to choose among equal keys.
+    weight: usize,
+}
+
+impl Maps {
+    pub(super) fn new(frontend: Arc<str>) -> Self {
+        Self {
+            frontend,
+            files: BTreeMap::new(),
+            found: Found::default(),
+        }
+    }
+
+    /// Whether a file has entries.
+    pub(super) fn has(&self, stem: &'static str, kind: &'static str) -> bool {
+        self.files.contains_key(&(stem, kind))
+    }
+
+    /// Adds an entry; the first one of a key stays.
+    pub(super) fn put(
+        &mut self,
+        stem: &'static str,
+        kind: &'static str,
+        key: String,
+        value: String,
+        origin: &Origin,
+    ) {
+        self.put_weighed(stem, kind, key, value, 0, origin);
+    }
+
+    fn put_weighed(
+        &mut self,
+        stem: &'static str,
+        kind: &'static str,
+        key: String,
+        value: String,
+        weight: usize,
+        origin: &Origin,
+    ) {
+        let lines = self.files.entry((stem, kind)).or_default();
+        match lines.entries.get_mut(&key) {
+            Some(older) if older.weight >= weight => return,
+            Some(older) => *older = Entry { value, weight },
+            None => {
+                lines.entries.insert(key, Entry { value, weight });
+            }
+        }
+        if lines.origins.len() < MAX_ORIGINS {
+            lines.origins.push(origin.clone());
+        }
+    }
+
+    /// Adds a path under a host name, which may be an alias.
+    pub(super) fn put_path(&mut self, stem: &'static str, host: &str, path: &Path, value: String) {
+        let mut key = String::with_capacity(host.len() + path.path.len() + 2);
+        let weight = path.path.len();
+        match path.matching {
+            PathMatch::Exact => {
+                let _ = write!(key, "{host}#{}", path.path);
+            }
+            PathMatch::Prefix => {
+                // One slash at the end of key and request makes the comparison go by elements.
+                let _ = write!(
+                    key,
+                    "{host}#{}/",
+                    path.path.strip_suffix('/').unwrap_or(&path.path)
+                );
+            }
+            PathMatch::Begin => {
+                let _ = write!(key, "{host}#{}", path.path.to_ascii_lowercase());
+            }
+            PathMatch::Regex => {
+                let pattern = path.path.strip_prefix('^').unwrap_or(&path.path);
+                // A group keeps an alternative of the pattern from reaching over the host.
+                let _ = write!(key, "^{}#(?:{pattern})", Regex::quoted(host));
+            }
+        }
+        let kind = path.matching.name();
+        self.put_weighed(stem, kind, key, value, weight, &path.origin);
+    }
+
+    /// Hands the files over.
+    pub(super) fn finish(self, files: &mut Vec<DataFile>) {
+        for ((stem, kind), lines) in self.files {
+            let size = lines
+                .entries
+                .iter()
+                .map(|it| it.0.len() + it.1.value.len() + 2)
+                .sum();
+            let mut text = String::with_capacity(size);
+            // Longer keys first, as regular expressions are tried in the order of the file.
+            let mut entries: Vec<_> = lines.entries.into_iter().collect();
+            if kind == PathMatch::Regex.name() {
+                entries.sort_by_key(|it| std::cmp::Reverse(it.0.len()));
+            }
+            for (key, entry) in entries {
+                text.push_str(&key);
+                text.push(' ');
+                text.push_str(&entry.value);
+                text.push('\n');
+            }
+            files.push(DataFile {
+                path: names::map(&format!("{}_{stem}", self.frontend), kind),
+                role: Role::Map,
+                text: text.into(),
+                origins: lines.origins,
+            });
+        }
+    }
+}
+
+/// How many authors of a file are remembered; its lines say the rest.
+const MAX_ORIGINS: usize = 16;
+
+/// What a path's value is in the maps of a kind of frontend.
+pub(super) fn value(path: &Path, kind: FrontendKind, found: Found, config: &Config) -> String {
+    if let Some(location) = &path.redirect_to {
+        return format!("{}/{}", names::REDIRECT_TO, location.value.as_str());
+    }
+    let backend = &config.backends[path.backend].name;
+    let mut value = format!("{backend}/{}", path_name(path.number));
+    let redirects = kind == FrontendKind::Http && path.ssl_redirect.is_some();
+    let is_measured =
+        found.overlap && matches!(path.matching, PathMatch::Prefix | PathMatch::Begin);
+    if redirects || is_measured {
+        value.push_str(if redirects { "/s" } else { "/-" });
+    }
+    if is_measured {
+        let text = match path.matching {
+            PathMatch::Prefix => path.path.strip_suffix('/').unwrap_or(&path.path),
+            _ => &path.path,
+        };
+        let _ = write!(value, "/{}", text.len());
+    }
+    value
+}
+
+/// What the hosts of a frontend need of its look-ups.
+pub(super) fn find(kind: FrontendKind, config: &Config) -> Found {
+    let mut found = Found::default();
+    for host in config.hosts.values().filter(|it| is_in(it, kind)) {
+        let paths = || host.paths.iter().map(|it| &config.paths[*it]);
+        let has = |matching| paths().any(|it| it.matching == matching);
+        found.wildcard |= host.is_wildcard()
+            || host
+                .aliases
+                .iter()
+                .any(|it| it.value.as_str().starts_with("*."));
+        found.alias_pattern |= !host.alias_patterns.is_empty();
+        found.regex |= has(PathMatch::Regex);
+        found.overlap |= has(PathMatch::Prefix) && has(PathMatch::Begin);
+        found.redirect_to |= paths().any(|it| it.redirect_to.is_some());
+        found.ssl_redirect |=
+            kind == FrontendKind::Http && paths().any(|it| it.ssl_redirect.is_some());
+    }
+    found
+}
+
+/// Whether a frontend of a kind serves a host.
+pub(super) fn is_in(host: &Host, kind: FrontendKind) -> bool {
+    kind == FrontendKind::Http || host.tls.is_some()
+}
+
+/// The name under which a host stands in maps.
+pub(super) fn host_key(host: &Host) -> &str {
+    if host.name.is_empty() {
+        names::DEFAULT_HOST
+    } else {
+        &host.name
+    }
+}
+
+/// A file as a word of a directive.
+pub(super) fn file(frontend: &str, stem: &str, kind: &str, cx: &Cx<'_>) -> String {
+    names::real(&names::map(&format!("{frontend}_{stem}"), kind), cx.options)
+}

@@ -1,0 +1,63 @@
+//! Names of proxies and files.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::options::Options;
+use crate::route::Target;
+
+/// What stands in a map in place of a backend for a path that is redirected.
+pub(super) const REDIRECT_TO: &str = "_redirect_to";
+/// How the host without a name is written in maps.
+pub(super) const DEFAULT_HOST: &str = "<default>";
+
+/// The folder of maps and lists.
+const MAPS: &str = "/etc/haproxy/maps";
+
+/// The name of a backend. Kubernetes' names hold no `_`, so the parts cannot run into each other;
+/// `split` is the name of the Ingress for which a Service had to be split.
+pub(super) fn backend(target: &Target, split: Option<&str>) -> Arc<str> {
+    let parts = [&*target.namespace, &*target.service, &*target.label];
+    let length = parts.iter().map(|it| it.len() + 1).sum::<usize>() + split.map_or(0, str::len);
+    let mut name = String::with_capacity(length);
+    for part in parts.into_iter().chain(split) {
+        if !name.is_empty() {
+            name.push('_');
+        }
+        write_part(&mut name, part);
+    }
+    name.into()
+}
+
+/// Writes a part of a name with the bytes that HAProxy takes in names; each other byte, `:` and `_`
+/// included, as `:` and two hexadecimal digits. A leading `_` stays: it marks what no Service can be.
+fn write_part(name: &mut String, part: &str) {
+    let (mark, part) = match part.strip_prefix('_') {
+        Some(rest) => ("_", rest),
+        None => ("", part),
+    };
+    name.push_str(mark);
+    for byte in part.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.') {
+            name.push(char::from(byte));
+        } else {
+            // Writing to a `String` cannot fail.
+            let _ = write!(name, ":{byte:02x}");
+        }
+    }
+}
+
+/// The path of a map file without the operator's prefix.
+pub(super) fn map(stem: &str, kind: &str) -> Arc<str> {
+    format!("{MAPS}/{stem}__{kind}.map").into()
+}
+
+/// The path of a list of certificates without the operator's prefix.
+pub(super) fn certificate_list(frontend: &str) -> Arc<str> {
+    format!("{MAPS}/{frontend}_bind_crt.list").into()
+}
+
+/// A path as HAProxy sees it: with the operator's prefix.
+pub(super) fn real(path: &str, options: &Options) -> String {
+    format!("{}{path}", options.prefix)
+}

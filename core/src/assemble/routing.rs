@@ -1,0 +1,422 @@
+//! How a frontend finds the path of a request: look-ups in trees, each only if those before it found
+//! nothing.
+//!
+//! ```text
+//! the host ─▶ *.domain ─▶ hosts that an alias' expression stands for ─▶ every other host
+//!   └ exact ─▶ prefix, begin (the longer one) ─▶ regex, only for hosts that have one
+//! ```
+//!
+//! Only what the frontend's hosts need is written. The result, `txn.route`, is a value as
+//! [`map`](crate::assemble::map) describes it.
+
+use crate::assemble::map::{self, Maps};
+use crate::haproxy::{Config, FrontendKind, Host, Part, PathMatch};
+use crate::keys::Cx;
+use crate::origin::{Origin, Setting};
+use crate::value::text::{Format, Line};
+
+/// What has not been found yet.
+const NOT_FOUND_YET: &str = "!{ var(txn.route) -m found }";
+
+/// The rules of a frontend while they are written.
+struct Rules<'a, 'c> {
+    parts: Vec<Part>,
+    maps: &'a Maps,
+    config: &'a Config,
+    cx: &'a Cx<'c>,
+}
+
+/// Adds routing rules and maps to every frontend.
+pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
+    for place in 0..config.frontends.len() {
+        let kind = config.frontends[place].kind;
+        let maps = fill(kind, config.frontends[place].name.clone(), config);
+        let mut rules = Rules {
+            parts: Vec::new(),
+            maps: &maps,
+            config,
+            cx,
+        };
+        rules.variables();
+        rules.levels();
+        rules.redirects(place);
+        let parts = rules.parts;
+        config.frontends[place].routing = parts;
+        maps.finish(&mut config.files);
+    }
+}
+
+/// The maps of a frontend.
+fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps {
+    let mut maps = Maps::new(name);
+    maps.found = map::find(kind, config);
+    let found = maps.found;
+    for host in config.hosts.values().filter(|it| map::is_in(it, kind)) {
+        let stem = if host.name.is_empty() {
+            "defaulthost"
+        } else {
+            "host"
+        };
+        let key = map::host_key(host);
+        let mut has_regex = false;
+        for path in host.paths.iter().map(|it| &config.paths[*it]) {
+            let value = map::value(path, kind, found, config);
+            for alias in &host.aliases {
+                maps.put_path(stem, alias.value.as_str(), path, value.clone());
+            }
+            has_regex |= path.matching == PathMatch::Regex;
+            maps.put_path(stem, key, path, value);
+        }
+        host_maps(host, has_regex, &mut maps, config);
+    }
+    maps
+}
+
+/// Maps by host alone.
+fn host_maps(host: &Host, has_regex: bool, maps: &mut Maps, config: &Config) {
+    let key = map::host_key(host);
+    let engine = Origin::Engine("hosts that are known");
+    let origin = host.origin.as_ref().unwrap_or(&engine);
+    let flags = if has_regex { "r" } else { "-" };
+    if (config.route.strict.is_some() || maps.found.regex) && !host.paths.is_empty() {
+        maps.put("hosts", "exact", key.into(), flags.into(), origin);
+        for alias in &host.aliases {
+            maps.put(
+                "hosts",
+                "exact",
+                alias.value.to_string(),
+                flags.into(),
+                &alias.origin,
+            );
+        }
+    }
+    if host.paths.is_empty() {
+        return;
+    }
+    for pattern in &host.alias_patterns {
+        maps.put(
+            "alias",
+            "regex",
+            pattern.value.to_string(),
+            key.into(),
+            &pattern.origin,
+        );
+    }
+    if let Some(root) = &host.app_root {
+        for name in std::iter::once(key).chain(host.aliases.iter().map(|it| it.value.as_str())) {
+            maps.put(
+                "redir_fromroot",
+                "exact",
+                name.into(),
+                root.value.to_string(),
+                &root.origin,
+            );
+        }
+    }
+    for from in &host.redirect_from {
+        maps.put(
+            "redir_from",
+            "exact",
+            from.value.to_string(),
+            key.into(),
+            &from.origin,
+        );
+    }
+    for from in &host.redirect_from_patterns {
+        maps.put(
+            "redir_from",
+            "regex",
+            from.value.to_string(),
+            key.into(),
+            &from.origin,
+        );
+    }
+}
+
+impl Rules<'_, '_> {
+    fn push(&mut self, line: Line) {
+        let origin = Origin::Engine("how requests find their path");
+        self.parts.push(Setting::new(line, origin));
+    }
+
+    fn push_by(&mut self, line: Line, origin: Option<&Origin>) {
+        match origin {
+            Some(origin) => self.parts.push(Setting::new(line, origin.clone())),
+            None => self.push(line),
+        }
+    }
+
+    /// `http-request set-var(VARIABLE) EXPRESSION if CONDITIONS`, all spelled in our code.
+    fn set(&mut self, variable: &str, expression: &str, conditions: &[&str]) {
+        let mut line = Line::keyword("http-request").and(&format!("set-var({variable})"));
+        line = line.text(expression);
+        self.push(with(line, conditions));
+    }
+
+    /// A look-up of a kind in one of the frontend's maps.
+    fn map(&self, method: &str, stem: &'static str, kind: &str) -> String {
+        let file = map::file(&self.maps.frontend, stem, kind, self.cx);
+        format!("{method}({file})")
+    }
+
+    /// The host without its port in lower case, and the path as the client wrote it.
+    fn variables(&mut self) {
+        // `host_only` knows IPv6 addresses in brackets; older versions lack it.
+        let host = if self.cx.haproxy_is(2, 8) {
+            "host_only"
+        } else {
+            "field(1,:)"
+        };
+        self.set("txn.host", &format!("req.hdr(host),{host},lower"), &[]);
+        self.set("req.path", "path", &[]);
+    }
+
+    /// One level after the other, each only if nothing is found yet and, where a known host decides
+    /// alone, if no host is known yet.
+    fn levels(&mut self) {
+        let found = self.maps.found;
+        let strict = self.config.route.strict.is_some() && self.maps.has("hosts", "exact");
+        self.level("host", "var(txn.host)", &[]);
+        let mut guards = vec![NOT_FOUND_YET];
+        if strict {
+            self.known("var(txn.host)", &guards);
+            guards.push("!{ var(req.known) -m found }");
+        }
+        if found.wildcard {
+            self.set("req.domain", "var(txn.host),field(2,.,0)", &guards);
+            self.set("req.wildcard", "str(*.),concat(,req.domain)", &guards);
+            self.level("host", "var(req.wildcard)", &guards);
+            if strict {
+                self.known("var(req.wildcard)", &guards);
+            }
+        }
+        if found.alias_pattern {
+            let alias = self.map("map_reg", "alias", "regex");
+            self.set("req.alias", &format!("var(txn.host),{alias}"), &guards);
+            self.level("host", "var(req.alias)", &guards);
+        }
+        self.level("defaulthost", "str(<default>)", &guards);
+    }
+
+    /// Notes that a host is known, for the levels behind it.
+    fn known(&mut self, host: &str, guards: &[&str]) {
+        let hosts = self.map("map_str", "hosts", "exact");
+        self.set("req.known", &format!("{host},{hosts}"), guards);
+    }
+
+    /// The look-ups of one host name.
+    fn level(&mut self, stem: &'static str, host: &str, guards: &[&str]) {
+        let has = |it: PathMatch| self.maps.has(stem, it.name());
+        if ![
+            PathMatch::Exact,
+            PathMatch::Prefix,
+            PathMatch::Begin,
+            PathMatch::Regex,
+        ]
+        .into_iter()
+        .any(has)
+        {
+            return;
+        }
+        let (exact, prefix, begin, regex) = (
+            has(PathMatch::Exact),
+            has(PathMatch::Prefix),
+            has(PathMatch::Begin),
+            has(PathMatch::Regex),
+        );
+        let overlap = self.maps.found.overlap && prefix && begin;
+        self.set("req.base", &format!("{host},concat(#,req.path)"), guards);
+        let mut unfound = guards.to_vec();
+        if exact {
+            let look_up = self.look_up(stem, PathMatch::Exact);
+            self.set("txn.route", &look_up, &unfound);
+        }
+        if !unfound.contains(&NOT_FOUND_YET) {
+            unfound.insert(0, NOT_FOUND_YET);
+        }
+        if overlap {
+            self.longest(stem, &unfound);
+        }
+        for kind in self.config.route.order.0 {
+            match kind {
+                PathMatch::Prefix if overlap => {
+                    self.set(
+                        "txn.route",
+                        "var(req.prefix)",
+                        &with_found(&unfound, "prefix"),
+                    );
+                }
+                PathMatch::Begin if overlap => {
+                    self.set(
+                        "txn.route",
+                        "var(req.begin)",
+                        &with_found(&unfound, "begin"),
+                    );
+                }
+                PathMatch::Prefix if prefix => {
+                    let look_up = self.look_up(stem, kind);
+                    self.set("txn.route", &look_up, &unfound);
+                }
+                PathMatch::Begin if begin => {
+                    let look_up = self.look_up(stem, kind);
+                    self.set("txn.route", &look_up, &unfound);
+                }
+                PathMatch::Regex if regex => self.regex(stem, host, &unfound),
+                _ => {}
+            }
+        }
+    }
+
+    /// Where a prefix and a beginning both match, the longer one wins, whichever comes first.
+    fn longest(&mut self, stem: &'static str, unfound: &[&str]) {
+        let prefix = self.look_up(stem, PathMatch::Prefix);
+        let begin = self.look_up(stem, PathMatch::Begin);
+        self.set("req.prefix", &prefix, unfound);
+        self.set("req.begin", &begin, unfound);
+        let both = [
+            "{ var(req.prefix) -m found }",
+            "{ var(req.begin) -m found }",
+        ];
+        let conditions: Vec<_> = unfound.iter().copied().chain(both).collect();
+        self.set(
+            "req.length",
+            "var(req.begin),field(4,/),add(0)",
+            &conditions,
+        );
+        let order = &self.config.route.order.0;
+        let position = |kind| order.iter().position(|it| *it == kind);
+        // At the same length the order of kinds decides.
+        let (tie, loses) = if position(PathMatch::Prefix) < position(PathMatch::Begin) {
+            ("ge", "lt")
+        } else {
+            ("gt", "le")
+        };
+        for (variable, comparison) in [("req.prefix", tie), ("req.begin", loses)] {
+            let length = format!("{{ var(req.prefix),field(4,/),sub(req.length) {comparison} 0 }}");
+            let mut conditions = conditions.clone();
+            conditions.push(&length);
+            self.set("txn.route", &format!("var({variable})"), &conditions);
+        }
+    }
+
+    /// Expressions are tried one after the other, so only hosts that have some pay for them.
+    fn regex(&mut self, stem: &'static str, host: &str, unfound: &[&str]) {
+        let look_up = self.look_up(stem, PathMatch::Regex);
+        let hosts = self.map("map_str", "hosts", "exact");
+        let has_some = format!("{{ {host},{hosts} -m sub r }}");
+        let mut conditions = unfound.to_vec();
+        conditions.push(&has_some);
+        self.set("txn.route", &look_up, &conditions);
+    }
+
+    fn look_up(&self, stem: &'static str, kind: PathMatch) -> String {
+        let (input, method) = match kind {
+            PathMatch::Exact => ("var(req.base)", "map_str"),
+            PathMatch::Prefix => ("var(req.base),concat(/)", "map_beg"),
+            PathMatch::Begin => ("var(req.base),lower", "map_beg"),
+            PathMatch::Regex => ("var(req.base)", "map_reg"),
+        };
+        format!("{input},{}", self.map(method, stem, kind.name()))
+    }
+
+    /// Redirects that belong to a host or a path, and not to a backend.
+    fn redirects(&mut self, place: usize) {
+        let found = self.maps.found;
+        let frontend = &self.config.frontends[place];
+        let redirects = &self.config.redirects;
+        let exempt = redirects.exempt.as_ref().filter(|it| !it.value.is_empty());
+        let exempt = exempt.map(|it| unless_begins(&it.value));
+        if found.redirect_to {
+            let mut line = Line::keyword("http-request redirect location")
+                .format(&Format::expression("var(txn.route),field(2,/,0)"));
+            if let Some(code) = &frontend.redirect_to_code {
+                line = line.and("code").number(code.value.get());
+            }
+            line = line.and("if { var(txn.route) -m beg _redirect_to/ }");
+            let origin = frontend
+                .redirect_to_code
+                .as_ref()
+                .map(|it| it.origin.clone());
+            self.push_by(also(line, exempt.as_ref()), origin.as_ref());
+        }
+        if self.maps.has("redir_fromroot", "exact") {
+            let root = self.map("map_str", "redir_fromroot", "exact");
+            let mut hosts = vec!["txn.host"];
+            if found.wildcard {
+                hosts.push("req.wildcard");
+            }
+            for host in hosts {
+                let line = Line::keyword("http-request redirect location")
+                    .format(&Format::expression(&format!("var({host}),{root}")))
+                    .and(&format!(
+                        "if {{ path / }} {{ var({host}),{root} -m found }}"
+                    ));
+                // Requests that TLS is wanted for go there first.
+                let line = if found.ssl_redirect {
+                    line.and("!{ var(txn.route),field(3,/) -m sub s }")
+                } else {
+                    line
+                };
+                self.push(line);
+            }
+        }
+        for (method, kind) in [("map_str", "exact"), ("map_reg", "regex")] {
+            if !self.maps.has("redir_from", kind) {
+                continue;
+            }
+            let from = self.map(method, "redir_from", kind);
+            let mut names = vec!["var(txn.host)".to_owned()];
+            if kind == "exact" {
+                // `*.domain` may be redirected, too, though no host has that name.
+                names.push("var(txn.host),regsub(^[^.]+,*)".into());
+            }
+            for name in names {
+                let mut line = Line::keyword("http-request redirect prefix")
+                    .format(&Format::literal("//").and_expression(&format!("{name},{from}")));
+                if let Some(code) = &frontend.redirect_from_code {
+                    line = line.and("code").number(code.value.get());
+                }
+                line = line.and(&format!("if {NOT_FOUND_YET} {{ {name},{from} -m found }}"));
+                let origin = frontend
+                    .redirect_from_code
+                    .as_ref()
+                    .map(|it| it.origin.clone());
+                self.push_by(also(line, exempt.as_ref()), origin.as_ref());
+            }
+        }
+    }
+}
+
+/// Conditions behind a line.
+fn with(line: Line, conditions: &[&str]) -> Line {
+    if conditions.is_empty() {
+        line
+    } else {
+        line.and("if").and(&conditions.join(" "))
+    }
+}
+
+fn with_found<'a>(conditions: &[&'a str], kind: &str) -> Vec<&'a str> {
+    let found = match kind {
+        "prefix" => "{ var(req.prefix) -m found }",
+        _ => "{ var(req.begin) -m found }",
+    };
+    conditions.iter().copied().chain([found]).collect()
+}
+
+/// A further condition, if there is one.
+fn also(line: Line, condition: Option<&Line>) -> Line {
+    match condition {
+        Some(condition) => line.line(condition),
+        None => line,
+    }
+}
+
+/// A condition that holds unless the path begins with one of some texts.
+pub(crate) fn unless_begins(paths: &[std::sync::Arc<str>]) -> Line {
+    paths
+        .iter()
+        .take(40)
+        .fold(Line::keyword("!{ path_beg"), |line, path| line.text(path))
+        .and("}")
+}

@@ -1,0 +1,119 @@
+//! The model of a configuration: what HAProxy will be told, before it is spelled.
+//!
+//! ```text
+//! Config ─┬─ Global, Defaults                one of each
+//!         ├─ Frontend (http, https)          ports, certificates, how requests find their path
+//!         ├─ Host ── Path ──▶ Backend ── Server
+//!         ├─ Rule, placed on paths of a backend, ordered by Phase
+//!         └─ DataFile                        maps, lists, certificates, responses, scripts
+//! ```
+//!
+//! *Invariant:* no Kubernetes type appears here; every text is a type that cannot leave its place.
+
+mod backend;
+mod frontend;
+mod host;
+mod proxy;
+mod rule;
+mod server;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+pub use self::backend::{Backend, Mode};
+pub use self::frontend::{Frontend, FrontendKind, Ports};
+pub use self::host::{Host, HostTls, Path, PathMatch, PathTypeOrder, Redirects, Route};
+pub use self::proxy::{Defaults, ForwardedFor, Global, Log, Stats, Trust};
+pub use self::rule::{Phase, Placed, Rule, path_name};
+pub use self::server::{Address, Server, ServerState};
+
+use crate::origin::{Origin, Setting};
+use crate::value::response::Response;
+use crate::value::text::{Line, Snippet};
+
+/// A part of a line with who wrote it.
+pub type Part = Setting<Line>;
+
+/// Everything that HAProxy will be told.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Section `global`.
+    pub global: Global,
+    /// Section `defaults`.
+    pub defaults: Defaults,
+    /// What clients are told and what is trusted of what they say, in every frontend.
+    pub trust: Trust,
+    /// The listener of statistics.
+    pub stats: Stats,
+    /// Ports of the frontends that every configuration has.
+    pub ports: Ports,
+    /// The frontends that route requests.
+    pub frontends: Vec<Frontend>,
+    /// Hosts, by name; the empty name stands for every host that no other one matches.
+    pub hosts: BTreeMap<Arc<str>, Host>,
+    /// Paths of all hosts, in the order of their objects.
+    pub paths: Vec<Path>,
+    /// Backends, in the order in which they were first asked for.
+    pub backends: Vec<Backend>,
+    /// How requests find their path.
+    pub route: Route,
+    /// Redirects that are the same for every host.
+    pub redirects: Redirects,
+    /// The place in `backends` of what serves requests that nothing matches, if an operator names it.
+    pub default_backend: Option<usize>,
+    /// Sections of the operator, as they are.
+    pub sections: Option<Setting<Snippet>>,
+    /// Lines of the operator for proxies, by the proxy's name.
+    pub proxy_snippets: BTreeMap<Arc<str>, Setting<Snippet>>,
+    /// Pages that are answered where no backend is, by status code; 0 stands for the page at the root
+    /// of the exporter of metrics.
+    pub pages: BTreeMap<u16, Setting<Response>>,
+    /// Files beside the main configuration.
+    pub files: Vec<DataFile>,
+}
+
+/// A file beside the main configuration.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct DataFile {
+    /// Its path without the operator's prefix.
+    pub path: Arc<str>,
+    /// What it is for.
+    pub role: Role,
+    /// What is in it.
+    pub text: Arc<str>,
+    /// Who made it.
+    pub origins: Vec<Origin>,
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// `haproxy.cfg`.
+    Config,
+    /// A map (HAProxy configuration manual, section 7.3.1, converters `map`).
+    Map,
+    /// A list of certificates (`crt-list`).
+    CertificateList,
+    /// A certificate with its private key. Its content is never shown.
+    Certificate,
+    /// A list of addresses or names (`acl -f`).
+    List,
+    /// A whole response (`errorfile`).
+    Response,
+    /// A Lua script.
+    Lua,
+}
+
+impl Config {
+    /// Adds a file; one with the same path and text is there already.
+    pub fn add_file(&mut self, file: DataFile) {
+        if let Some(same) = self.files.iter_mut().find(|it| it.path == file.path) {
+            same.origins.extend(file.origins);
+        } else {
+            self.files.push(file);
+        }
+    }
+}

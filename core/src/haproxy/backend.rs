@@ -1,0 +1,121 @@
+//! Backends: a Service and its port, with what its paths ask for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::haproxy::{Part, Placed, Rule, Server};
+use crate::origin::{Origin, Setting};
+use crate::value::response::Response;
+use crate::value::text::{Snippet, Word};
+
+/// A backend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Backend {
+    /// Its name: `NAMESPACE_SERVICE_PORT`, with the name of an Ingress behind it where the Service
+    /// had to be split. None of the parts can hold `_`, so that no two of them meet.
+    pub name: Arc<str>,
+    /// The namespace of its Service.
+    pub namespace: Word,
+    /// The name of its Service.
+    pub service: Word,
+    /// What it speaks with clients.
+    pub mode: Mode,
+    /// Who asked for it.
+    pub owners: Vec<Origin>,
+    /// `balance`, unless HAProxy's own default is wanted.
+    pub balance: Option<Part>,
+    /// Timeouts by their name, where they differ from those of `defaults`.
+    pub timeouts: BTreeMap<&'static str, Part>,
+    /// Whole responses by status code.
+    pub error_files: BTreeMap<u16, Setting<Response>>,
+    /// Lines of an operator in front of all rules.
+    pub early: Option<Setting<Snippet>>,
+    /// Lines of an operator in the phase [`LateSnippet`](crate::haproxy::Phase::LateSnippet).
+    pub late: Option<Setting<Snippet>>,
+    /// Rules, in the order in which they were added.
+    pub rules: Vec<Placed>,
+    /// Options of each server, in the order of their names.
+    pub server_options: BTreeMap<&'static str, Part>,
+    /// The servers.
+    pub servers: Vec<Server>,
+    /// Places of its paths in the configuration, in the order of their numbers, which begin at 1.
+    pub paths: Vec<usize>,
+    /// Whether requests reach it over TLS.
+    pub is_tls: bool,
+}
+
+/// What a proxy speaks.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Mode {
+    /// HTTP.
+    #[default]
+    Http,
+    /// Bytes.
+    Tcp,
+}
+
+impl Backend {
+    /// An empty backend of a Service.
+    pub fn new(name: impl Into<Arc<str>>, namespace: &str, service: &str) -> Self {
+        Self {
+            name: name.into(),
+            namespace: Word::lossy(namespace),
+            service: Word::lossy(service),
+            mode: Mode::Http,
+            owners: Vec::new(),
+            balance: None,
+            timeouts: BTreeMap::new(),
+            error_files: BTreeMap::new(),
+            early: None,
+            late: None,
+            rules: Vec::new(),
+            server_options: BTreeMap::new(),
+            servers: Vec::new(),
+            paths: Vec::new(),
+            is_tls: false,
+        }
+    }
+
+    /// Adds a rule for one path, given by its number. Equal rules are written once, for the paths of
+    /// all of them.
+    pub fn add(&mut self, path: u32, rule: Rule, origin: &Origin) {
+        match self
+            .rules
+            .iter_mut()
+            .find(|it| !it.paths.is_empty() && it.rule == rule)
+        {
+            Some(same) => {
+                if same.paths.last() != Some(&path) && !same.paths.contains(&path) {
+                    same.paths.push(path);
+                }
+                if !same.origins.contains(origin) {
+                    same.origins.push(origin.clone());
+                }
+            }
+            None => self.rules.push(Placed {
+                rule,
+                paths: vec![path],
+                origins: vec![origin.clone()],
+            }),
+        }
+    }
+
+    /// Adds a rule for every request of the backend.
+    pub fn add_for_all(&mut self, rule: Rule, origin: &Origin) {
+        self.rules.push(Placed {
+            rule,
+            paths: Vec::new(),
+            origins: vec![origin.clone()],
+        });
+    }
+
+    /// Whether any rule is for some of the paths only, so that requests must say which one is theirs.
+    pub fn needs_path(&self) -> bool {
+        self.rules.iter().any(|it| self.is_partial(it))
+    }
+
+    /// Whether a rule is for some of the paths only.
+    pub fn is_partial(&self, placed: &Placed) -> bool {
+        !placed.paths.is_empty() && placed.paths.len() < self.paths.len()
+    }
+}

@@ -1,0 +1,144 @@
+//! Hosts and their paths, and how a request finds its path.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::haproxy::Part;
+use crate::origin::{Origin, Setting};
+use crate::value::hostname::Hostname;
+use crate::value::location::{Location, RedirectCode};
+use crate::value::regex::Regex;
+use crate::value::response::Response;
+
+/// A host: what is asked of it as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    /// Its name in lower case; `*.` in front stands for one label, empty for every other host.
+    pub name: Arc<str>,
+    /// Places of its paths in the configuration.
+    pub paths: Vec<usize>,
+    /// Who named it first.
+    pub origin: Option<Origin>,
+    /// Other names with the same paths.
+    pub aliases: Vec<Setting<Hostname>>,
+    /// Expressions of other names with the same paths.
+    pub alias_patterns: Vec<Setting<Regex>>,
+    /// Where requests for `/` are sent.
+    pub app_root: Option<Setting<Location>>,
+    /// Hosts that are redirected to this one.
+    pub redirect_from: Vec<Setting<Hostname>>,
+    /// Expressions of hosts that are redirected to this one.
+    pub redirect_from_patterns: Vec<Setting<Regex>>,
+    /// What it says about TLS; absent for a host that is served without.
+    pub tls: Option<HostTls>,
+    /// Options of its entry in the list of certificates, by name.
+    pub tls_options: BTreeMap<&'static str, Part>,
+    /// Pages that are answered in place of its backends, by status code.
+    pub pages: BTreeMap<u16, Setting<Response>>,
+}
+
+/// How a host is served over TLS.
+#[derive(Clone, Debug)]
+pub struct HostTls {
+    /// The certificate's file; absent for the default certificate.
+    pub certificate: Option<Arc<str>>,
+    /// Who asked for TLS.
+    pub origin: Origin,
+}
+
+/// A path of a host.
+#[derive(Clone, Debug)]
+pub struct Path {
+    /// The name of its host.
+    pub host: Arc<str>,
+    /// The path as it was written.
+    pub path: Arc<str>,
+    /// How it is compared.
+    pub matching: PathMatch,
+    /// Who wrote it.
+    pub origin: Origin,
+    /// Whether its host is served over TLS.
+    pub is_tls: bool,
+    /// The place of its backend in the configuration.
+    pub backend: usize,
+    /// Its number in its backend, from 1.
+    pub number: u32,
+    /// Where its requests are sent instead of to its backend.
+    pub redirect_to: Option<Setting<Location>>,
+    /// Who wants plain requests to be sent to TLS, if anybody does.
+    pub ssl_redirect: Option<Origin>,
+}
+
+/// How a path is compared.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum PathMatch {
+    /// The whole path.
+    Exact,
+    /// Whole elements from the front.
+    Prefix,
+    /// Text from the front, in any case.
+    Begin,
+    /// A regular expression, anchored at the front.
+    Regex,
+}
+
+/// The order in which kinds of paths are looked up.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PathTypeOrder(pub [PathMatch; 4]);
+
+/// How requests find their path.
+#[derive(Clone, Debug, Default)]
+pub struct Route {
+    /// Who wants a known host to decide alone, if anybody does.
+    pub strict: Option<Origin>,
+    /// The order of kinds of paths.
+    pub order: PathTypeOrder,
+}
+
+/// Redirects that are the same for every host.
+#[derive(Clone, Debug, Default)]
+pub struct Redirects {
+    /// Status of the redirect to TLS; absent for HAProxy's own, 302.
+    pub ssl_code: Option<Setting<RedirectCode>>,
+    /// Paths, from the front, that are not redirected to TLS.
+    pub ssl_exempt: Option<Setting<Vec<Arc<str>>>>,
+    /// Paths, from the front, that `redirect-from` and `redirect-to` leave alone.
+    pub exempt: Option<Setting<Vec<Arc<str>>>>,
+    /// Where requests that nothing matches are sent, instead of the page for 404.
+    pub unmatched: Option<Setting<Location>>,
+    /// Status of that redirect.
+    pub unmatched_code: Option<Setting<RedirectCode>>,
+}
+
+impl PathMatch {
+    /// Its name, as the key `path-type` and the names of map files have it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::Prefix => "prefix",
+            Self::Begin => "begin",
+            Self::Regex => "regex",
+        }
+    }
+}
+
+impl Default for PathTypeOrder {
+    fn default() -> Self {
+        Self([
+            PathMatch::Exact,
+            PathMatch::Prefix,
+            PathMatch::Begin,
+            PathMatch::Regex,
+        ])
+    }
+}
+
+impl Host {
+    /// The name by which every host is meant that no other one matches.
+    pub const ANY: &str = "";
+
+    /// Whether its name has a wildcard.
+    pub fn is_wildcard(&self) -> bool {
+        self.name.starts_with("*.")
+    }
+}

@@ -1,0 +1,93 @@
+//! What is said once for all: `global`, `defaults`, statistics, and what is trusted of clients.
+
+use std::collections::BTreeMap;
+
+use crate::haproxy::Part;
+use crate::options::Name;
+use crate::origin::{Origin, Setting};
+use crate::value::header::HeaderName;
+use crate::value::response::Response;
+use crate::value::text::Snippet;
+
+/// Section `global`.
+#[derive(Clone, Debug, Default)]
+pub struct Global {
+    /// Where logs go, if anywhere.
+    pub log: Option<Log>,
+    /// `nbthread`.
+    pub nbthread: Option<Part>,
+    /// `maxconn`.
+    pub max_connections: Option<Part>,
+    /// `hard-stop-after`.
+    pub hard_stop_after: Option<Part>,
+    /// Defaults of TLS by their directive, such as `ssl-default-bind-ciphers`.
+    pub tls: BTreeMap<&'static str, Part>,
+    /// Lines of the operator.
+    pub snippet: Option<Setting<Snippet>>,
+}
+
+/// Where logs go.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// What stands behind `log`.
+    pub target: Part,
+    /// `log-tag`.
+    pub tag: Option<Part>,
+}
+
+/// Section `defaults`.
+#[derive(Clone, Debug, Default)]
+pub struct Defaults {
+    /// `maxconn`.
+    pub max_connections: Option<Part>,
+    /// Timeouts by their name.
+    pub timeouts: BTreeMap<&'static str, Part>,
+    /// `balance`, which each backend has that says nothing else.
+    pub balance: Option<Part>,
+    /// Whole responses by status code.
+    pub error_files: BTreeMap<u16, Setting<Response>>,
+    /// Lines of the operator.
+    pub snippet: Option<Setting<Snippet>>,
+}
+
+/// The listener of statistics.
+#[derive(Clone, Debug, Default)]
+pub struct Stats {
+    /// What stands behind `bind`.
+    pub bind: Option<Part>,
+    /// `stats auth`.
+    pub auth: Option<Part>,
+    /// Who wants the PROXY protocol, if anybody does.
+    pub accept_proxy: Option<Origin>,
+    /// The Secret with its certificate, until it is looked up.
+    pub certificate_secret: Option<Setting<Name>>,
+    /// The file of its certificate.
+    pub certificate: Option<Part>,
+}
+
+/// What is trusted of what clients say, and what backends are told about clients.
+#[derive(Clone, Debug, Default)]
+pub struct Trust {
+    /// What happens to `X-Forwarded-For`.
+    pub forwarded_for: ForwardedFor,
+    /// Who decided that.
+    pub forwarded_for_origin: Option<Origin>,
+    /// The header that keeps what the client sent as `X-Forwarded-For`.
+    pub original_forwarded_for: Option<Setting<HeaderName>>,
+    /// The header that gets the client's address.
+    pub real_ip: Option<Setting<HeaderName>>,
+}
+
+/// What happens to `X-Forwarded-For`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ForwardedFor {
+    /// What the client sent is replaced.
+    #[default]
+    Add,
+    /// What the client sent stays, and its address is added.
+    Update,
+    /// Nothing.
+    Ignore,
+    /// It is added unless the client sent one.
+    IfMissing,
+}

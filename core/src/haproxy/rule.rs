@@ -1,0 +1,88 @@
+//! Rules of a backend: what they do, when, and in which order.
+
+use std::sync::Arc;
+
+use crate::origin::Origin;
+use crate::value::text::Line;
+
+/// When a rule is evaluated. The order of the variants is the order in the configuration.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Phase {
+    /// What later rules have to remember of the request, in front of all that may answer it.
+    Capture,
+    /// What decides whose address counts, before anything looks at it.
+    Source,
+    /// Refusals by address, before anybody may authenticate.
+    Access,
+    /// Preflight requests, which browsers send without credentials.
+    Preflight,
+    /// The size of the body, before it is read.
+    BodySize,
+    /// Headers of the request are set.
+    RequestSet,
+    /// Headers of the request are added.
+    RequestAdd,
+    /// Headers of the request are deleted, so that a deletion wins over an addition.
+    RequestDelete,
+    /// Lines of an operator that see the path as the client wrote it.
+    LateSnippet,
+    /// The path is changed last, so that all others see the client's.
+    Rewrite,
+    /// Headers that secure a response.
+    Security,
+    /// Headers of cross-origin sharing, also on responses that HAProxy makes itself.
+    Cors,
+    /// Headers of the response are set.
+    ResponseSet,
+    /// Headers of the response are added.
+    ResponseAdd,
+    /// Headers of the response are deleted.
+    ResponseDelete,
+}
+
+/// A line and the condition under which it counts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Rule {
+    /// When it is evaluated.
+    pub phase: Phase,
+    /// The line without its condition.
+    pub line: Line,
+    /// A condition of its own, as it follows `if`; the renderer adds the paths in front of it.
+    pub when: Option<Line>,
+}
+
+/// A rule, the paths that it is for and who asked for it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Placed {
+    /// The rule.
+    pub rule: Rule,
+    /// Numbers of the backend's paths, ascending; empty stands for all requests of the backend.
+    pub paths: Vec<u32>,
+    /// Who asked for it.
+    pub origins: Vec<Origin>,
+}
+
+impl Rule {
+    /// A rule without a condition.
+    pub fn new(phase: Phase, line: Line) -> Self {
+        Self {
+            phase,
+            line,
+            when: None,
+        }
+    }
+
+    /// Adds a condition, such as `{ ssl_fc }`.
+    pub fn when(mut self, condition: Line) -> Self {
+        self.when = Some(match self.when {
+            Some(before) => before.line(&condition),
+            None => condition,
+        });
+        self
+    }
+}
+
+/// The paths of a rule as names, for conditions.
+pub fn path_name(number: u32) -> Arc<str> {
+    format!("path{number:02}").into()
+}

@@ -1,0 +1,75 @@
+//! From the objects of a snapshot to routes: which objects are ours, and what they ask for.
+//!
+//! *Invariant:* a wrong object loses what is wrong about it, and nothing else does.
+
+pub mod certificate;
+mod class;
+mod ingress;
+mod service;
+
+use std::sync::Arc;
+
+use crate::diagnostic::codes;
+use crate::keys::{self, Cx, Layers, Source, Tier};
+use crate::origin::{Kind, ObjectRef, Origin};
+use crate::route::Table;
+
+use self::ingress::Ingests;
+use self::service::Services;
+
+/// Reads the global ConfigMap into the context.
+pub fn global(cx: &mut Cx<'_>) {
+    let Some(name) = cx.options.config_map.clone() else {
+        return;
+    };
+    let Some(config_map) = cx.snapshot.config_maps.get(&name) else {
+        cx.report(
+            &codes::NOT_FOUND,
+            &Origin::Flag("configmap"),
+            format!("there is no ConfigMap `{name}`"),
+            "the defaults of all keys are used",
+        );
+        return;
+    };
+    let source = keys::config_map(config_map, Tier::Global, &mut cx.sink);
+    cx.set_global(source);
+}
+
+/// Reads all routes of the snapshot.
+pub fn table(cx: &mut Cx<'_>) -> Table {
+    let mut ingests = Ingests::new(Services::default());
+    for ours in class::select(cx) {
+        ingests.add(ours, cx);
+    }
+    let mut table = ingests.finish(cx);
+    table.default_backend = default_backend(cx);
+    table
+}
+
+/// The operator's Service for what nothing matches.
+fn default_backend(cx: &mut Cx<'_>) -> Option<(crate::route::Target, Layers)> {
+    let name = cx.options.default_backend.clone()?;
+    let origin = Origin::Flag("default-backend-service");
+    let mut services = Services::default();
+    let target = service::first_port(&name, &origin, cx);
+    let layers = match services.source(&name.namespace, &name.name, cx) {
+        Some(source) => layers([source], cx),
+        None => cx.global.clone(),
+    };
+    Some((target, layers))
+}
+
+/// Layers of some sources above the global ConfigMap.
+fn layers(sources: impl IntoIterator<Item = Arc<Source>>, cx: &Cx<'_>) -> Layers {
+    let mut all: Vec<_> = sources.into_iter().collect();
+    if all.iter().all(|it| it.values.is_empty()) {
+        return cx.global.clone();
+    }
+    all.extend(cx.global_source.clone());
+    Layers::new(all)
+}
+
+/// The identity of an object by its parts.
+fn object(kind: Kind, namespace: &Arc<str>, name: &Arc<str>) -> Arc<ObjectRef> {
+    Arc::new(ObjectRef::new(kind, namespace.clone(), name.clone()))
+}

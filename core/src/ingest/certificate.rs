@@ -1,0 +1,173 @@
+//! Certificates of Secrets, checked before they reach HAProxy.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::diagnostic::codes;
+use crate::haproxy::{DataFile, Role};
+use crate::keys::Cx;
+use crate::options::Name;
+use crate::origin::{Field, Kind, ObjectRef, Origin};
+use crate::value::certificate::{Certificate, KeyMatch};
+
+/// Certificates by their Secret, each read once; a Secret without a usable one is remembered, too.
+#[derive(Debug, Default)]
+pub struct Certificates {
+    by_secret: BTreeMap<Name, Option<Known>>,
+    /// Files by their content, so that the same certificate is loaded once.
+    by_content: BTreeMap<Arc<str>, Arc<str>>,
+}
+
+#[derive(Clone, Debug)]
+struct Known {
+    certificate: Arc<Certificate>,
+    path: Arc<str>,
+}
+
+/// What happens where a certificate cannot be used.
+const OUTCOME: &str = "the default certificate is served";
+
+impl Certificates {
+    /// The file of a Secret's certificate for some hosts, without the operator's prefix; `None`, with
+    /// a report, if the Secret has none that HAProxy can use.
+    pub fn file(
+        &mut self,
+        secret: &Name,
+        host: Option<&str>,
+        user: &Origin,
+        cx: &mut Cx<'_>,
+    ) -> Option<Arc<str>> {
+        if !self.by_secret.contains_key(secret) {
+            let known = self.read(secret, user, cx);
+            self.by_secret.insert(secret.clone(), known);
+        }
+        let known = self.by_secret[secret].clone()?;
+        if let Some(host) = host.filter(|it| !it.is_empty() && !known.certificate.covers(it)) {
+            cx.report(
+                &codes::BAD_CERTIFICATE,
+                user,
+                format!(
+                    "the certificate of Secret `{secret}` is for {}, not for `{host}`",
+                    names(&known.certificate)
+                ),
+                "it is served all the same, and clients will refuse it",
+            );
+        }
+        Some(known.path)
+    }
+
+    fn read(&mut self, secret: &Name, user: &Origin, cx: &mut Cx<'_>) -> Option<Known> {
+        let Some(object) = cx.snapshot.secrets.get(secret) else {
+            let message = format!("there is no Secret `{secret}`");
+            cx.report(&codes::NOT_FOUND, user, message, OUTCOME);
+            return None;
+        };
+        let (Some(chain), Some(key)) = (object.get("tls.crt"), object.get("tls.key")) else {
+            let message = format!("Secret `{secret}` needs both `tls.crt` and `tls.key`");
+            cx.report(&codes::NOT_FOUND, user, message, OUTCOME);
+            return None;
+        };
+        let origin = origin(secret, "tls.crt");
+        let certificate = Certificate::parse(chain.reveal(), key.reveal()).and_then(|it| {
+            object
+                .get("ca.crt")
+                .map_or(Ok(it.clone()), |ca| it.with_authorities(ca.reveal()))
+        });
+        let certificate = match certificate {
+            Ok(it) if it.key_match() == KeyMatch::Differs => {
+                let message = "`tls.key` is not the key of `tls.crt`";
+                cx.report(&codes::BAD_CERTIFICATE, &origin, message, OUTCOME);
+                return None;
+            }
+            Ok(it) => it,
+            Err(error) => {
+                cx.report(&codes::BAD_CERTIFICATE, &origin, error.to_string(), OUTCOME);
+                return None;
+            }
+        };
+        if let Some(weakness) = certificate.weakness() {
+            let message = format!("TLS libraries refuse {weakness}");
+            cx.report(&codes::BAD_CERTIFICATE, &origin, message, OUTCOME);
+            return None;
+        }
+        dates(&certificate, &origin, cx);
+        let text: Arc<str> = certificate.pem().into();
+        let path = match self.by_content.get(&text) {
+            Some(path) => path.clone(),
+            None => {
+                let path: Arc<str> = path(secret).into();
+                cx.files.push(DataFile {
+                    path: path.clone(),
+                    role: Role::Certificate,
+                    text: text.clone(),
+                    origins: vec![origin],
+                });
+                self.by_content.insert(text, path.clone());
+                path
+            }
+        };
+        Some(Known {
+            certificate: Arc::new(certificate),
+            path,
+        })
+    }
+}
+
+/// Reports a certificate that is out of its dates, or soon will be.
+fn dates(certificate: &Certificate, origin: &Origin, cx: &mut Cx<'_>) {
+    const WEEK: i64 = 7 * 24 * 3600;
+    let Some(now) = cx.options.now else { return };
+    let message = if now > certificate.expires() {
+        "the certificate has expired"
+    } else if now < certificate.starts() {
+        "the certificate is not valid yet"
+    } else if now > certificate.expires() - WEEK {
+        "the certificate expires within a week"
+    } else {
+        return;
+    };
+    cx.report(
+        &codes::BAD_CERTIFICATE,
+        origin,
+        message,
+        "it is served as it is",
+    );
+}
+
+fn names(certificate: &Certificate) -> String {
+    let names: Vec<_> = certificate
+        .names()
+        .iter()
+        .take(5)
+        .map(|it| format!("`{it}`"))
+        .collect();
+    if names.is_empty() {
+        "no host at all".into()
+    } else {
+        names.join(", ")
+    }
+}
+
+fn origin(secret: &Name, entry: &str) -> Origin {
+    let object = ObjectRef::new(Kind::Secret, secret.namespace.clone(), secret.name.clone());
+    Origin::Object(Arc::new(object), Field::Data(entry.into()))
+}
+
+/// The file of a Secret. Kubernetes' names hold neither `_` nor `/`; of a manifest's names, which
+/// nobody checked, every other byte is written as `=` and two hexadecimal digits.
+fn path(secret: &Name) -> String {
+    let plain = |text: &str| -> String {
+        text.bytes()
+            .map(|it| match it {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => char::from(it).to_string(),
+                b'.' if !text.starts_with('.') => ".".into(),
+                _ => format!("={it:02x}"),
+            })
+            .collect()
+    };
+    format!(
+        "/var/lib/haproxy/crt/{}_{}.pem",
+        plain(&secret.namespace),
+        plain(&secret.name)
+    )
+}

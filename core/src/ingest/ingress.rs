@@ -1,0 +1,420 @@
+//! Ingress v1 → routes.
+
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry as Slot;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, codes};
+use crate::haproxy::{Host, PathMatch};
+use crate::ingest::class::Ours;
+use crate::ingest::service::{self, Services};
+use crate::ingest::{layers, object};
+use crate::keys::path_type::PathType;
+use crate::keys::{self, Cx, Layers, REGISTRY, Scope, Source, Tier};
+use crate::options::Name;
+use crate::origin::{Field, Kind, ObjectRef, Origin};
+use crate::resource::{Backend, Ingress, Path};
+use crate::route::{Entry, HostEntry, Table, Target, TlsEntry};
+use crate::value::hostname::Hostname;
+use crate::value::regex::Regex;
+use crate::value::{KeyValue as _, shown};
+
+/// Ingresses on their way into a table, the oldest first.
+pub(super) struct Ingests {
+    table: Table,
+    services: Services,
+    /// Who has a path already.
+    taken: BTreeMap<(Arc<str>, Arc<str>, PathMatch), Origin>,
+    /// What stands in where nothing else does.
+    fallbacks: Vec<Entry>,
+}
+
+/// One Ingress while it is read.
+struct Current {
+    ingress: Arc<Ingress>,
+    object: Arc<ObjectRef>,
+    sources: Vec<Arc<Source>>,
+    /// What applies to paths whose Service writes no keys.
+    layers: Layers,
+    /// What applies to paths whose Service does, by the Service's name.
+    by_service: BTreeMap<Arc<str>, Layers>,
+}
+
+impl Current {
+    fn origin(&self, field: Field) -> Origin {
+        Origin::Object(self.object.clone(), field)
+    }
+}
+
+impl Ingests {
+    pub(super) fn new(services: Services) -> Self {
+        Self {
+            table: Table::default(),
+            services,
+            taken: BTreeMap::new(),
+            fallbacks: Vec::new(),
+        }
+    }
+
+    /// Reads one Ingress.
+    pub(super) fn add(&mut self, ours: Ours, cx: &mut Cx<'_>) {
+        let Ours { ingress, class } = ours;
+        let meta = &ingress.meta;
+        let object = object(Kind::Ingress, &meta.namespace, &meta.name);
+        let mut sources = Vec::new();
+        if !meta.annotations.is_empty() {
+            let source = keys::annotations(&object, meta, Tier::Ingress, cx.options, &mut cx.sink);
+            sources.push(Arc::new(source));
+        }
+        if let Some(class) = class {
+            if !self
+                .table
+                .class_sources
+                .iter()
+                .any(|it| Arc::ptr_eq(it, &class))
+            {
+                self.table.class_sources.push(class.clone());
+            }
+            sources.push(class);
+        }
+        let layers = layers(sources.clone(), cx);
+        let mut current = Current {
+            ingress: ingress.clone(),
+            object,
+            sources,
+            layers,
+            by_service: BTreeMap::new(),
+        };
+        let mut hosts = Vec::new();
+        for (number, rule) in (0..).zip(&ingress.spec.rules) {
+            let Some(host) = self.host(rule.host.as_ref(), Field::RuleHost(number), &current, cx)
+            else {
+                continue;
+            };
+            if !hosts.contains(&host) {
+                hosts.push(host.clone());
+            }
+            for (place, path) in (0..).zip(rule.http.iter().flat_map(|it| &it.paths)) {
+                self.path(
+                    &host,
+                    path,
+                    Field::RulePath(number, place),
+                    &mut current,
+                    cx,
+                );
+            }
+        }
+        self.tls(&hosts, &current, cx);
+        self.default_backend(&hosts, &mut current, cx);
+    }
+
+    /// All routes; what stands in only where nothing else does comes last.
+    pub(super) fn finish(mut self, cx: &mut Cx<'_>) -> Table {
+        for entry in std::mem::take(&mut self.fallbacks) {
+            let same = |it| (entry.host.clone(), entry.path.clone(), it);
+            let other = [PathMatch::Prefix, PathMatch::Begin]
+                .into_iter()
+                .find_map(|it| self.taken.get(&same(it)));
+            match other {
+                // A host that has a path for everything needs nothing to stand in.
+                Some(_) if !entry.host.is_empty() => {}
+                Some(other) => conflict(&entry, other.clone(), cx),
+                None => {
+                    self.taken
+                        .insert(same(entry.matching), entry.origin.clone());
+                    self.table.entries.push(entry);
+                }
+            }
+        }
+        self.table
+    }
+
+    /// The host of a rule or a TLS entry, registered; `None` if it is none.
+    fn host(
+        &mut self,
+        host: Option<&Arc<str>>,
+        field: Field,
+        current: &Current,
+        cx: &mut Cx<'_>,
+    ) -> Option<Arc<str>> {
+        let name = match host.filter(|it| !it.is_empty()) {
+            None => Host::ANY.into(),
+            Some(text) => match Hostname::from_shared(text) {
+                Ok(name) => name.shared(),
+                Err(error) => {
+                    cx.report(
+                        &codes::INVALID_HOST,
+                        &current.origin(field),
+                        error.to_string(),
+                        "the rule or TLS entry is left out",
+                    );
+                    return None;
+                }
+            },
+        };
+        if !self.table.hosts.contains_key(&name) {
+            let origin = Some(current.origin(field));
+            self.table.hosts.insert(
+                name.clone(),
+                HostEntry {
+                    origin,
+                    ..HostEntry::default()
+                },
+            );
+        }
+        let entry = self.table.hosts.get_mut(&name).expect("it was just there");
+        for source in &current.sources {
+            if has_host_keys(source) && !entry.sources.iter().any(|it| Arc::ptr_eq(it, source)) {
+                report_conflicts(&entry.sources, source, &name, cx);
+                entry.sources.push(source.clone());
+            }
+        }
+        Some(name)
+    }
+
+    /// One path of a rule.
+    fn path(
+        &mut self,
+        host: &Arc<str>,
+        path: &Path,
+        field: Field,
+        current: &mut Current,
+        cx: &mut Cx<'_>,
+    ) {
+        let origin = current.origin(field);
+        let target = target(&path.backend, &origin, current, cx);
+        let layers = self.layers(&target, current, cx);
+        let text = match &path.path {
+            Some(text) if !text.is_empty() => text.clone(),
+            _ => "/".into(),
+        };
+        let matching = match path.path_type.as_deref() {
+            Some("Exact") => PathMatch::Exact,
+            Some("Prefix") => PathMatch::Prefix,
+            Some("ImplementationSpecific") | None => path_match(&layers, cx),
+            Some(other) => {
+                let matching = path_match(&layers, cx);
+                cx.report(
+                    &codes::INVALID_PATH,
+                    &origin,
+                    format!(
+                        "`pathType` must be `Exact`, `Prefix` or `ImplementationSpecific`, found `{}`",
+                        shown(other)
+                    ),
+                    format!("the path is compared as `{}`", matching.name()),
+                );
+                matching
+            }
+        };
+        if let Err(expected) = check_path(&text, matching) {
+            cx.report(
+                &codes::INVALID_PATH,
+                &origin,
+                format!("expected {expected}, found `{}`", shown(&text)),
+                "the path is left out",
+            );
+            return;
+        }
+        let entry = Entry {
+            host: host.clone(),
+            path: text,
+            matching,
+            target,
+            layers,
+            origin,
+        };
+        match self
+            .taken
+            .entry((host.clone(), entry.path.clone(), matching))
+        {
+            Slot::Vacant(slot) => {
+                slot.insert(entry.origin.clone());
+                self.table.entries.push(entry);
+            }
+            Slot::Occupied(other) => conflict(&entry, other.get().clone(), cx),
+        }
+    }
+
+    /// What applies to the paths of an Ingress that go to one target.
+    fn layers(&mut self, target: &Target, current: &mut Current, cx: &mut Cx<'_>) -> Layers {
+        let Some(source) = self.services.source(&target.namespace, &target.service, cx) else {
+            return current.layers.clone();
+        };
+        let sources = &current.sources;
+        current
+            .by_service
+            .entry(target.service.clone())
+            .or_insert_with(|| layers([source].into_iter().chain(sources.iter().cloned()), cx))
+            .clone()
+    }
+
+    /// `spec.tls`: the oldest Ingress that names a host decides about its certificate.
+    fn tls(&mut self, rule_hosts: &[Arc<str>], current: &Current, cx: &mut Cx<'_>) {
+        let namespace = &current.ingress.meta.namespace;
+        for (number, tls) in (0..).zip(&current.ingress.spec.tls) {
+            let secret = tls.secret_name.as_ref().filter(|it| !it.is_empty());
+            let secret = secret.map(|it| Name {
+                namespace: namespace.clone(),
+                name: it.clone(),
+            });
+            let mut hosts = Vec::new();
+            if tls.hosts.is_empty() {
+                hosts.extend(rule_hosts.iter().map(|it| (it.clone(), Field::Tls(number))));
+            }
+            for (place, host) in (0..).zip(&tls.hosts) {
+                let field = Field::TlsHost(number, place);
+                if let Some(host) = self.host(Some(host), field.clone(), current, cx) {
+                    hosts.push((host, field));
+                }
+            }
+            for (host, field) in hosts {
+                let origin = current.origin(field);
+                let entry = self
+                    .table
+                    .hosts
+                    .get_mut(&host)
+                    .expect("`host` registers it");
+                match &entry.tls {
+                    None => {
+                        entry.tls = Some(TlsEntry {
+                            secret: secret.clone(),
+                            origin,
+                        });
+                    }
+                    Some(older) if older.secret != secret && secret.is_some() => {
+                        cx.sink.report(
+                            Diagnostic::new(
+                                &codes::CONFLICT,
+                                origin,
+                                format!("the certificate of `{host}` is given by an older entry"),
+                                "the older one is served",
+                            )
+                            .related(older.origin.clone()),
+                        );
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+    }
+
+    /// `spec.defaultBackend`: for its own hosts where no path matches, and for every other host.
+    fn default_backend(&mut self, hosts: &[Arc<str>], current: &mut Current, cx: &mut Cx<'_>) {
+        let ingress = current.ingress.clone();
+        let Some(backend) = &ingress.spec.default_backend else {
+            return;
+        };
+        let origin = current.origin(Field::DefaultBackend);
+        let target = target(backend, &origin, current, cx);
+        let layers = self.layers(&target, current, cx);
+        let any: Arc<str> = Host::ANY.into();
+        let others = hosts.iter().filter(|it| !it.is_empty());
+        for host in others.chain([&any]) {
+            self.host(Some(host), Field::DefaultBackend, current, cx);
+            self.fallbacks.push(Entry {
+                host: host.clone(),
+                path: "/".into(),
+                matching: PathMatch::Begin,
+                target: target.clone(),
+                layers: layers.clone(),
+                origin: origin.clone(),
+            });
+        }
+    }
+}
+
+/// Where a backend's requests go.
+fn target(backend: &Backend, origin: &Origin, current: &Current, cx: &mut Cx<'_>) -> Target {
+    let namespace = &current.ingress.meta.namespace;
+    if let Some(service) = &backend.service {
+        let name = Name {
+            namespace: namespace.clone(),
+            name: service.name.clone(),
+        };
+        return service::target(name, &service.port, origin, cx);
+    }
+    let (message, name) = match &backend.resource {
+        Some(it) => (
+            format!("backends of kind `{}` are not supported", shown(&it.kind)),
+            format!("_{}_{}", it.kind, it.name),
+        ),
+        None => ("a backend needs a Service".into(), "_none".into()),
+    };
+    cx.report(
+        &codes::NOT_FOUND,
+        origin,
+        message,
+        "its requests are answered with 503",
+    );
+    service::missing(Name::new(namespace.clone(), name), "")
+}
+
+/// Says who has the path that an entry asks for.
+fn conflict(entry: &Entry, older: Origin, cx: &mut Cx<'_>) {
+    let host = if entry.host.is_empty() {
+        "every other host"
+    } else {
+        &entry.host
+    };
+    cx.sink.report(
+        Diagnostic::new(
+            &codes::CONFLICT,
+            entry.origin.clone(),
+            format!(
+                "path `{}` of {host} is taken by an older object",
+                shown(&entry.path)
+            ),
+            "the older one serves it",
+        )
+        .related(older),
+    );
+}
+
+/// How a path is compared whose type is left to us.
+fn path_match(layers: &Layers, cx: &mut Cx<'_>) -> PathMatch {
+    cx.settings::<PathType>(layers).path_match()
+}
+
+/// What a path must be; the error says what is expected.
+fn check_path(path: &str, matching: PathMatch) -> Result<(), String> {
+    if matching == PathMatch::Regex {
+        return Regex::parse(path).map(|_| ()).map_err(|it| it.expected);
+    }
+    if !path.starts_with('/') {
+        return Err("a path that begins with `/`".into());
+    }
+    if path.chars().any(|it| it.is_whitespace() || it.is_control()) {
+        return Err("a path without blanks and control characters".into());
+    }
+    Ok(())
+}
+
+fn is_host_key(key: u16) -> bool {
+    REGISTRY.key(key).scope == Scope::Host
+}
+
+fn has_host_keys(source: &Source) -> bool {
+    source.values.iter().any(|it| is_host_key(it.key))
+}
+
+/// Reports what an object writes for a host that an older one writes otherwise.
+fn report_conflicts(older: &[Arc<Source>], source: &Arc<Source>, host: &str, cx: &mut Cx<'_>) {
+    for value in source.values.iter().filter(|it| is_host_key(it.key)) {
+        let winner = older
+            .iter()
+            .filter(|it| it.tier == source.tier)
+            .find_map(|it| it.get(value.key).map(|value| (it, value)));
+        if let Some((owner, winner)) = winner.filter(|it| it.1.text != value.text) {
+            let key = REGISTRY.key(value.key).name;
+            cx.sink.report(
+                Diagnostic::new(
+                    &codes::CONFLICT,
+                    Origin::Object(source.object.clone(), value.field.clone()),
+                    format!("`{key}` of host `{host}` is written by an older object"),
+                    format!("`{}` is used", shown(&winner.text)),
+                )
+                .related(Origin::Object(owner.object.clone(), winner.field.clone())),
+            );
+        }
+    }
+}

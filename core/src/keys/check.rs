@@ -1,0 +1,180 @@
+//! What an object writes: which of it are keys, and which of these may stand there.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Sink, codes};
+use crate::keys::{REGISTRY, Scope, Source, SourceValue, Tier};
+use crate::options::Options;
+use crate::origin::{Field, Kind, ObjectRef, Origin};
+use crate::resource::{ConfigMap, Meta, Resource};
+
+/// Annotations without a prefix of ours that we read; others of their domain are not ours.
+const FOREIGN: &[&str] = &["kubernetes.io/ingress.class", "kubernetes.io/tls-acme"];
+
+/// The keys in an object's annotations; what is no key, or not in its place, is reported.
+pub fn annotations(
+    object: &Arc<ObjectRef>,
+    meta: &Meta,
+    tier: Tier,
+    options: &Options,
+    sink: &mut Sink,
+) -> Source {
+    let mut source = Source {
+        object: object.clone(),
+        tier,
+        values: Vec::new(),
+    };
+    // The prefix that stands first wins, so its keys come first.
+    for prefix in &options.annotation_prefixes {
+        for (name, text) in &meta.annotations {
+            let Some(key) = name
+                .strip_prefix(prefix.as_str())
+                .and_then(|it| it.strip_prefix('/'))
+            else {
+                continue;
+            };
+            if FOREIGN.contains(&&**name) {
+                continue;
+            }
+            add(
+                &mut source,
+                key,
+                text,
+                Field::Annotation(name.clone()),
+                sink,
+            );
+        }
+    }
+    source.values.sort_unstable_by_key(|it| it.key);
+    source
+}
+
+/// The keys in the data of a ConfigMap.
+pub fn config_map(config_map: &ConfigMap, tier: Tier, sink: &mut Sink) -> Source {
+    let object = Arc::new(config_map.object_ref());
+    let mut source = Source {
+        object,
+        tier,
+        values: Vec::new(),
+    };
+    for (name, text) in &config_map.data {
+        add(&mut source, name, text, Field::Data(name.clone()), sink);
+    }
+    source.values.sort_unstable_by_key(|it| it.key);
+    source
+}
+
+/// Takes one text, if it is a key in its place.
+fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, sink: &mut Sink) {
+    let origin = Origin::Object(source.object.clone(), field.clone());
+    let Some(key) = REGISTRY.find(name) else {
+        let mut diagnostic = Diagnostic::new(
+            &codes::UNKNOWN_KEY,
+            origin,
+            format!("no key is named `{name}`"),
+            "it is ignored",
+        );
+        diagnostic.help = REGISTRY
+            .nearest(name)
+            .map(|it| format!("the nearest name is `{it}`"));
+        sink.report(diagnostic);
+        return;
+    };
+    let known = REGISTRY.key(key);
+    if let Err(place) = place(known.scope, source.tier) {
+        sink.report(Diagnostic::new(
+            &codes::MISPLACED_KEY,
+            origin,
+            format!(
+                "`{}` has the scope {}: it belongs {place}",
+                known.name,
+                known.scope.name()
+            ),
+            "it is ignored here",
+        ));
+        return;
+    }
+    if known.scope == Scope::Tcp {
+        sink.report(Diagnostic::new(
+            &codes::UNSUPPORTED,
+            origin,
+            format!(
+                "`{}` belongs to TCP services, which are not served yet",
+                known.name
+            ),
+            "it has no effect",
+        ));
+        return;
+    }
+    if known.name != name {
+        sink.report(
+            Diagnostic::new(
+                &codes::DEPRECATED_KEY,
+                origin.clone(),
+                format!("`{name}` is the old name of `{}`", known.name),
+                format!("it is read as `{}`", known.name),
+            )
+            .help(format!("write `{}`", known.name)),
+        );
+    }
+    let value = SourceValue {
+        key,
+        text: text.clone(),
+        field,
+    };
+    let Some(other) = source.values.iter_mut().find(|it| it.key == key) else {
+        source.values.push(value);
+        return;
+    };
+    // The same key again: under an old name, where the new one wins, or under a second prefix.
+    let is_old = |it: &Field| !matches!(it, Field::Annotation(n) | Field::Data(n) if is_named(n, known.name));
+    let (wins, loses) = if is_old(&other.field) && !is_old(&value.field) {
+        let loser = std::mem::replace(other, value);
+        (other.clone(), loser)
+    } else {
+        (other.clone(), value)
+    };
+    if wins.text != loses.text {
+        let object = &source.object;
+        sink.report(
+            Diagnostic::new(
+                &codes::CONFLICT,
+                Origin::Object(object.clone(), loses.field),
+                format!("`{}` is written twice with different values", known.name),
+                format!("`{}` is used", crate::value::shown(&wins.text)),
+            )
+            .related(Origin::Object(object.clone(), wins.field)),
+        );
+    }
+}
+
+/// Whether a field's name is a key's name, with or without a prefix.
+fn is_named(field: &str, key: &str) -> bool {
+    field.rsplit('/').next() == Some(key)
+}
+
+/// Whether a key of a scope may stand in a tier; if not, where it belongs.
+fn place(scope: Scope, tier: Tier) -> Result<(), &'static str> {
+    match (scope, tier) {
+        (_, Tier::Global)
+        | (Scope::Backend | Scope::Path, _)
+        | (Scope::Host | Scope::Tcp, Tier::Class | Tier::Ingress)
+        | (Scope::Frontend, Tier::Class) => Ok(()),
+        (Scope::Global, _) => Err("in the global ConfigMap"),
+        (Scope::Frontend, _) => {
+            Err("in the global ConfigMap or in the parameters of an IngressClass")
+        }
+        (Scope::Host | Scope::Tcp, Tier::Service) => {
+            Err("on an Ingress, in the parameters of an IngressClass or in the global ConfigMap")
+        }
+    }
+}
+
+/// The tier of an object whose annotations are read.
+pub fn tier(kind: Kind) -> Tier {
+    if kind == Kind::Service {
+        Tier::Service
+    } else {
+        Tier::Ingress
+    }
+}

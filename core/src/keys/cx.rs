@@ -1,0 +1,207 @@
+//! What effects may look up, and where they report.
+
+use std::any::Any;
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, Diagnostic, Sink, codes};
+use crate::haproxy::{DataFile, Role};
+use crate::keys::{Block, Layers, REGISTRY, Source};
+use crate::options::{Options, Version};
+use crate::origin::{Origin, Setting};
+use crate::snapshot::Snapshot;
+use crate::value::ValueError;
+use crate::value::text::Word;
+
+/// The context of a compilation: what effects may look up, and where they report.
+#[derive(Debug)]
+pub struct Cx<'a> {
+    /// What the operator chose.
+    pub options: &'a Options,
+    /// The objects.
+    pub snapshot: &'a Snapshot,
+    /// Where diagnostics go.
+    pub sink: Sink,
+    /// The layers of things that no object writes: the global ConfigMap alone.
+    pub global: Layers,
+    /// The global ConfigMap, to be the lowest of other layers.
+    pub global_source: Option<Arc<Source>>,
+    /// Files that effects need beside the main configuration.
+    pub files: Vec<DataFile>,
+    /// Paths of the lists among these files.
+    lists: BTreeSet<Arc<str>>,
+}
+
+impl<'a> Cx<'a> {
+    /// A context without a global ConfigMap.
+    pub fn new(snapshot: &'a Snapshot, options: &'a Options) -> Self {
+        Self {
+            options,
+            snapshot,
+            sink: Sink::default(),
+            global: Layers::default(),
+            global_source: None,
+            files: Vec::new(),
+            lists: BTreeSet::new(),
+        }
+    }
+
+    /// Takes the global ConfigMap.
+    pub fn set_global(&mut self, source: Source) {
+        let source = Arc::new(source);
+        self.global = Layers::new([source.clone()]);
+        self.global_source = Some(source);
+    }
+
+    /// The settings of a block.
+    pub fn settings<B: Block>(&mut self, layers: &Layers) -> Rc<B> {
+        let read = self.read(REGISTRY.place::<B>(), layers);
+        read.downcast().expect("the block at its place")
+    }
+
+    /// The settings of a block as the global ConfigMap has them.
+    pub fn global_settings<B: Block>(&mut self) -> Rc<B> {
+        let global = self.global.clone();
+        self.settings(&global)
+    }
+
+    /// The settings of the block at a place in the registry.
+    pub fn read(&mut self, place: usize, layers: &Layers) -> Rc<dyn Any> {
+        let (block, first) = REGISTRY.blocks[place];
+        let layers = if layers.touches(block, first) {
+            layers
+        } else {
+            &self.global
+        };
+        layers.read(place, &mut self.sink)
+    }
+
+    /// Whether HAProxy is of a version or newer.
+    pub fn haproxy_is(&self, major: u16, minor: u16) -> bool {
+        self.options.haproxy.is_at_least(major, minor)
+    }
+
+    /// The version of HAProxy that the result is for.
+    pub fn haproxy(&self) -> Version {
+        self.options.haproxy
+    }
+
+    /// Reports what was found and what happened instead.
+    pub fn report(
+        &mut self,
+        code: &'static Code,
+        origin: &Origin,
+        message: impl Into<String>,
+        outcome: impl Into<String>,
+    ) {
+        self.sink
+            .report(Diagnostic::new(code, origin.clone(), message, outcome));
+    }
+
+    /// Reports items of a list that are no values; each is left out.
+    pub fn report_items<T>(&mut self, key: &str, setting: &Setting<T>, refused: &[ValueError]) {
+        for error in refused {
+            self.report_item(
+                &codes::INVALID_VALUE,
+                key,
+                setting,
+                error,
+                "this item is left out",
+            );
+        }
+    }
+
+    /// Reports one item of a list and what happens instead.
+    pub fn report_item<T>(
+        &mut self,
+        code: &'static Code,
+        key: &str,
+        setting: &Setting<T>,
+        error: &ValueError,
+        outcome: &str,
+    ) {
+        let mut diagnostic = Diagnostic::new(
+            code,
+            setting.origin.clone(),
+            format!("`{key}`: {error}"),
+            outcome,
+        );
+        diagnostic.help.clone_from(&error.help);
+        self.sink.report(diagnostic);
+    }
+
+    /// The path, as HAProxy reads it, of a list that one object wrote for one purpose.
+    ///
+    /// The lines are data: a change of them is no change of the configuration.
+    pub fn list<T: std::fmt::Display>(
+        &mut self,
+        purpose: &str,
+        origin: &Origin,
+        lines: impl IntoIterator<Item = T>,
+    ) -> Word {
+        let path: Arc<str> =
+            format!("/etc/haproxy/maps/{}.list", list_name(purpose, origin)).into();
+        let word = Word::lossy(&format!("{}{path}", self.options.prefix));
+        if self.lists.insert(path.clone()) {
+            let mut text = String::new();
+            for line in lines {
+                // Writing to a `String` cannot fail.
+                let _ = writeln!(text, "{line}");
+            }
+            self.files.push(DataFile {
+                path,
+                role: Role::List,
+                text: text.into(),
+                origins: vec![origin.clone()],
+            });
+        }
+        word
+    }
+}
+
+/// The name of a list. No two objects share one: `_` cannot occur in the parts, and a name that is too
+/// long for a file is cut and gets a number made of the whole.
+fn list_name(purpose: &str, origin: &Origin) -> String {
+    const MAX: usize = 100;
+    let Some(object) = origin.object() else {
+        return format!("_list_{purpose}");
+    };
+    let kind = object.kind.name().to_ascii_lowercase();
+    let (namespace, name) = (&object.namespace, &object.name);
+    if name.len() <= MAX {
+        return format!("_list_{purpose}_{namespace}_{kind}_{name}");
+    }
+    // FNV-1a, 64 bits: names that meet are of one namespace, whose owner gains nothing by it.
+    let number = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |it, byte| {
+        (it ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let cut: String = name.chars().take(MAX).collect();
+    format!("_list_{purpose}_{namespace}_{kind}_{cut}_{number:016x}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::origin::{Field, Kind, ObjectRef};
+
+    #[test]
+    fn names_of_lists_are_files_and_never_meet() {
+        let name = |kind, namespace: &str, name: &str| {
+            let object = Arc::new(ObjectRef::new(kind, namespace, name));
+            list_name("allow", &Origin::Object(object, Field::Object))
+        };
+        let long = "a".repeat(252);
+        let names = [
+            name(Kind::Ingress, "a", "b-c"),
+            name(Kind::Ingress, "a-b", "c"),
+            name(Kind::Service, "a", "b-c"),
+            name(Kind::Ingress, "a", &format!("{long}b")),
+            name(Kind::Ingress, "a", &format!("{long}c")),
+        ];
+        assert!(names.iter().all(|it| it.len() < 230), "{names:?}");
+        let different: BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len());
+    }
+}

@@ -1,0 +1,159 @@
+//! Responses that HAProxy makes itself.
+
+use crate::diagnostic::codes;
+use crate::haproxy::{Backend, Config, Host};
+use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::value::response::Response;
+
+/// Responses that HAProxy makes itself. Each value is a response: an optional line with status and
+/// reason, headers, an empty line, and the body.
+pub const FAMILY: Family = Family {
+    name: "http-response",
+    title: "Responses of HAProxy",
+    blocks: &[
+        block!(Global, Pages),
+        block!(Host, HostPages),
+        block!(Backend, BackendPages),
+    ],
+};
+
+keys! {
+    Global => pub struct Pages {
+        /// The response to requests that nothing matches.
+        ///
+        /// The first line may be a status with a reason, such as `404 Not Found`; headers follow up to
+        /// the first empty line, and the rest is the body. `Content-Length` is computed.
+        "http-response-404" => not_found: Response,
+        /// The response at the root of the exporter of metrics, written like `http-response-404`.
+        "http-response-prometheus-root" => prometheus_root: Response,
+    }
+}
+
+keys! {
+    Host => pub struct HostPages {
+        /// The response to a request for another host than the one of its TLS connection, written like
+        /// `http-response-404`.
+        ///
+        /// HAProxy answers so with client certificates, which are not supported yet, so a value is
+        /// reported.
+        "http-response-421" => code_421: Response,
+        /// The response to a client whose certificate is not accepted, written like
+        /// `http-response-404`.
+        ///
+        /// Client certificates are not supported yet, so a value is reported.
+        "http-response-495" => code_495: Response,
+        /// The response to a client that has no certificate, written like `http-response-404`.
+        ///
+        /// Client certificates are not supported yet, so a value is reported.
+        "http-response-496" => code_496: Response,
+    }
+}
+
+keys! {
+    Backend => pub struct BackendPages {
+        /// The response where HAProxy answers 200 by itself, written like `http-response-404`.
+        "http-response-200" => code_200: Response,
+        /// The response to a request that HAProxy does not understand, written like
+        /// `http-response-404`.
+        "http-response-400" => code_400: Response,
+        /// The response to a request that lacks credentials, written like `http-response-404`.
+        "http-response-401" => code_401: Response,
+        /// The response to a request that is denied, written like `http-response-404`.
+        "http-response-403" => code_403: Response,
+        /// The response to a request whose method is not allowed, written like `http-response-404`.
+        "http-response-405" => code_405: Response,
+        /// The response to a request that lacks credentials for a proxy, written like
+        /// `http-response-404`.
+        "http-response-407" => code_407: Response,
+        /// The response to a request that does not arrive in time, written like
+        /// `http-response-404`.
+        "http-response-408" => code_408: Response,
+        /// The response to a request for what is gone, written like `http-response-404`.
+        "http-response-410" => code_410: Response,
+        /// The response to a request whose body is too large, written like `http-response-404`.
+        "http-response-413" => code_413: Response,
+        /// The response to a request that came too early, written like `http-response-404`.
+        "http-response-425" => code_425: Response,
+        /// The response to a client that asks too often, written like `http-response-404`.
+        "http-response-429" => code_429: Response,
+        /// The response to a request that fails inside HAProxy, written like `http-response-404`.
+        "http-response-500" => code_500: Response,
+        /// The response to a request that HAProxy cannot serve, written like `http-response-404`.
+        "http-response-501" => code_501: Response,
+        /// The response where a server's response cannot be understood, written like
+        /// `http-response-404`.
+        "http-response-502" => code_502: Response,
+        /// The response to a request for which there is no server, written like
+        /// `http-response-404`.
+        "http-response-503" => code_503: Response,
+        /// The response where a server's response does not arrive in time, written like
+        /// `http-response-404`.
+        "http-response-504" => code_504: Response,
+    }
+}
+
+impl Pages {
+    fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
+        // The page at the root of the exporter has no status of its own.
+        for (code, page) in [(404, &self.not_found), (0, &self.prometheus_root)] {
+            if let Some(page) = page {
+                config.pages.insert(code, page.clone());
+            }
+        }
+        for (code, response) in cx.global_settings::<BackendPages>().by_code() {
+            if let Some(response) = response {
+                config.defaults.error_files.insert(code, response.clone());
+            }
+        }
+    }
+}
+
+impl HostPages {
+    fn apply(&self, host: &mut Host, cx: &mut Cx<'_>) {
+        for (code, page) in [
+            (421, &self.code_421),
+            (495, &self.code_495),
+            (496, &self.code_496),
+        ] {
+            let Some(page) = page else { continue };
+            host.pages.insert(code, page.clone());
+            cx.report(
+                &codes::UNSUPPORTED,
+                &page.origin,
+                format!("`http-response-{code}`: no client certificates are asked for yet"),
+                "nothing is answered with it",
+            );
+        }
+    }
+}
+
+impl BackendPages {
+    fn apply(&self, backend: &mut Backend, _: &mut Cx<'_>) {
+        for (code, response) in self.by_code() {
+            if let Some(response) = response.as_ref().filter(|it| it.is_local) {
+                backend.error_files.insert(code, response.clone());
+            }
+        }
+    }
+
+    fn by_code(&self) -> [(u16, &Option<Setting<Response>>); 16] {
+        [
+            (200, &self.code_200),
+            (400, &self.code_400),
+            (401, &self.code_401),
+            (403, &self.code_403),
+            (405, &self.code_405),
+            (407, &self.code_407),
+            (408, &self.code_408),
+            (410, &self.code_410),
+            (413, &self.code_413),
+            (425, &self.code_425),
+            (429, &self.code_429),
+            (500, &self.code_500),
+            (501, &self.code_501),
+            (502, &self.code_502),
+            (503, &self.code_503),
+            (504, &self.code_504),
+        ]
+    }
+}

@@ -1,0 +1,236 @@
+//! Reading with precedence: default < global ConfigMap < IngressClass parameters < Ingress < Service.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::diagnostic::{Diagnostic, Sink, codes};
+use crate::keys::{BlockInfo, REGISTRY, Setting};
+use crate::origin::{Field, ObjectRef, Origin};
+use crate::value::{KeyValue, ValueError};
+
+/// Which kind of place a source is; a higher one wins.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Tier {
+    /// The global ConfigMap.
+    Global,
+    /// The ConfigMap that an IngressClass names as its parameters.
+    Class,
+    /// Annotations of an Ingress.
+    Ingress,
+    /// Annotations of a Service.
+    Service,
+}
+
+/// The keys that one object writes, known and in their place, unread.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Source {
+    /// The object.
+    pub object: Arc<ObjectRef>,
+    /// Its place in the precedence.
+    pub tier: Tier,
+    /// The texts, sorted by key, one per key.
+    pub values: Vec<SourceValue>,
+}
+
+/// One text of a source.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SourceValue {
+    /// The index of the key in the registry.
+    pub key: u16,
+    /// What was written.
+    pub text: Arc<str>,
+    /// Where it was written.
+    pub field: Field,
+}
+
+/// The texts that apply to one thing, the highest source first, unread.
+///
+/// All paths of one Ingress that go to Services without annotations share one value, and with it
+/// what was read, so that each block is read once per object and not once per path.
+#[derive(Clone, Debug, Default)]
+pub struct Layers(Rc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    sources: Vec<Arc<Source>>,
+    /// Whether a source other than the global ConfigMap says anything.
+    is_local: bool,
+    /// Blocks that were read, at their place in the registry.
+    read: RefCell<Vec<Option<Rc<dyn Any>>>>,
+}
+
+/// Hands out the settings of one block, key after key.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    sources: &'a [Arc<Source>],
+    key: u16,
+    sink: &'a mut Sink,
+}
+
+impl Source {
+    /// The text of a key.
+    pub fn get(&self, key: u16) -> Option<&SourceValue> {
+        let place = self.values.binary_search_by_key(&key, |it| it.key).ok()?;
+        Some(&self.values[place])
+    }
+
+    /// Whether it has any of a run of keys.
+    fn touches(&self, first: u16, count: usize) -> bool {
+        let place = self.values.partition_point(|it| it.key < first);
+        self.values
+            .get(place)
+            .is_some_and(|it| usize::from(it.key - first) < count)
+    }
+
+    fn origin(&self, value: &SourceValue) -> Origin {
+        Origin::Object(self.object.clone(), value.field.clone())
+    }
+}
+
+impl Layers {
+    /// Layers from sources, whichever order they come in; those that say nothing are left out.
+    pub fn new(sources: impl IntoIterator<Item = Arc<Source>>) -> Self {
+        let mut sources: Vec<_> = sources
+            .into_iter()
+            .filter(|it| !it.values.is_empty())
+            .collect();
+        sources.sort_by_key(|it| std::cmp::Reverse(it.tier));
+        let is_local = sources.iter().any(|it| it.tier > Tier::Global);
+        Self(Rc::new(Inner {
+            sources,
+            is_local,
+            read: RefCell::default(),
+        }))
+    }
+
+    /// Whether both are made of the same sources.
+    pub fn is_same(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+            || (self.0.sources.len() == other.0.sources.len()
+                && self
+                    .0
+                    .sources
+                    .iter()
+                    .zip(&other.0.sources)
+                    .all(|(a, b)| Arc::ptr_eq(a, b)))
+    }
+
+    /// Whether an object other than the global ConfigMap writes any of a block's keys.
+    pub fn touches(&self, block: &BlockInfo, first: u16) -> bool {
+        self.0.is_local
+            && self
+                .0
+                .sources
+                .iter()
+                .filter(|it| it.tier > Tier::Global)
+                .any(|it| it.touches(first, block.keys.len()))
+    }
+
+    /// What wins, key by key, among the keys that a predicate picks; global values are left out.
+    ///
+    /// Two layers with equal winners ask for the same.
+    pub fn winners(&self, pick: impl Fn(u16) -> bool) -> Vec<(u16, Arc<str>)> {
+        if !self.0.is_local {
+            return Vec::new();
+        }
+        let mut winners: Vec<(u16, Arc<str>)> = Vec::new();
+        for source in self.0.sources.iter().filter(|it| it.tier > Tier::Global) {
+            for value in source.values.iter().filter(|it| pick(it.key)) {
+                if !winners.iter().any(|it| it.0 == value.key) {
+                    winners.push((value.key, value.text.clone()));
+                }
+            }
+        }
+        winners.sort_unstable_by_key(|it| it.0);
+        winners
+    }
+
+    /// Reads a block, once for these layers.
+    pub(super) fn read(&self, place: usize, sink: &mut Sink) -> Rc<dyn Any> {
+        if let Some(Some(read)) = self.0.read.borrow().get(place) {
+            return read.clone();
+        }
+        let (block, first) = REGISTRY.blocks[place];
+        let mut reader = Reader {
+            sources: &self.0.sources,
+            key: first,
+            sink,
+        };
+        let read = (block.read)(&mut reader);
+        let mut all = self.0.read.borrow_mut();
+        if all.is_empty() {
+            all.resize(REGISTRY.blocks.len(), None);
+        }
+        all[place] = Some(read.clone());
+        read
+    }
+}
+
+impl Reader<'_> {
+    /// The next key, which has a default.
+    pub fn required<T: KeyValue>(&mut self) -> Setting<T> {
+        let key = REGISTRY.key(self.key);
+        let default = key
+            .default
+            .expect("`keys!` calls this for keys with a default");
+        self.find(Some(default)).unwrap_or_else(|| {
+            Setting::new(
+                T::parse(default).expect("a test parses every default"),
+                Origin::Default(key.name),
+            )
+        })
+    }
+
+    /// The next key, which has no default; an empty text counts as not set.
+    pub fn optional<T: KeyValue>(&mut self) -> Option<Setting<T>> {
+        self.find(None)
+    }
+
+    /// Walks the sources from the highest; a text that is no value is reported, and the next lower
+    /// source counts.
+    fn find<T: KeyValue>(&mut self, default: Option<&str>) -> Option<Setting<T>> {
+        let key = self.key;
+        self.key += 1;
+        let mut refused: Vec<(Origin, ValueError)> = Vec::new();
+        let mut found = None;
+        for source in self.sources {
+            let Some(value) = source.get(key) else {
+                continue;
+            };
+            if default.is_none() && value.text.trim().is_empty() {
+                break;
+            }
+            match T::parse(&value.text) {
+                Ok(it) => {
+                    found = Some(Setting {
+                        value: it,
+                        origin: source.origin(value),
+                        is_local: source.tier > Tier::Global,
+                        is_tenants: source.tier > Tier::Class,
+                    });
+                    break;
+                }
+                Err(error) => refused.push((source.origin(value), error)),
+            }
+        }
+        for (origin, error) in refused {
+            let outcome = match (&found, default) {
+                (Some(setting), _) => format!("the value of {} is used", setting.origin),
+                (None, Some(default)) => format!("the default, `{default}`, is used"),
+                (None, None) => "it counts as not set".into(),
+            };
+            let name = REGISTRY.key(key).name;
+            let mut diagnostic = Diagnostic::new(
+                &codes::INVALID_VALUE,
+                origin,
+                format!("`{name}`: {error}"),
+                outcome,
+            );
+            diagnostic.help = error.help;
+            self.sink.report(diagnostic);
+        }
+        found
+    }
+}

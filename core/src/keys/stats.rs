@@ -1,0 +1,69 @@
+//! The page of statistics.
+
+use crate::diagnostic::codes;
+use crate::haproxy::Config;
+use crate::keys::bind_ip_addr::{self, BindAddresses};
+use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::value::credentials::Credentials;
+use crate::value::number::Port;
+use crate::value::reference::Reference;
+use crate::value::text::Line;
+
+/// The page of statistics.
+pub const FAMILY: Family = Family {
+    name: "stats",
+    title: "Statistics",
+    blocks: &[block!(Global, Statistics)],
+};
+
+keys! {
+    Global => pub struct Statistics {
+        /// Who may see the page, `user:password`; without it everybody who reaches the port may.
+        ///
+        /// The password stands in clear text in the ConfigMap and in HAProxy's configuration.
+        "stats-auth" => auth: Credentials,
+        /// The port of the page.
+        "stats-port" => port: Port = "1936",
+        /// Whether whoever connects to the port speaks the PROXY protocol.
+        "stats-proxy-protocol" => proxy_protocol: bool = "false",
+        /// The certificate of the page, which makes it speak TLS.
+        ///
+        /// `namespace/name` of a Secret, or `file:///path` of a file in HAProxy's container. A Secret
+        /// that cannot be used is reported and leaves the page without TLS.
+        "stats-ssl-cert" => certificate: Reference,
+    }
+}
+
+impl Statistics {
+    fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
+        let addresses = cx.global_settings::<BindAddresses>();
+        let port = self.port.map(|it| it.port());
+        let stats = &mut config.stats;
+        stats.bind = Some(bind_ip_addr::bind(addresses.stats.as_ref(), &port));
+        stats.auth = self.auth.as_ref().map(|it| it.map(Credentials::line));
+        stats.accept_proxy =
+            (self.proxy_protocol.value).then(|| self.proxy_protocol.origin.clone());
+        if let Some(certificate) = &self.certificate {
+            Self::certificate(certificate, config, cx);
+        }
+    }
+
+    fn certificate(certificate: &Setting<Reference>, config: &mut Config, cx: &mut Cx<'_>) {
+        if let Reference::File(path) = &certificate.value {
+            config.stats.certificate = Some(certificate.map(|_| Line::default().text(path)));
+        } else if let Some(name) = certificate.value.secret("") {
+            config.stats.certificate_secret = Some(certificate.map(|_| name));
+        } else {
+            cx.report(
+                &codes::INVALID_VALUE,
+                &certificate.origin,
+                format!(
+                    "`stats-ssl-cert`: expected `namespace/name`, found `{}`, and a ConfigMap's own \
+                     namespace does not count",
+                    certificate.value
+                ),
+                "the page of statistics is served without TLS",
+            );
+        }
+    }
+}

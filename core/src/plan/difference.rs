@@ -1,0 +1,212 @@
+//! Compares two results, section by section and file by file.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::assemble::Place;
+use crate::bundle::{Compiled, File, Role, Section};
+use crate::haproxy::{Address, ServerState};
+use crate::origin::Origin;
+use crate::plan::{Change, Command, Plan, Reason};
+
+/// How many authors a reason names.
+const AUTHORS: usize = 5;
+
+pub(super) fn plan(running: Option<&Compiled>, wanted: &Compiled) -> Plan {
+    let Some(running) = running else {
+        let origins = vec![Origin::Engine("it is not known what HAProxy runs")];
+        let place = "configuration".into();
+        return Plan::Reload {
+            reasons: vec![Reason {
+                place,
+                change: Change::Added,
+                origins,
+            }],
+        };
+    };
+    let mut commands = Vec::new();
+    let mut reasons = Vec::new();
+    sections(running, wanted, &mut commands, &mut reasons);
+    files(running, wanted, &mut reasons);
+    if !reasons.is_empty() {
+        reasons.sort();
+        reasons.dedup();
+        return Plan::Reload { reasons };
+    }
+    // Text that no section has, such as comments, changes nothing that runs.
+    if commands.is_empty() {
+        Plan::Nothing
+    } else {
+        Plan::Update { commands }
+    }
+}
+
+fn sections(
+    running: &Compiled,
+    wanted: &Compiled,
+    commands: &mut Vec<Command>,
+    reasons: &mut Vec<Reason>,
+) {
+    let (old, new) = (&running.bundle.sections, &wanted.bundle.sections);
+    let is_aligned =
+        old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.name == new.name);
+    if is_aligned {
+        for (old, new) in old.iter().zip(new) {
+            section(old, new, running, wanted, commands, reasons);
+        }
+        return;
+    }
+    let mut before: BTreeMap<&str, &Section> = old.iter().map(|it| (&*it.name, it)).collect();
+    for new in new {
+        match before.remove(&*new.name) {
+            Some(old) => section(old, new, running, wanted, commands, reasons),
+            None => reasons.push(Reason {
+                place: new.name.clone(),
+                change: Change::Added,
+                origins: authors(new, wanted, |_| true),
+            }),
+        }
+    }
+    reasons.extend(before.into_values().map(|old| Reason {
+        place: old.name.clone(),
+        change: Change::Removed,
+        origins: authors(old, running, |_| true),
+    }));
+}
+
+/// Compares a section that both have.
+fn section(
+    old: &Section,
+    new: &Section,
+    running: &Compiled,
+    wanted: &Compiled,
+    commands: &mut Vec<Command>,
+    reasons: &mut Vec<Reason>,
+) {
+    if old.digest == new.digest {
+        return;
+    }
+    if old.frame == new.frame
+        && let Some(backend) = new.name.strip_prefix("backend ")
+        && let (Some(old), Some(new)) = (
+            running.places.get(backend),
+            wanted.places.get_key_value(backend),
+        )
+        && let Some(changes) = servers(new.0, old, new.1)
+    {
+        commands.extend(changes);
+        return;
+    }
+    let before: Vec<&str> = lines(old, running).collect();
+    reasons.push(Reason {
+        place: new.name.clone(),
+        change: Change::Changed,
+        origins: authors(new, wanted, |line| !before.contains(&line)),
+    });
+}
+
+/// The commands that change the servers of a backend; `None` if commands cannot do it.
+fn servers(backend: &Arc<str>, old: &[Place], new: &[Place]) -> Option<Vec<Command>> {
+    let is_aligned =
+        old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.name == new.name);
+    if !is_aligned {
+        return None;
+    }
+    let mut commands = Vec::new();
+    for (old, new) in old.iter().zip(new).filter(|(old, new)| old != new) {
+        let (backend, server) = (backend.clone(), new.name.clone());
+        if new.state == ServerState::Maint {
+            // Where a server in maintenance would be does not matter.
+            let state = ServerState::Maint;
+            commands.push(Command::SetServerState {
+                backend,
+                server,
+                state,
+            });
+            continue;
+        }
+        if old.address != new.address {
+            let Address::Ip(ip, port) = new.address else {
+                return None;
+            };
+            let (backend, server) = (backend.clone(), server.clone());
+            commands.push(Command::SetServerAddress {
+                backend,
+                server,
+                ip,
+                port,
+            });
+        }
+        if old.weight != new.weight {
+            let (backend, server, weight) = (backend.clone(), server.clone(), new.weight);
+            commands.push(Command::SetServerWeight {
+                backend,
+                server,
+                weight,
+            });
+        }
+        if old.state != new.state {
+            commands.push(Command::SetServerState {
+                backend,
+                server,
+                state: new.state,
+            });
+        }
+    }
+    Some(commands)
+}
+
+/// Compares the files beside the main configuration.
+fn files(running: &Compiled, wanted: &Compiled, reasons: &mut Vec<Reason>) {
+    let others = |it: &&File| it.role != Role::Config;
+    let mut before: BTreeMap<&str, &File> = running
+        .bundle
+        .files
+        .iter()
+        .filter(others)
+        .map(|it| (&*it.path, it))
+        .collect();
+    let mut add = |file: &File, change| {
+        reasons.push(Reason {
+            place: file.path.clone(),
+            change,
+            origins: Vec::new(),
+        });
+    };
+    for new in wanted.bundle.files.iter().filter(others) {
+        match before.remove(&*new.path) {
+            Some(old) if old.content == new.content && old.mode == new.mode => {}
+            Some(_) => add(new, Change::Changed),
+            None => add(new, Change::Added),
+        }
+    }
+    for old in before.into_values() {
+        add(old, Change::Removed);
+    }
+}
+
+fn lines<'a>(section: &Section, compiled: &'a Compiled) -> impl Iterator<Item = &'a str> {
+    let from = section.first_line as usize - 1;
+    compiled
+        .bundle
+        .config()
+        .lines()
+        .skip(from)
+        .take(section.lines as usize)
+}
+
+/// Who made the lines of a section that a test picks.
+fn authors(section: &Section, compiled: &Compiled, pick: impl Fn(&str) -> bool) -> Vec<Origin> {
+    let mut origins: Vec<Origin> = Vec::new();
+    for (number, line) in (section.first_line..).zip(lines(section, compiled)) {
+        if !pick(line) {
+            continue;
+        }
+        for origin in compiled.bundle.source_map.line(number) {
+            if origins.len() < AUTHORS && origin.object().is_some() && !origins.contains(origin) {
+                origins.push(origin.clone());
+            }
+        }
+    }
+    origins
+}

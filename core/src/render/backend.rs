@@ -1,0 +1,203 @@
+//! The section of a backend.
+
+use std::collections::BTreeMap;
+
+use crate::haproxy::{
+    Address, Backend, Config, Mode, Part, Placed, Server, ServerState, path_name,
+};
+use crate::options::Options;
+use crate::origin::{Origin, Setting};
+use crate::render::section::Context;
+use crate::render::{by_name, snippet};
+use crate::value::response::Response;
+use crate::value::text::{Line, MAX_WORDS};
+
+/// How many paths one condition names at most; with the rule itself that stays below HAProxy's limit
+/// of words.
+const PATHS: usize = 30;
+
+/// Fills the context of a backend's section.
+pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &mut Context<'_>) {
+    cx.line("name", &Line::default().text(&backend.name));
+    if backend.mode == Mode::Tcp {
+        cx.line("mode", &Line::keyword("tcp"));
+    }
+    cx.part("balance", backend.balance.as_ref());
+    cx.lines("timeouts", by_name(&backend.timeouts));
+    cx.lines(
+        "error_files",
+        error_file_lines(&backend.name, &backend.error_files, options),
+    );
+    snippet("early", backend.early.as_ref(), cx);
+    rules(backend, config, cx);
+    if !backend.servers.is_empty() {
+        server_options(&backend.server_options, cx);
+    }
+    cx.lines(
+        "servers",
+        backend
+            .servers
+            .iter()
+            .map(|it| (server(it), std::slice::from_ref(&it.origin))),
+    );
+}
+
+/// The rules in the order of their phases, each with the condition of its paths.
+fn rules(backend: &Backend, config: &Config, cx: &mut Context<'_>) {
+    let mut placed: Vec<&Placed> = backend.rules.iter().collect();
+    placed.sort_by_key(|it| it.rule.phase);
+    let mut lines: Vec<(Line, &[Origin])> = Vec::with_capacity(placed.len() + 1);
+    if backend.needs_path() {
+        let line =
+            Line::keyword("http-request set-var(txn.path)").text("var(txn.route),field(2,/)");
+        lines.push((line, &backend.owners));
+    }
+    let late: Vec<_> = backend
+        .late
+        .iter()
+        .chain(config.proxy_snippets.get(&backend.name))
+        .collect();
+    let behind = placed.partition_point(|it| it.rule.phase <= crate::haproxy::Phase::LateSnippet);
+    for it in &placed[..behind] {
+        rule(it, backend, &mut lines);
+    }
+    for snippet in late {
+        let by = std::slice::from_ref(&snippet.origin);
+        lines.extend(snippet.value.lines().iter().map(|line| (line.clone(), by)));
+    }
+    for it in &placed[behind..] {
+        rule(it, backend, &mut lines);
+    }
+    cx.lines("rules", lines);
+}
+
+/// A rule once, or once for every few of its paths.
+fn rule<'a>(placed: &'a Placed, backend: &Backend, lines: &mut Vec<(Line, &'a [Origin])>) {
+    let rule = &placed.rule;
+    let mut add = |condition: Option<Line>| {
+        let conditions = match (condition, &rule.when) {
+            (None, None) => None,
+            (Some(one), None) => Some(one),
+            (None, Some(one)) => Some(one.clone()),
+            (Some(paths), Some(own)) => Some(paths.line(own)),
+        };
+        let line = match conditions {
+            Some(conditions) => rule.line.clone().and("if").line(&conditions),
+            None => rule.line.clone(),
+        };
+        lines.push((line, &placed.origins));
+    };
+    if !backend.is_partial(placed) {
+        add(None);
+        return;
+    }
+    for paths in placed.paths.chunks(PATHS) {
+        let condition = paths
+            .iter()
+            .fold(Line::keyword("{ var(txn.path) -m str"), |line, it| {
+                line.and(&path_name(*it))
+            })
+            .and("}");
+        add(Some(condition));
+    }
+}
+
+/// Options that all servers share. Those of TLS count only where the servers speak it.
+fn server_options(options: &BTreeMap<&'static str, Part>, cx: &mut Context<'_>) {
+    let is_tls = options.contains_key("ssl");
+    let used: Vec<&Part> = options
+        .iter()
+        .filter(|(name, _)| is_tls || !name.starts_with("ssl"))
+        .map(|(_, it)| it)
+        .collect();
+    if used.is_empty() {
+        return;
+    }
+    let origins: Vec<Origin> = used.iter().map(|it| it.origin.clone()).collect();
+    let line = used
+        .iter()
+        .fold(Line::default(), |line, it| line.line(&it.value));
+    debug_assert!(line.as_str().split(' ').count() < MAX_WORDS, "{line}");
+    cx.lines("server_options", [(line, origins.as_slice())]);
+}
+
+fn server(server: &Server) -> Line {
+    let mut line = Line::default().text(&server.name);
+    line = line.text(&server.address.to_string());
+    if let Address::Name(..) = server.address {
+        // HAProxy starts even if the name does not resolve, with the server down.
+        line = line.and("init-addr last,libc,none");
+    }
+    if server.weight != 1 {
+        line = line.and("weight").number(server.weight);
+    }
+    if server.state == ServerState::Maint {
+        line = line.and("disabled");
+    }
+    line
+}
+
+/// `errorfile` lines of a proxy.
+pub(super) fn error_file_lines<'a>(
+    owner: &str,
+    files: &'a BTreeMap<u16, Setting<Response>>,
+    options: &Options,
+) -> Vec<(Line, &'a [Origin])> {
+    files
+        .iter()
+        .map(|(code, it)| {
+            let path = format!("{}{}", options.prefix, error_file(*code, owner));
+            let line = Line::default().number(*code).text(&path);
+            (line, std::slice::from_ref(&it.origin))
+        })
+        .collect()
+}
+
+/// The files of all responses, without the operator's prefix.
+pub(super) fn error_files(config: &Config) -> Vec<(String, String)> {
+    let of = |owner: &str, files: &BTreeMap<u16, Setting<Response>>| -> Vec<(String, String)> {
+        files
+            .iter()
+            .map(|(code, it)| {
+                (
+                    error_file(*code, owner),
+                    it.value.to_http(*code, reason(*code)),
+                )
+            })
+            .collect()
+    };
+    let mut files = of("global", &config.defaults.error_files);
+    for backend in &config.backends {
+        files.extend(of(&backend.name, &backend.error_files));
+    }
+    files
+}
+
+fn error_file(code: u16, owner: &str) -> String {
+    format!("/etc/haproxy/errorfiles/{code}-{owner}.http")
+}
+
+/// The reason phrase of a status (RFC 9110, section 15).
+fn reason(code: u16) -> &'static str {
+    match code {
+        200 => "OK",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        407 => "Proxy Authentication Required",
+        408 => "Request Timeout",
+        410 => "Gone",
+        413 => "Content Too Large",
+        421 => "Misdirected Request",
+        425 => "Too Early",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        501 => "Not Implemented",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "Response",
+    }
+}

@@ -1,0 +1,106 @@
+//! The templates' environment: the one place where a value becomes text.
+//!
+//! A template can print a [`Printed`] value, which our code made of typed parts, a number, or the
+//! result of a macro, and nothing else. Where a value knows who wrote it, a mark follows it that
+//! [`section`](crate::render::section) takes out again and turns into the line's origin.
+
+use std::sync::Arc;
+
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
+
+/// Begins a mark. No typed part can hold it: words escape control characters, lines refuse them.
+pub(super) const MARK: char = '\u{1}';
+/// Ends a mark.
+pub(super) const MARK_END: char = '\u{2}';
+
+/// Templates by their file name, in the order of the sections that they print.
+pub const TEMPLATES: &[(&str, &str)] = &[
+    ("global.j2", include_str!("templates/global.j2")),
+    ("defaults.j2", include_str!("templates/defaults.j2")),
+    ("stats.j2", include_str!("templates/stats.j2")),
+    ("healthz.j2", include_str!("templates/healthz.j2")),
+    ("prometheus.j2", include_str!("templates/prometheus.j2")),
+    ("frontend.j2", include_str!("templates/frontend.j2")),
+    ("backend.j2", include_str!("templates/backend.j2")),
+    (
+        "redirect_https.j2",
+        include_str!("templates/redirect_https.j2"),
+    ),
+    ("not_found.j2", include_str!("templates/not_found.j2")),
+];
+
+/// Text made of typed parts, and which set of authors wrote it.
+#[derive(Debug)]
+pub(super) struct Printed {
+    pub(super) text: String,
+    pub(super) authors: Option<u32>,
+}
+
+/// Named values for a template; a name that is not there is undefined.
+#[derive(Debug, Default)]
+pub(super) struct Record(Vec<(&'static str, Value)>);
+
+impl Object for Printed {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
+
+impl Record {
+    pub(super) fn set(&mut self, name: &'static str, value: Value) {
+        self.0.push((name, value));
+    }
+}
+
+impl Object for Record {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.get_value_by_str(key.as_str()?)
+    }
+
+    fn get_value_by_str(self: &Arc<Self>, key: &str) -> Option<Value> {
+        self.0.iter().find(|it| it.0 == key).map(|it| it.1.clone())
+    }
+}
+
+/// An environment with the strict formatter and no template.
+pub(super) fn environment() -> Environment<'static> {
+    let mut environment = Environment::empty();
+    let syntax = SyntaxConfig::builder()
+        .trim_blocks(true)
+        .lstrip_blocks(true)
+        .keep_trailing_newline(true)
+        .build()
+        .expect("the default delimiters");
+    environment.set_syntax(syntax);
+    // What is not there can be asked for and looped over; the formatter refuses to print it.
+    environment.set_undefined_behavior(UndefinedBehavior::Lenient);
+    // A custom mode makes the results of macros safe strings, so that others can be refused.
+    environment.set_auto_escape_callback(|_| AutoEscape::Custom("haproxy".into()));
+    environment.set_formatter(format);
+    environment
+}
+
+fn format(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
+    if let Some(printed) = value.downcast_object_ref::<Printed>() {
+        out.write_str(&printed.text)?;
+        if let Some(authors) = printed.authors {
+            write!(out, "{MARK}{authors}{MARK_END}")?;
+        }
+        return Ok(());
+    }
+    if value.is_safe() || value.is_integer() {
+        write!(out, "{value}")?;
+        return Ok(());
+    }
+    let kind = if value.is_undefined() {
+        ErrorKind::UndefinedError
+    } else {
+        ErrorKind::BadEscape
+    };
+    Err(Error::new(
+        kind,
+        format!("a value of type {} cannot be printed", value.kind()),
+    ))
+}

@@ -1,0 +1,190 @@
+//! One section: a context of typed parts, a template, and who made each line.
+
+use std::sync::Arc;
+
+use minijinja::{Template, Value};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::bundle::{Section, SourceMap};
+use crate::haproxy::Part;
+use crate::origin::{Origin, Setting};
+use crate::render::environment::{MARK, MARK_END, Printed, Record};
+use crate::value::text::{Line, Snippet};
+
+/// The main configuration while it is written.
+#[derive(Default)]
+pub(super) struct Output {
+    pub(super) text: String,
+    pub(super) sections: Vec<Section>,
+    pub(super) source_map: SourceMap,
+}
+
+/// The context of one section while it is filled.
+pub(super) struct Context<'a> {
+    record: Record,
+    source_map: &'a mut SourceMap,
+}
+
+impl<'a> Context<'a> {
+    pub(super) fn new(source_map: &'a mut SourceMap) -> Self {
+        Self {
+            record: Record::default(),
+            source_map,
+        }
+    }
+
+    /// Sets a part; without one the name stays undefined.
+    pub(super) fn part(&mut self, name: &'static str, part: Option<&Part>) {
+        if let Some(part) = part {
+            let value = self.printed(part.value.to_string(), std::slice::from_ref(&part.origin));
+            self.record.set(name, value);
+        }
+    }
+
+    /// Sets a line that our code spells.
+    pub(super) fn line(&mut self, name: &'static str, line: &Line) {
+        let value = plain(line.to_string());
+        self.record.set(name, value);
+    }
+
+    /// Sets a list of lines, each with its authors.
+    pub(super) fn lines<'l>(
+        &mut self,
+        name: &'static str,
+        lines: impl IntoIterator<Item = (Line, &'l [Origin])>,
+    ) {
+        let values: Vec<Value> = lines
+            .into_iter()
+            .map(|(line, by)| self.printed(line.to_string(), by))
+            .collect();
+        if !values.is_empty() {
+            self.record.set(name, Value::from_object(values));
+        }
+    }
+
+    /// Sets the lines of a snippet.
+    pub(super) fn snippet(&mut self, name: &'static str, snippets: &[&Setting<Snippet>]) {
+        let lines = snippets.iter().flat_map(|it| {
+            it.value
+                .lines()
+                .iter()
+                .map(|line| (line.clone(), std::slice::from_ref(&it.origin)))
+        });
+        self.lines(name, lines);
+    }
+
+    /// Sets whether something is so.
+    pub(super) fn flag(&mut self, name: &'static str, is_so: bool) {
+        if is_so {
+            self.record.set(name, Value::from(true));
+        }
+    }
+
+    fn printed(&mut self, text: String, authors: &[Origin]) -> Value {
+        let authors = (!authors.is_empty()).then(|| self.source_map.add_set(authors));
+        Value::from_object(Printed { text, authors })
+    }
+
+    pub(super) fn finish(self) -> Value {
+        Value::from_object(self.record)
+    }
+}
+
+fn plain(text: String) -> Value {
+    Value::from_object(Printed {
+        text,
+        authors: None,
+    })
+}
+
+impl Output {
+    /// Renders a section; `owners` made the lines that say nothing of their own.
+    pub(super) fn section(
+        &mut self,
+        template: &Template<'_, '_>,
+        owners: &[Origin],
+        fill: impl FnOnce(&mut Context<'_>),
+    ) -> Result<(), minijinja::Error> {
+        let owner = self.source_map.add_set(owners);
+        let mut context = Context::new(&mut self.source_map);
+        fill(&mut context);
+        let context = context.finish();
+        let marked = template.render(context)?;
+        self.add(&marked, owner);
+        Ok(())
+    }
+
+    /// Adds text that is no template's, such as sections of the operator.
+    pub(super) fn text(&mut self, text: &str, owners: &[Origin]) {
+        let owner = self.source_map.add_set(owners);
+        self.add(text, owner);
+    }
+
+    /// Takes the marks out of a section's text and notes who made each line.
+    fn add(&mut self, marked: &str, owner: u32) {
+        let start = self.text.len();
+        let first_line = self.source_map.len() + 1;
+        let mut name: Option<Arc<str>> = None;
+        for line in marked.lines() {
+            let from = self.text.len();
+            let authors = self.unmark(line);
+            let authors = match authors.as_slice() {
+                [] => owner,
+                [one] => *one,
+                several => {
+                    let mut all: Vec<Origin> = Vec::new();
+                    for origin in several.iter().flat_map(|it| self.source_map.set(*it)) {
+                        if !all.contains(origin) {
+                            all.push(origin.clone());
+                        }
+                    }
+                    self.source_map.add_set(all)
+                }
+            };
+            self.source_map.add_line(authors);
+            let text = &self.text[from..];
+            if name.is_none() && text.starts_with(|it: char| it.is_ascii_alphabetic()) {
+                name = Some(text.into());
+            }
+            self.text.push('\n');
+        }
+        let Some(name) = name else { return };
+        let text = &self.text[start..];
+        let number = |it: usize| u32::try_from(it).expect("fewer lines than bytes");
+        self.sections.push(Section {
+            name,
+            first_line: number(first_line),
+            lines: number(self.source_map.len() + 1 - first_line),
+            digest: xxh3_64(text.as_bytes()),
+            frame: frame(text),
+        });
+    }
+
+    /// Adds a line without its marks; returns the sets that they name.
+    fn unmark(&mut self, line: &str) -> Vec<u32> {
+        let mut sets = Vec::new();
+        let mut rest = line;
+        while let Some(mark) = rest.find(MARK) {
+            self.text.push_str(&rest[..mark]);
+            rest = &rest[mark + MARK.len_utf8()..];
+            let Some(end) = rest.find(MARK_END) else {
+                break;
+            };
+            sets.extend(rest[..end].parse::<u32>());
+            rest = &rest[end + MARK_END.len_utf8()..];
+        }
+        self.text.push_str(rest);
+        sets
+    }
+}
+
+/// The digest of a section without the lines of its servers.
+fn frame(text: &str) -> u64 {
+    const SERVER: &str = "\n    server ";
+    let (Some(first), Some(last)) = (text.find(SERVER), text.rfind(SERVER)) else {
+        return xxh3_64(text.as_bytes());
+    };
+    let behind = last + 1 + text[last + 1..].find('\n').unwrap_or_default();
+    let bytes = text.as_bytes();
+    xxh3_64(&bytes[..first]) ^ xxh3_64(&bytes[behind..]).rotate_left(1)
+}

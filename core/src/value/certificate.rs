@@ -1,0 +1,609 @@
+//! Certificates with their private keys, checked before HAProxy meets them.
+//!
+//! HAProxy refuses its whole configuration for one certificate that it cannot load, so that what is
+//! found out here protects everybody else. Measured with OpenSSL 3 at Debian's security level: a key
+//! of another certificate, an RSA key under 2048 bits, a curve under 224 bits and a SHA-1 or MD5
+//! signature (unless a certificate signs itself) each end the start.
+//!
+//! There is no cryptography here: a key is compared with a certificate by the public part that it
+//! carries. Signatures and trust are nobody's business but the client's.
+//!
+//! *Invariant:* no message and no debug print holds anything of a private key.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use x509_parser::asn1_rs::{Any, Class, FromDer, Oid, Tag};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::oid_registry as oid;
+use x509_parser::pem::Pem;
+use x509_parser::public_key::PublicKey;
+use x509_parser::revocation_list::CertificateRevocationList;
+
+/// A certificate, the chain behind it, and its private key.
+#[derive(Clone, Eq, PartialEq)]
+pub struct Certificate {
+    names: Vec<String>,
+    starts: i64,
+    expires: i64,
+    key_match: KeyMatch,
+    weakness: Option<String>,
+    chain: String,
+    authorities: String,
+    key: String,
+}
+
+/// Whether a private key belongs to a certificate.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyMatch {
+    /// It does.
+    Matches,
+    /// It is another one's.
+    Differs,
+    /// The key does not carry its public part, as most Ed25519 keys do not.
+    Unknown,
+}
+
+/// Why a text is no certificate with a key.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum CertificateError {
+    /// The text has something like a PEM block that cannot be read.
+    #[error("a PEM block cannot be read: {0}")]
+    Pem(String),
+    /// There is no `CERTIFICATE` block.
+    #[error("there is no PEM block `CERTIFICATE`")]
+    NoCertificate,
+    /// There is no `X509 CRL` block.
+    #[error("there is no PEM block `X509 CRL`")]
+    NoRevocations,
+    /// A block is not what its label says; counted from 1.
+    #[error("PEM block {index} is not a {what}")]
+    Block {
+        /// Which one of its kind.
+        index: usize,
+        /// What it should be.
+        what: &'static str,
+    },
+    /// There is no private key.
+    #[error("there is no PEM block with a private key")]
+    NoKey,
+    /// There are several private keys.
+    #[error("there is more than one private key")]
+    ManyKeys,
+    /// The private key needs a password.
+    #[error("the private key is encrypted")]
+    EncryptedKey,
+    /// The private key is in a notation that HAProxy does not read.
+    #[error("the private key cannot be read")]
+    Key,
+}
+
+impl Certificate {
+    /// Reads a certificate with its chain, and its key. The key may also stand beside the certificate.
+    pub fn parse(pem_cert: &[u8], pem_key: &[u8]) -> Result<Self, CertificateError> {
+        let certificates_and_more = blocks(pem_cert)?;
+        let chain = certificates(&certificates_and_more)?;
+        let keys_and_more = blocks(pem_key)?;
+        let key = the_key(certificates_and_more.iter().chain(&keys_and_more))?;
+
+        let (_, leaf) = X509Certificate::from_der(chain[0]).map_err(|_| not_a_certificate(1))?;
+        let public = leaf.public_key();
+        let private = PrivateKey::read(&key.label, &key.contents).ok_or(CertificateError::Key)?;
+        let mut weakness = None;
+        for der in &chain {
+            let (_, it) = X509Certificate::from_der(der).map_err(|_| not_a_certificate(1))?;
+            weakness = weakness.or_else(|| weakness_of(&it));
+        }
+        Ok(Self {
+            names: names(&leaf),
+            starts: leaf.validity().not_before.timestamp(),
+            expires: leaf.validity().not_after.timestamp(),
+            key_match: private.belongs_to(
+                &public.algorithm.algorithm,
+                public.parsed().ok().as_ref(),
+                &public.subject_public_key.data,
+            ),
+            weakness,
+            chain: chain.iter().map(|it| block("CERTIFICATE", it)).collect(),
+            authorities: String::new(),
+            key: block(&key.label, &key.contents),
+        })
+    }
+
+    /// Adds certificates behind the chain, such as `ca.crt` of a Secret.
+    pub fn with_authorities(mut self, pem: &[u8]) -> Result<Self, CertificateError> {
+        self.authorities = authorities(pem)?;
+        Ok(self)
+    }
+
+    /// The DNS names that it is for, in lower case; the common name if it has no DNS name.
+    pub fn names(&self) -> &[String] {
+        &self.names
+    }
+
+    /// Whether it is for a host (RFC 6125): a `*` stands for exactly one label, the first. A host with
+    /// a `*` itself is covered by the same name only.
+    pub fn covers(&self, host: &str) -> bool {
+        let host = host.trim_end_matches('.').to_ascii_lowercase();
+        let parent = host.split_once('.').map(|it| it.1);
+        self.names.iter().any(|name| {
+            *name == host
+                || (!host.starts_with('*')
+                    && name.strip_prefix("*.").is_some_and(|it| parent == Some(it)))
+        })
+    }
+
+    /// The first second in which it is valid, since 1970.
+    pub fn starts(&self) -> i64 {
+        self.starts
+    }
+
+    /// The last second in which it is valid, since 1970.
+    pub fn expires(&self) -> i64 {
+        self.expires
+    }
+
+    /// Whether the key belongs to the certificate.
+    pub fn key_match(&self) -> KeyMatch {
+        self.key_match
+    }
+
+    /// Why a TLS library with today's usual security level refuses it, as a noun phrase.
+    pub fn weakness(&self) -> Option<&str> {
+        self.weakness.as_deref()
+    }
+
+    /// The file for HAProxy: PEM blocks and nothing else, newly encoded, the key last.
+    pub fn pem(&self) -> String {
+        [&*self.chain, &self.authorities, &self.key].concat()
+    }
+}
+
+impl fmt::Debug for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Certificate")
+            .field("names", &self.names)
+            .field("expires", &self.expires)
+            .field("key_match", &self.key_match)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Certificates without keys, such as those that clients are checked against: newly encoded.
+pub fn authorities(pem: &[u8]) -> Result<String, CertificateError> {
+    let blocks = blocks(pem)?;
+    let ders = certificates(&blocks)?;
+    Ok(ders.iter().map(|it| block("CERTIFICATE", it)).collect())
+}
+
+/// Lists of certificates that are revoked: newly encoded.
+pub fn revocations(pem: &[u8]) -> Result<String, CertificateError> {
+    let mut text = String::new();
+    let blocks = blocks(pem)?;
+    for (index, it) in (1..).zip(blocks.iter().filter(|it| it.label == "X509 CRL")) {
+        match CertificateRevocationList::from_der(&it.contents) {
+            Ok(([], _)) => text.push_str(&block("X509 CRL", &it.contents)),
+            _ => {
+                return Err(CertificateError::Block {
+                    index,
+                    what: "list of revoked certificates",
+                });
+            }
+        }
+    }
+    if text.is_empty() {
+        return Err(CertificateError::NoRevocations);
+    }
+    Ok(text)
+}
+
+fn blocks(pem: &[u8]) -> Result<Vec<Pem>, CertificateError> {
+    // The older form of encryption has headers in its block (RFC 1421).
+    if pem.windows(10).any(|it| it == b"Proc-Type:") {
+        return Err(CertificateError::EncryptedKey);
+    }
+    Pem::iter_from_buffer(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| CertificateError::Pem(error.to_string()))
+}
+
+/// The certificates among some blocks, each of them whole.
+fn certificates(blocks: &[Pem]) -> Result<Vec<&[u8]>, CertificateError> {
+    let labels = ["CERTIFICATE", "X509 CERTIFICATE"];
+    let mut ders: Vec<&[u8]> = Vec::new();
+    for it in blocks.iter().filter(|it| labels.contains(&&*it.label)) {
+        match X509Certificate::from_der(&it.contents) {
+            Ok(([], _)) => ders.push(&it.contents),
+            _ => return Err(not_a_certificate(ders.len() + 1)),
+        }
+    }
+    if ders.is_empty() {
+        return Err(CertificateError::NoCertificate);
+    }
+    Ok(ders)
+}
+
+fn not_a_certificate(index: usize) -> CertificateError {
+    CertificateError::Block {
+        index,
+        what: "certificate",
+    }
+}
+
+/// The only private key among some blocks.
+fn the_key<'b>(blocks: impl Iterator<Item = &'b Pem>) -> Result<&'b Pem, CertificateError> {
+    let mut keys = blocks.filter(|it| it.label.ends_with("PRIVATE KEY"));
+    let key = keys.next().ok_or(CertificateError::NoKey)?;
+    // A combined file is often stored under both names.
+    if keys.any(|it| it != key) {
+        return Err(CertificateError::ManyKeys);
+    }
+    if key.label == "ENCRYPTED PRIVATE KEY" {
+        return Err(CertificateError::EncryptedKey);
+    }
+    Ok(key)
+}
+
+fn names(leaf: &X509Certificate<'_>) -> Vec<String> {
+    let alternative = leaf.subject_alternative_name().ok().flatten();
+    let general = alternative.iter().flat_map(|it| &it.value.general_names);
+    let mut names: Vec<String> = general
+        .filter_map(|it| match it {
+            GeneralName::DNSName(name) => Some(name.to_ascii_lowercase()),
+            _ => None,
+        })
+        .collect();
+    if names.is_empty() {
+        let common = leaf.subject().iter_common_name();
+        names.extend(common.filter_map(|it| Some(it.as_str().ok()?.to_ascii_lowercase())));
+    }
+    names
+}
+
+/// What is below OpenSSL's security level 2, which Debian and others make the default.
+fn weakness_of(certificate: &X509Certificate<'_>) -> Option<String> {
+    let bits = match certificate.public_key().parsed() {
+        Ok(PublicKey::RSA(key)) => (significant(key.modulus).len() * 8, 2048, "RSA key"),
+        Ok(PublicKey::EC(point)) => (point.key_size(), 224, "elliptic curve"),
+        _ => (usize::MAX, 0, ""),
+    };
+    if bits.0 < bits.1 {
+        return Some(format!("an {} of {} bits", bits.2, bits.0));
+    }
+    // Nobody trusts a certificate for signing itself, so that this signature is not looked at.
+    if certificate.issuer() == certificate.subject() {
+        return None;
+    }
+    let signature = &certificate.signature_algorithm.algorithm;
+    let weak = [
+        (oid::OID_PKCS1_MD5WITHRSAENC, "an MD5 signature"),
+        (oid::OID_PKCS1_SHA1WITHRSA, "a SHA-1 signature"),
+        (oid::OID_SHA1_WITH_RSA, "a SHA-1 signature"),
+        (oid::OID_SIG_DSA_WITH_SHA1, "a SHA-1 signature"),
+        // ecdsa-with-SHA1, RFC 3279, section 2.2.3.
+        (oid::asn1_rs::oid!(1.2.840.10045.4.1), "a SHA-1 signature"),
+    ];
+    let found = weak.into_iter().find(|it| it.0 == *signature)?;
+    Some(found.1.into())
+}
+
+/// The public part of a private key, as far as it carries one.
+enum PrivateKey<'k> {
+    Rsa {
+        modulus: &'k [u8],
+    },
+    Curve {
+        point: Option<&'k [u8]>,
+    },
+    Other {
+        algorithm: Oid<'k>,
+        public: Option<&'k [u8]>,
+    },
+    Unknown,
+}
+
+impl<'k> PrivateKey<'k> {
+    /// Reads a key in the notation of its label: PKCS#1, SEC 1 or PKCS#8.
+    fn read(label: &str, der: &'k [u8]) -> Option<Self> {
+        match label {
+            "RSA PRIVATE KEY" => Self::pkcs1(der),
+            "EC PRIVATE KEY" => Self::sec1(der),
+            "PRIVATE KEY" => Self::pkcs8(der),
+            "DSA PRIVATE KEY" => Some(Self::Unknown),
+            _ => None,
+        }
+    }
+
+    /// `RSAPrivateKey` (RFC 8017, A.1.2): version, modulus, …
+    fn pkcs1(der: &'k [u8]) -> Option<Self> {
+        let parts = parts(der)?;
+        let modulus = parts.get(1).filter(|it| it.tag() == Tag::Integer)?;
+        Some(Self::Rsa {
+            modulus: modulus.data,
+        })
+    }
+
+    /// `ECPrivateKey` (RFC 5915, section 3): version, key, `[0]` curve, `[1]` point.
+    fn sec1(der: &'k [u8]) -> Option<Self> {
+        let parts = parts(der)?;
+        parts.get(1).filter(|it| it.tag() == Tag::OctetString)?;
+        let point = parts.iter().skip(2).find(|it| is_context(it, 1));
+        let point = point.and_then(|it| Some(Any::from_der(it.data).ok()?.1));
+        Some(Self::Curve {
+            point: point.and_then(|it| bits(it.data)),
+        })
+    }
+
+    /// `OneAsymmetricKey` (RFC 5958, section 2): version, algorithm, key, `[0]` attributes, `[1]` public.
+    fn pkcs8(der: &'k [u8]) -> Option<Self> {
+        let parts = parts(der)?;
+        let algorithm = Any::from_der(parts.get(1)?.data).ok()?.1.oid().ok()?;
+        let key = parts.get(2).filter(|it| it.tag() == Tag::OctetString)?.data;
+        if algorithm == oid::OID_PKCS1_RSAENCRYPTION {
+            return Self::pkcs1(key);
+        }
+        if algorithm == oid::OID_KEY_TYPE_EC_PUBLIC_KEY {
+            return Self::sec1(key);
+        }
+        let public = parts.iter().skip(3).find(|it| is_context(it, 1));
+        Some(Self::Other {
+            algorithm,
+            public: public.and_then(|it| bits(it.data)),
+        })
+    }
+
+    fn belongs_to(&self, algorithm: &Oid<'_>, key: Option<&PublicKey<'_>>, raw: &[u8]) -> KeyMatch {
+        let says = |same: bool| {
+            if same {
+                KeyMatch::Matches
+            } else {
+                KeyMatch::Differs
+            }
+        };
+        match (self, key) {
+            (Self::Rsa { modulus }, Some(PublicKey::RSA(public))) => {
+                says(significant(modulus) == significant(public.modulus))
+            }
+            (Self::Curve { point: Some(point) }, Some(PublicKey::EC(public))) => {
+                says(same_point(point, public.data()))
+            }
+            (
+                Self::Other {
+                    algorithm: own,
+                    public,
+                },
+                _,
+            ) if own == algorithm => public.map_or(KeyMatch::Unknown, |it| says(it == raw)),
+            (Self::Unknown, _) | (Self::Curve { point: None }, Some(PublicKey::EC(_))) => {
+                KeyMatch::Unknown
+            }
+            // A key of another kind.
+            _ => KeyMatch::Differs,
+        }
+    }
+}
+
+/// The parts of a sequence that fills the text.
+fn parts(der: &[u8]) -> Option<Vec<Any<'_>>> {
+    let (rest, sequence) = Any::from_der(der).ok()?;
+    if sequence.tag() != Tag::Sequence || !rest.is_empty() {
+        return None;
+    }
+    let mut rest = sequence.data;
+    let mut parts = Vec::new();
+    while !rest.is_empty() {
+        let (behind, part) = Any::from_der(rest).ok()?;
+        parts.push(part);
+        rest = behind;
+    }
+    Some(parts)
+}
+
+fn is_context(part: &Any<'_>, number: u32) -> bool {
+    part.class() == Class::ContextSpecific && part.tag() == Tag(number)
+}
+
+/// The content of a bit string without unused bits.
+fn bits(data: &[u8]) -> Option<&[u8]> {
+    match data {
+        [0, bits @ ..] => Some(bits),
+        _ => None,
+    }
+}
+
+/// A whole number without its leading zeroes.
+fn significant(number: &[u8]) -> &[u8] {
+    let zeroes = number.iter().take_while(|&&it| it == 0).count();
+    &number[zeroes..]
+}
+
+/// Whether two points of a curve are the same, whichever of them is compressed (SEC 1, section 2.3.3).
+fn same_point(a: &[u8], b: &[u8]) -> bool {
+    match (a, b) {
+        ([4, whole @ ..], [sign @ (2 | 3), x @ ..])
+        | ([sign @ (2 | 3), x @ ..], [4, whole @ ..]) => {
+            let odd = whole.last().is_some_and(|it| it % 2 == 1);
+            whole.len() == 2 * x.len() && whole.starts_with(x) && (*sign == 3) == odd
+        }
+        _ => a == b,
+    }
+}
+
+/// A PEM block (RFC 7468) in its strictest form.
+fn block(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let mut block = format!("-----BEGIN {label}-----\n");
+    let mut rest = &*text;
+    while !rest.is_empty() {
+        let (line, behind) = rest.split_at(rest.len().min(64));
+        block.push_str(line);
+        block.push('\n');
+        rest = behind;
+    }
+    block + "-----END " + label + "-----\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RSA: &str = include_str!("certificate/rsa.crt.pem");
+    const RSA_KEY: &str = include_str!("certificate/rsa.key.pem");
+    const EC: &str = include_str!("certificate/ec.crt.pem");
+    const EC_KEY: &str = include_str!("certificate/ec.key.pem");
+    const EC_SEC1: &str = include_str!("certificate/ec.key.sec1.pem");
+    const ED25519: &str = include_str!("certificate/ed25519.crt.pem");
+    const ED25519_KEY: &str = include_str!("certificate/ed25519.key.pem");
+
+    fn parse(cert: &str, key: &str) -> Result<Certificate, CertificateError> {
+        Certificate::parse(cert.as_bytes(), key.as_bytes())
+    }
+
+    fn key_match(cert: &str, key: &str) -> KeyMatch {
+        parse(cert, key).expect("both can be read").key_match()
+    }
+
+    #[test]
+    fn a_key_is_compared_where_it_carries_its_public_part() {
+        let pkcs1 = include_str!("certificate/rsa.key.pkcs1.pem");
+        assert_eq!(key_match(RSA, RSA_KEY), KeyMatch::Matches);
+        assert_eq!(key_match(RSA, pkcs1), KeyMatch::Matches);
+        assert_eq!(key_match(EC, EC_KEY), KeyMatch::Matches);
+        assert_eq!(key_match(EC, EC_SEC1), KeyMatch::Matches);
+        assert_eq!(key_match(ED25519, ED25519_KEY), KeyMatch::Unknown);
+        assert_eq!(key_match(RSA, EC_KEY), KeyMatch::Differs);
+        assert_eq!(key_match(EC, pkcs1), KeyMatch::Differs);
+        assert_eq!(key_match(EC, ED25519_KEY), KeyMatch::Differs);
+        let weak = include_str!("certificate/weak.crt.pem");
+        assert_eq!(key_match(weak, RSA_KEY), KeyMatch::Differs);
+    }
+
+    #[test]
+    fn generated_certificates_of_each_kind_match_their_keys_only() {
+        let algorithms = [
+            &rcgen::PKCS_ECDSA_P256_SHA256,
+            &rcgen::PKCS_ECDSA_P384_SHA384,
+            &rcgen::PKCS_ED25519,
+        ];
+        for algorithm in algorithms {
+            let key = rcgen::KeyPair::generate_for(algorithm).expect("a key is generated");
+            let other = rcgen::KeyPair::generate_for(algorithm).expect("a key is generated");
+            let params = rcgen::CertificateParams::new(vec!["*.Example.com".to_owned()]);
+            let params = params.expect("the name is one");
+            let cert = params.self_signed(&key).expect("it signs itself");
+            let own = parse(&cert.pem(), &key.serialize_pem()).expect("it can be read");
+            assert_eq!(own.key_match(), KeyMatch::Matches, "{algorithm:?}");
+            assert_eq!(own.names(), ["*.example.com"]);
+            assert_eq!(
+                key_match(&cert.pem(), &other.serialize_pem()),
+                KeyMatch::Differs
+            );
+        }
+    }
+
+    #[test]
+    fn a_star_stands_for_one_label() {
+        let cert = parse(EC, EC_KEY).expect("both can be read");
+        for (host, covered) in [
+            ("ec.example", true),
+            ("EC.Example.", true),
+            ("a.ec.example", true),
+            ("*.ec.example", true),
+            ("a.b.ec.example", false),
+            ("*.b.ec.example", false),
+            ("*.example", false),
+            ("example", false),
+            ("", false),
+        ] {
+            assert_eq!(cert.covers(host), covered, "{host}");
+        }
+        let by_common_name = parse(RSA, RSA_KEY).expect("both can be read");
+        assert!(by_common_name.covers("common.example"));
+    }
+
+    #[test]
+    fn what_haproxy_would_refuse_is_known_before() {
+        let weakness = |cert: &str, key: &str| {
+            let cert = parse(cert, key).expect("both can be read");
+            cert.weakness().map(str::to_owned)
+        };
+        let weak = include_str!("certificate/weak.crt.pem");
+        let sha1 = include_str!("certificate/ec.sha1.crt.pem");
+        assert_eq!(
+            weakness(weak, RSA_KEY).as_deref(),
+            Some("an RSA key of 1024 bits")
+        );
+        assert_eq!(weakness(sha1, EC_KEY).as_deref(), Some("a SHA-1 signature"));
+        assert_eq!(weakness(EC, EC_KEY), None);
+        let chain = [EC, weak].concat();
+        assert_eq!(
+            weakness(&chain, EC_KEY).as_deref(),
+            Some("an RSA key of 1024 bits")
+        );
+    }
+
+    #[test]
+    fn the_file_holds_blocks_only_in_one_form() {
+        let noisy = format!(
+            "subject=CN = x\r\n\r\n{}\r\nissuer\n{}",
+            EC.replace('\n', "\r\n"),
+            RSA
+        );
+        let cert = parse(&noisy, EC_SEC1).expect("both can be read");
+        let cert = cert
+            .with_authorities(RSA.as_bytes())
+            .expect("it can be read");
+        let sec1 = &EC_SEC1[EC_SEC1.find("-----BEGIN EC PRIVATE").expect("it is there")..];
+        assert_eq!(cert.pem(), [EC, RSA, RSA, sec1].concat());
+        let again = parse(&cert.pem(), &cert.pem()).expect("what was written can be read");
+        assert_eq!(again.pem(), cert.pem());
+        assert_eq!(authorities(noisy.as_bytes()), Ok([EC, RSA].concat()));
+    }
+
+    #[test]
+    fn what_is_no_pair_is_refused_and_nothing_of_the_key_is_shown() {
+        let encrypted = include_str!("certificate/rsa.key.encrypted.pem");
+        let older = include_str!("certificate/rsa.key.encrypted.pkcs1.pem");
+        let broken = RSA_KEY.replace("MII", "*I");
+        let cut = &RSA_KEY[..400];
+        let wrong = RSA_KEY.replace("PRIVATE", "OPENSSH PRIVATE");
+        for (cert, key, error) in [
+            (RSA_KEY, RSA_KEY, "no PEM block `CERTIFICATE`"),
+            ("", "", "no PEM block `CERTIFICATE`"),
+            (RSA, "", "no PEM block with a private key"),
+            (RSA, RSA, "no PEM block with a private key"),
+            (RSA, encrypted, "encrypted"),
+            (RSA, older, "encrypted"),
+            (RSA, &[RSA_KEY, EC_KEY].concat(), "more than one"),
+            (RSA, &broken, "cannot be read"),
+            (RSA, cut, "cannot be read"),
+            (RSA, &wrong, "cannot be read"),
+            (
+                &RSA.replace("MII", "MIJ"),
+                RSA_KEY,
+                "block 1 is not a certificate",
+            ),
+        ] {
+            let found = parse(cert, key).expect_err("it is refused").to_string();
+            assert!(found.contains(error), "{found}");
+            assert!(found.len() < 100, "{found}");
+        }
+        let debug = format!("{:?}", parse(RSA, RSA_KEY));
+        assert!(!debug.contains(&RSA_KEY[60..80]), "{debug}");
+    }
+
+    #[test]
+    fn lists_of_revoked_certificates_must_be_such() {
+        assert_eq!(
+            revocations(RSA.as_bytes()),
+            Err(CertificateError::NoRevocations)
+        );
+        let wrong = RSA.replace("CERTIFICATE", "X509 CRL");
+        assert!(matches!(
+            revocations(wrong.as_bytes()),
+            Err(CertificateError::Block { index: 1, .. })
+        ));
+    }
+}

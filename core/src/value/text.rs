@@ -1,0 +1,448 @@
+//! Text that may reach a configuration line: one word, one line, a snippet of lines.
+//!
+//! HAProxy's lexer (configuration manual, section 2.2) ends a word at a blank, a line at a line feed
+//! or carriage return, and gives `#`, `\`, `"`, `'` and, between double quotes, `$` a meaning of their
+//! own. Everything else is literal. The types here make it impossible to leave a word or a line:
+//!
+//! - a [`Word`] holds any text and is written so that the lexer reads back exactly that text;
+//! - a [`Line`] is put together from keywords that our code spells and from words;
+//! - a [`Snippet`] holds lines of an operator, checked to stay lines of one section.
+//!
+//! *Invariant:* there is no other way from a value to a configuration.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use crate::value::{KeyValue, Shape, ValueError};
+
+/// One word of a configuration line: any text without a NUL.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Word(Arc<str>);
+
+/// A line of configuration, or a part of one, ready to be written.
+///
+/// Made with [`Line::keyword`] and the methods that append to it, so every part is either spelled in
+/// our code or a [`Word`].
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Line(Cow<'static, str>);
+
+/// Lines of an operator for the inside of one section.
+///
+/// Each line has balanced quotes, at most 60 words, no control character but the tab, and does not
+/// begin with the name of a section.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Snippet(Vec<Line>);
+
+/// A log-format string (configuration manual, section 8.2.6): literal text and expressions that our
+/// code spells.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Format(String);
+
+/// The most words that a line may have: HAProxy stops at 64.
+pub const MAX_WORDS: usize = 60;
+
+/// Names that begin a section of a configuration.
+pub const SECTION_NAMES: &[&str] = &[
+    "acme",
+    "backend",
+    "cache",
+    "crt-store",
+    "defaults",
+    "fcgi-app",
+    "frontend",
+    "global",
+    "http-errors",
+    "listen",
+    "log-forward",
+    "log-profile",
+    "mailers",
+    "peers",
+    "program",
+    "resolvers",
+    "ring",
+    "traces",
+    "userlist",
+    "namespace_list",
+    "cert-store",
+];
+
+impl Word {
+    /// A word, unless the text has a NUL, which no configuration can hold.
+    pub fn new(text: impl Into<Arc<str>>) -> Option<Self> {
+        let text = text.into();
+        (!text.contains('\0')).then_some(Self(text))
+    }
+
+    /// A word from text in which a NUL cannot be; one that is there all the same is left out.
+    pub fn lossy(text: &str) -> Self {
+        if text.contains('\0') {
+            Self(text.replace('\0', "").into())
+        } else {
+            Self(text.into())
+        }
+    }
+
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Writes the word so that HAProxy's lexer reads back exactly its text: as it is where it can,
+    /// in double quotes where only blanks and `#` need them, else with `\xNN` for each other byte.
+    pub fn write_to(&self, out: &mut String) {
+        write_word(out, &self.0);
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::with_capacity(self.0.len());
+        self.write_to(&mut text);
+        f.write_str(&text)
+    }
+}
+
+impl From<u64> for Word {
+    fn from(number: u64) -> Self {
+        Self(number.to_string().into())
+    }
+}
+
+/// Whether the lexer takes a byte as it is, outside of quotes.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\' | b'"' | b'\'' | b'$')
+}
+
+/// Writes a text as one word; see [`Word::write_to`].
+fn write_word(out: &mut String, text: &str) {
+    if text.is_empty() {
+        out.push_str("\"\"");
+    } else if text.bytes().all(is_plain) {
+        out.push_str(text);
+    } else if text
+        .bytes()
+        .all(|it| is_plain(it) || matches!(it, b' ' | b'#'))
+    {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        for byte in text.bytes() {
+            if is_plain(byte) {
+                out.push(char::from(byte));
+            } else {
+                // Writing to a `String` cannot fail.
+                let _ = write!(out, "\\x{byte:02x}");
+            }
+        }
+    }
+}
+
+impl Line {
+    /// Words that our code spells, such as `http-response set-header`.
+    pub const fn keyword(keyword: &'static str) -> Self {
+        Self(Cow::Borrowed(keyword))
+    }
+
+    /// Appends words that our code spells.
+    pub fn and(mut self, keyword: &str) -> Self
+    where
+        Self: Sized,
+    {
+        self.push_blank();
+        self.0.to_mut().push_str(keyword);
+        self
+    }
+
+    /// Appends one word.
+    pub fn word(mut self, word: &Word) -> Self {
+        self.push_blank();
+        word.write_to(self.0.to_mut());
+        self
+    }
+
+    /// Appends a text as one word; a NUL in it is left out.
+    pub fn text(self, text: &str) -> Self {
+        self.word(&Word::lossy(text))
+    }
+
+    /// Appends several words.
+    pub fn words<'a>(mut self, words: impl IntoIterator<Item = &'a Word>) -> Self {
+        for word in words {
+            self = self.word(word);
+        }
+        self
+    }
+
+    /// Appends a number.
+    pub fn number(mut self, number: impl Into<i64>) -> Self {
+        self.push_blank();
+        let _ = write!(self.0.to_mut(), "{}", number.into());
+        self
+    }
+
+    /// Appends a log-format string as one word.
+    pub fn format(mut self, format: &Format) -> Self {
+        self.push_blank();
+        write_word(self.0.to_mut(), &format.0);
+        self
+    }
+
+    /// Appends another line.
+    pub fn line(mut self, line: &Self) -> Self {
+        self.push_blank();
+        self.0.to_mut().push_str(&line.0);
+        self
+    }
+
+    fn push_blank(&mut self) {
+        if !self.0.is_empty() {
+            self.0.to_mut().push(' ');
+        }
+    }
+
+    /// The line as it is written, without the line feed.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Reads a line of an operator: words as HAProxy reads them, nothing that leaves the line.
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
+        let (words, comment) = count_words(text)?;
+        if comment {
+            // What our code appends would become a part of the comment.
+            return Err(ValueError::new("words without a comment", text));
+        }
+        if words > MAX_WORDS {
+            return Err(ValueError::new(
+                format!("at most {MAX_WORDS} words on a line"),
+                text,
+            ));
+        }
+        Ok(Self(Cow::Owned(text.trim().to_owned())))
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl KeyValue for Line {
+    const SHAPE: Shape = Shape::Text {
+        grammar: "words of a HAProxy directive",
+    };
+
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        Self::parse(text)
+    }
+}
+
+/// Counts the words of a line as HAProxy's lexer does, and says whether a comment follows them;
+/// refuses what the lexer refuses or what would end the line.
+fn count_words(text: &str) -> Result<(usize, bool), ValueError> {
+    if let Some(control) = text.chars().find(|it| it.is_control() && *it != '\t') {
+        return Err(ValueError::new(
+            format!(
+                "a line without control characters (it has {})",
+                control.escape_debug()
+            ),
+            text,
+        ));
+    }
+    let (mut words, mut in_word, mut quote) = (0, false, None);
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        match (quote, c) {
+            (None, ' ' | '\t') => in_word = false,
+            (None, '#') => return Ok((words, true)),
+            (Some(open), c) if c == open => quote = None,
+            (Some('\''), _) => {}
+            (None, '"' | '\'') => {
+                quote = Some(c);
+                words += usize::from(!in_word);
+                in_word = true;
+            }
+            (_, '\\') => {
+                if chars.next().is_none() {
+                    return Err(ValueError::new(
+                        "a line that does not end in a backslash",
+                        text,
+                    ));
+                }
+                words += usize::from(!in_word);
+                in_word = true;
+            }
+            (_, _) => {
+                words += usize::from(!in_word);
+                in_word = true;
+            }
+        }
+    }
+    match quote {
+        Some(_) => Err(ValueError::new("a line with balanced quotes", text)),
+        None => Ok((words, false)),
+    }
+}
+
+impl Snippet {
+    /// Reads lines for the inside of a section; empty lines and comments are left out.
+    pub fn parse(text: &str) -> Result<Self, ValueError> {
+        Self::read(text, true)
+    }
+
+    /// Reads lines that may begin sections of their own (`config-sections`).
+    pub fn parse_sections(text: &str) -> Result<Self, ValueError> {
+        Self::read(text, false)
+    }
+
+    fn read(text: &str, inside: bool) -> Result<Self, ValueError> {
+        let mut lines = Vec::new();
+        for line in text.lines() {
+            let line = if inside { line.trim() } else { line.trim_end() };
+            if line.trim().is_empty() || line.trim_start().starts_with('#') {
+                continue;
+            }
+            let first = line.split_whitespace().next().unwrap_or_default();
+            if inside && (SECTION_NAMES.contains(&first) || first.contains(['\\', '"', '\''])) {
+                return Err(ValueError::new(
+                    "lines for the inside of a section, none of which begins another one",
+                    line,
+                ));
+            }
+            let (words, _) = count_words(line)?;
+            if words > MAX_WORDS {
+                return Err(ValueError::new(
+                    format!("at most {MAX_WORDS} words on a line"),
+                    line,
+                ));
+            }
+            lines.push(Line(Cow::Owned(line.to_owned())));
+        }
+        Ok(Self(lines))
+    }
+
+    /// The lines.
+    pub fn lines(&self) -> &[Line] {
+        &self.0
+    }
+
+    /// The first word of each line.
+    pub fn keywords(&self) -> impl Iterator<Item = &str> {
+        self.0
+            .iter()
+            .filter_map(|it| it.as_str().split_whitespace().next())
+    }
+
+    /// Replaces variables that are spelled `%[name]`.
+    pub fn replace(&self, variables: &[(&str, &Word)]) -> Self {
+        Self(
+            self.0
+                .iter()
+                .map(|line| {
+                    let mut text = line.as_str().to_owned();
+                    for (name, word) in variables {
+                        let name = format!("%[{name}]");
+                        if text.contains(&name) {
+                            text = text.replace(&name, &word.to_string());
+                        }
+                    }
+                    Line(Cow::Owned(text))
+                })
+                .collect(),
+        )
+    }
+}
+
+impl KeyValue for Snippet {
+    const SHAPE: Shape = Shape::Lines {
+        grammar: "a line of HAProxy configuration",
+    };
+
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        Self::parse(text)
+    }
+}
+
+impl Format {
+    /// Literal text; `%` is written twice.
+    pub fn literal(text: &str) -> Self {
+        Self::default().and_literal(text)
+    }
+
+    /// An expression that our code spells, without `%[` and `]`.
+    pub fn expression(expression: &str) -> Self {
+        Self::default().and_expression(expression)
+    }
+
+    /// Appends literal text.
+    pub fn and_literal(mut self, text: &str) -> Self {
+        self.0
+            .extend(text.chars().filter(|it| *it != '\0').flat_map(|it| {
+                let twice = if it == '%' { 2 } else { 1 };
+                std::iter::repeat_n(it, twice)
+            }));
+        self
+    }
+
+    /// Appends an expression that our code spells.
+    pub fn and_expression(mut self, expression: &str) -> Self {
+        let _ = write!(self.0, "%[{expression}]");
+        self
+    }
+
+    /// Log-format text of an operator, taken as it is.
+    pub fn trusted(text: &str) -> Self {
+        Self(text.replace('\0', ""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_word_is_written_so_that_it_reads_back() {
+        for (text, written) in [
+            ("app_8080", "app_8080"),
+            ("max-age=60; x", r#""max-age=60; x""#),
+            ("", r#""""#),
+            ("a\nb", r"a\x0ab"),
+            ("it's", r"it\x27s"),
+            ("$HOME", r"\x24HOME"),
+            ("ä", r"\xc3\xa4"),
+        ] {
+            assert_eq!(Word::lossy(text).to_string(), written, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_of_an_operator_cannot_leave_its_line() {
+        assert!(Line::parse("http-request deny").is_ok());
+        for bad in ["a\nb", "a\rb", "a \"b", "a 'b", "a\\", "\u{7f}"] {
+            assert!(Line::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(Line::parse(&"x ".repeat(61)).is_err());
+    }
+
+    #[test]
+    fn a_snippet_cannot_begin_another_section() {
+        assert!(Snippet::parse("http-request deny\n\n# why\ntimeout server 1s").is_ok());
+        for bad in [
+            "mode http\nbackend other",
+            "back\\end other",
+            "\"backend\" other",
+        ] {
+            assert!(Snippet::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn literal_text_is_no_expression() {
+        let line = Line::keyword("x").format(&Format::literal("%[env(HOME)] 100%"));
+        assert_eq!(line.as_str(), r#"x "%%[env(HOME)] 100%%""#);
+    }
+}

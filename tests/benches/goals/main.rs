@@ -1,0 +1,94 @@
+//! What the design promises in numbers, measured on this machine: `make bench`.
+//!
+//! Times of ours are CPU times of one thread, medians of five runs. What is compared with HAProxy is
+//! measured in the same run, so the ratios hold on any machine; the absolute goals were set on two
+//! cores of an ordinary server. A word as argument runs the rows whose names have it.
+#![expect(clippy::print_stdout, reason = "the table is what it is for")]
+#![expect(
+    clippy::cast_precision_loss,
+    reason = "what is measured here has less than fifteen digits"
+)]
+
+mod clock;
+mod compile;
+mod memory;
+mod proxy;
+
+use std::env;
+
+/// What is measured: its name, and what does it.
+type Row = (&'static str, fn() -> Measured);
+
+/// All rows, in the order of the design.
+const ROWS: &[Row] = &[
+    ("compile 10,000 lean Ingresses, cold", compile::lean),
+    ("compile 10,000 rich Ingresses, cold", compile::rich),
+    (
+        "compile : HAProxy's reload of the result, lean",
+        proxy::reload_lean,
+    ),
+    (
+        "compile : HAProxy's reload of the result, rich",
+        proxy::reload_rich,
+    ),
+    (
+        "one endpoint among 10,000 moves, until the plan",
+        compile::endpoint,
+    ),
+    (
+        "one path among 10,000 is added, until the plan",
+        compile::path,
+    ),
+    ("the same change among 50,000 : among 1,000", compile::slope),
+    (
+        "memory of 10,000 lean Ingresses and their result",
+        memory::lean,
+    ),
+    ("request at 10,000 hosts : at one host", proxy::requests),
+    ("reload of 10,000 simple backends", proxy::reload_simple),
+    (
+        "memory of HAProxy with 10,000 simple backends",
+        proxy::memory_simple,
+    ),
+];
+
+/// What was measured, and what it shall be.
+struct Measured {
+    /// The number that the goal is about.
+    value: f64,
+    /// Its unit.
+    unit: &'static str,
+    /// The most that it may be.
+    goal: f64,
+    /// What else is worth knowing.
+    remark: String,
+}
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    if let [memory, size] = &arguments[..]
+        && memory == memory::ARGUMENT
+    {
+        memory::measure(size.parse().expect("a number was given"));
+        return;
+    }
+    // Cargo adds `--bench`.
+    let wanted = arguments.iter().find(|it| !it.starts_with("--"));
+    println!("| what | measured | goal | of the goal | | |");
+    println!("|---|---|---|---|---|---|");
+    for (name, measure) in ROWS {
+        if wanted.is_some_and(|it| !name.contains(it.as_str())) {
+            continue;
+        }
+        let it = measure();
+        let unit = it.unit;
+        println!(
+            "| {name} | {:.2} {unit} | {:.2} {unit} | {:.0} % | {} | {} |",
+            it.value,
+            it.goal,
+            100.0 * it.value / it.goal,
+            if it.value <= it.goal { "ok" } else { "short" },
+            it.remark
+        );
+    }
+}

@@ -1,0 +1,250 @@
+//! A real HAProxy with what the engine wrote: reloads, memory, and what a request costs.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use haproxy_ingress_core::compile::compile;
+use haproxy_ingress_core::options::{Name, Options};
+use haproxy_ingress_core::resource::{Kind, Object};
+use haproxy_ingress_tests::cluster::Cluster;
+use haproxy_ingress_tests::haproxy::{Folder, Haproxy, Running, free_port, wait_for_port};
+use serde_json::json;
+
+use crate::Measured;
+use crate::clock::{median, memory, process_time};
+
+/// How many requests are sent for one number.
+const REQUESTS: usize = 30_000;
+/// How many requests are on their way at the same time, on one connection.
+const DEPTH: usize = 16;
+
+/// A HAProxy that runs what the engine wrote for a cluster.
+struct Serving {
+    running: Running,
+    port: u16,
+    /// CPU time of the compilation, in milliseconds.
+    compilation: f64,
+    // Dropped last: HAProxy's files are in it.
+    _folder: Folder,
+}
+
+pub(crate) fn reload_lean() -> Measured {
+    ratio_to_reload(&Cluster::lean(10_000))
+}
+
+pub(crate) fn reload_rich() -> Measured {
+    ratio_to_reload(&Cluster::rich(10_000))
+}
+
+pub(crate) fn reload_simple() -> Measured {
+    let (seconds, _) = simple();
+    Measured {
+        value: seconds,
+        unit: "s",
+        goal: 0.6,
+        remark: version(),
+    }
+}
+
+pub(crate) fn memory_simple() -> Measured {
+    let (_, megabytes) = simple();
+    Measured {
+        value: megabytes,
+        unit: "MB",
+        goal: 200.0,
+        remark: version(),
+    }
+}
+
+/// CPU time that HAProxy needs for a request among many hosts, against one host.
+///
+/// The server closes its connection after each response, in both cases: otherwise one host would
+/// reuse one connection, ten thousand could not, and the difference would not be the routing.
+pub(crate) fn requests() -> Measured {
+    let upstream = upstream();
+    let few = request_time(1, upstream);
+    let many = request_time(10_000, upstream);
+    Measured {
+        value: many / few,
+        unit: "×",
+        goal: 1.5,
+        remark: format!("{few:.1} µs and {many:.1} µs, random hosts and paths"),
+    }
+}
+
+/// Reload time and memory of the worker for the simplest 10,000 backends.
+fn simple() -> (f64, f64) {
+    static MEASURED: OnceLock<(f64, f64)> = OnceLock::new();
+    *MEASURED.get_or_init(|| {
+        let serving = Serving::start(&Cluster::simple(10_000));
+        let seconds = serving.reload();
+        let worker = serving.running.worker().to_string();
+        (seconds, memory(&worker))
+    })
+}
+
+fn ratio_to_reload(cluster: &Cluster) -> Measured {
+    let serving = Serving::start(cluster);
+    let seconds = serving.reload();
+    Measured {
+        value: serving.compilation / 1000.0 / seconds,
+        unit: "×",
+        goal: 0.15,
+        remark: format!("{:.0} ms and {seconds:.2} s", serving.compilation),
+    }
+}
+
+/// CPU time of a request in microseconds.
+fn request_time(hosts: usize, upstream: SocketAddr) -> f64 {
+    let cluster = Cluster {
+        upstream: Some(upstream),
+        endpoints: 1,
+        keys: &[("ssl-redirect", "false")],
+        ..Cluster::lean(hosts)
+    };
+    let serving = Serving::start(&cluster);
+    let address = wait_for_port(serving.port);
+    // Once without counting, so that all is in its place.
+    send(address, hosts, REQUESTS / 10);
+    let worker = serving.running.worker();
+    let start = process_time(worker);
+    send(address, hosts, REQUESTS);
+    (process_time(worker) - start) * 1_000_000.0 / REQUESTS as f64
+}
+
+impl Serving {
+    fn start(cluster: &Cluster) -> Self {
+        let folder = Folder::new();
+        let port = free_port();
+        let mut snapshot = cluster.snapshot();
+        snapshot.insert(config_map(port));
+        let options = Options {
+            prefix: folder.prefix(),
+            haproxy: Haproxy::find().version,
+            config_map: Some(Name::new("ingress-controller", "haproxy-ingress")),
+            ..crate::compile::options()
+        };
+        let (compilation, compiled) = median(|| (), |()| compile(&snapshot, &options, None));
+        folder.write(&compiled.bundle);
+        Self {
+            running: Haproxy::find().start(&folder),
+            port,
+            compilation,
+            _folder: folder,
+        }
+    }
+
+    /// Seconds from the command until a new worker answers, the median of three.
+    fn reload(&self) -> f64 {
+        let mut times: Vec<f64> = (0..3)
+            .map(|_| {
+                let old = self.running.worker();
+                let start = Instant::now();
+                self.running.master("reload");
+                while self.running.worker() == old {
+                    assert!(
+                        start.elapsed() < Duration::from_mins(2),
+                        "there is no new worker"
+                    );
+                    thread::sleep(Duration::from_millis(2));
+                }
+                start.elapsed().as_secs_f64()
+            })
+            .collect();
+        times.sort_by(f64::total_cmp);
+        times[1]
+    }
+}
+
+/// The global configuration: free ports, no log.
+fn config_map(http: u16) -> Object {
+    let port = || free_port().to_string();
+    let data = json!({
+        "bind-ip-addr-http": "127.0.0.1",
+        "http-port": http.to_string(),
+        "https-port": port(),
+        "stats-port": port(),
+        "healthz-port": port(),
+    });
+    let metadata = json!({ "namespace": "ingress-controller", "name": "haproxy-ingress" });
+    Object::decode(
+        Kind::ConfigMap,
+        json!({ "metadata": metadata, "data": data }),
+    )
+    .expect("this is a ConfigMap")
+}
+
+/// A server that answers one request for each connection, as fast as it can.
+fn upstream() -> SocketAddr {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    let address = listener.local_addr().expect("it listens");
+    thread::spawn(move || {
+        let mut request = [0; 4096];
+        for mut connection in listener.incoming().flatten() {
+            // HAProxy sends these small requests in one piece. What fails shows at the client.
+            let _ = connection.read(&mut request);
+            let _ = connection
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    address
+}
+
+/// Sends requests to random hosts and paths and sees that each is answered with 200.
+fn send(address: SocketAddr, hosts: usize, requests: usize) {
+    let mut connection = TcpStream::connect(address).expect("HAProxy listens");
+    connection
+        .set_nodelay(true)
+        .expect("it is a TCP connection");
+    let mut seed = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut random = move |below: usize| {
+        // Marsaglia's xorshift: the same sequence in each run.
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        usize::try_from(seed >> 33).expect("31 bits") % below
+    };
+    for _ in 0..requests / DEPTH {
+        let mut batch = String::new();
+        for _ in 0..DEPTH {
+            let host = Cluster::host(random(hosts));
+            let path = if random(2) == 0 { "/api" } else { "" };
+            let number = random(1_000_000);
+            let _ = write!(
+                batch,
+                "GET {path}/item/{number} HTTP/1.1\r\nhost: {host}\r\n\r\n"
+            );
+        }
+        connection
+            .write_all(batch.as_bytes())
+            .expect("HAProxy takes requests");
+        answers(&mut connection);
+    }
+}
+
+/// Reads the answers to one batch.
+fn answers(connection: &mut TcpStream) {
+    let mut text = Vec::new();
+    let mut piece = [0; 16 * 1024];
+    let ends = |text: &[u8]| text.windows(4).filter(|it| it == b"\r\n\r\n").count();
+    while ends(&text) < DEPTH {
+        let length = connection.read(&mut piece).expect("HAProxy answers");
+        assert!(
+            length > 0,
+            "HAProxy closed after: {}",
+            String::from_utf8_lossy(&text)
+        );
+        text.extend_from_slice(&piece[..length]);
+    }
+    let text = String::from_utf8_lossy(&text);
+    let good = text.matches("HTTP/1.1 200").count();
+    assert_eq!(good, DEPTH, "not every request was served: {text}");
+}
+
+fn version() -> String {
+    format!("HAProxy {}", Haproxy::find().version)
+}

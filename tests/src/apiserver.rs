@@ -1,0 +1,404 @@
+//! A Kubernetes API server for tests: the real protocol over plain HTTP, and every trouble on demand.
+//!
+//! It lists with pages, watches with bookmarks, keeps resource versions, refuses stale updates and
+//! knows the status subresource, for the kinds of [`KINDS`]. What a test does to it are its methods,
+//! named so that a test reads as a story:
+//!
+//! ```no_run
+//! # use haproxy_ingress_tests::{apiserver::ApiServer, object};
+//! let api = ApiServer::start();
+//! api.has(object::ingress("web").route("web.example", "/", "web", 80));
+//! api.forgets_its_history();
+//! api.drops_every_connection();
+//! ```
+//!
+//! *Invariant:* what it does not know it answers with an error that says so, and never with something
+//! that looks right.
+
+mod answer;
+mod route;
+mod store;
+
+use std::net::Ipv4Addr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use self::store::State;
+use crate::http::server::Server;
+use crate::object::Object;
+
+pub use self::route::{KINDS, Kind};
+
+/// How long a test waits for something to happen here.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running API server; stops when it is dropped.
+pub struct ApiServer {
+    server: Server,
+    shared: Arc<Shared>,
+}
+
+/// A request that came in.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Seen {
+    /// `GET`, `POST`, `PUT`, `PATCH` or `DELETE`.
+    pub method: String,
+    /// The path with the query.
+    pub target: String,
+    /// The status of the answer.
+    pub status: u16,
+}
+
+/// What connections share.
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Rung whenever the state changes.
+    changed: Condvar,
+}
+
+impl ApiServer {
+    /// Starts one on a free port of `127.0.0.1`, with the namespaces `default` and
+    /// `ingress-controller`.
+    pub fn start() -> Self {
+        let shared = Arc::new(Shared::default());
+        let server = {
+            let shared = shared.clone();
+            Server::start(&[Ipv4Addr::LOCALHOST.into()], move |request, reply| {
+                shared.answer(request, reply)
+            })
+            .expect("loopback has free ports")
+        };
+        let api = Self { server, shared };
+        for name in ["default", "ingress-controller"] {
+            api.has(Object::new(
+                haproxy_ingress_core::resource::Kind::Namespace,
+                "",
+                name,
+            ));
+        }
+        api
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.server.port())
+    }
+
+    /// Writes a kubeconfig that leads here into a folder.
+    pub fn kubeconfig(&self, folder: &Path) -> PathBuf {
+        let path = folder.join("kubeconfig");
+        let text = format!(
+            "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
+             clusters: [{{name: test, cluster: {{server: \"{}\"}}}}]\n\
+             contexts: [{{name: test, context: {{cluster: test, user: test}}}}]\n\
+             users: [{{name: test, user: {{}}}}]\n",
+            self.url()
+        );
+        std::fs::write(&path, text).expect("the folder is the test's");
+        path
+    }
+
+    /// Creates an object, or replaces the one with the same kind, namespace and name.
+    pub fn has(&self, object: impl Into<Value>) {
+        let object = object.into();
+        let kind = route::kind_of(&object);
+        self.change(|state| state.put(kind, object));
+    }
+
+    /// Creates or replaces several objects at once: no watcher sees one without the others.
+    pub fn has_all(&self, objects: impl IntoIterator<Item = Object>) {
+        let objects: Vec<Value> = objects.into_iter().map(|it| it.0).collect();
+        self.change(|state| {
+            for object in objects {
+                state.put(route::kind_of(&object), object);
+            }
+        });
+    }
+
+    /// Deletes an object.
+    pub fn loses(&self, kind: &str, namespace: &str, name: &str) {
+        let kind = route::kind_named(kind);
+        let was_there = self.change(|state| state.remove(kind, namespace, name));
+        assert!(
+            was_there.is_some(),
+            "there is no {kind:?} {namespace}/{name}"
+        );
+    }
+
+    /// An object as it is now.
+    pub fn object(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
+        let kind = route::kind_named(kind);
+        self.state().get(kind, namespace, name).cloned()
+    }
+
+    /// All objects of a kind.
+    pub fn objects(&self, kind: &str) -> Vec<Value> {
+        let kind = route::kind_named(kind);
+        self.state().all(kind).cloned().collect()
+    }
+
+    /// From now on no version before the present one can be watched or paged from: `410 Gone`.
+    ///
+    /// Watches that are open hear of it at once.
+    pub fn forgets_its_history(&self) {
+        self.change(State::forget);
+    }
+
+    /// Cuts every connection, watches among them, without a word.
+    pub fn drops_every_connection(&self) {
+        self.server.drop_connections();
+    }
+
+    /// Tells every watcher that asked for it how far it is.
+    pub fn sends_bookmarks(&self) {
+        self.change(State::bookmark);
+    }
+
+    /// Answers every request for a kind with 403, and ends its watches.
+    pub fn forbids(&self, plural: &str) {
+        let kind = route::kind_of_plural(plural);
+        self.change(|state| state.forbidden.insert(kind.plural));
+    }
+
+    /// Answers requests for a kind again.
+    pub fn permits(&self, plural: &str) {
+        self.change(|state| state.forbidden.remove(plural));
+    }
+
+    /// Answers so many requests with 429, asking to try again after some seconds.
+    pub fn is_too_busy_for(&self, requests: usize, retry_after: u32) {
+        self.change(|state| state.busy = (requests, retry_after));
+    }
+
+    /// Waits before each answer about a kind.
+    pub fn is_slow_with(&self, plural: &str, delay: Duration) {
+        let kind = route::kind_of_plural(plural);
+        self.change(|state| state.slow.insert(kind.plural, delay));
+    }
+
+    /// Hands out lists in pages of so many objects, however many are asked for.
+    pub fn lists_in_pages_of(&self, objects: usize) {
+        self.change(|state| state.page = Some(objects));
+    }
+
+    /// The requests so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.state().seen.clone()
+    }
+
+    /// How many watches of a kind are open.
+    pub fn watches(&self, plural: &str) -> usize {
+        self.state()
+            .watches
+            .get(plural)
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// Waits until a kind is watched.
+    pub fn is_watched(&self, plural: &str) {
+        self.waits_until(&format!("a watch of {plural}"), |api| {
+            api.watches.get(plural).copied().unwrap_or_default() > 0
+        });
+    }
+
+    /// Waits until an object satisfies a condition and returns it.
+    pub fn waits_for(
+        &self,
+        kind: &str,
+        namespace: &str,
+        name: &str,
+        condition: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let known = route::kind_named(kind);
+        let what = format!("such a {kind} {namespace}/{name}");
+        let found = |state: &State| {
+            let object = state.get(known, namespace, name);
+            object.filter(|it| condition(it)).cloned()
+        };
+        self.waits_until(&what, |state| found(state).is_some());
+        found(&self.state()).expect("it was there a moment ago")
+    }
+
+    fn waits_until(&self, what: &str, condition: impl Fn(&State) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut state = self.state();
+        while !condition(&state) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(
+                !left.is_zero(),
+                "{what} does not come; requests: {:#?}",
+                state.seen
+            );
+            state = self.shared.wait(state, left);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.shared.state()
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        self.shared.change(change)
+    }
+}
+
+impl Drop for ApiServer {
+    fn drop(&mut self) {
+        self.change(|state| state.stopped = true);
+    }
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+        let result = change(&mut self.state());
+        self.changed.notify_all();
+        result
+    }
+
+    fn wait<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
+        let waited = self.changed.wait_timeout(state, limit);
+        waited.unwrap_or_else(PoisonError::into_inner).0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use serde_json::json;
+
+    use super::*;
+    use crate::http::{Request, Response};
+    use crate::object;
+
+    impl ApiServer {
+        fn ask(&self, request: &Request) -> Response {
+            let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.server.port()));
+            request.send_to(address).expect("it listens")
+        }
+
+        fn get(&self, target: &str) -> Response {
+            self.ask(
+                &Request::get(target)
+                    .host("api")
+                    .header("Connection", "close"),
+            )
+        }
+    }
+
+    #[test]
+    fn lists_come_in_pages_of_one_version() {
+        let api = ApiServer::start();
+        for name in ["a", "b", "c"] {
+            api.has(object::service(name, 80));
+        }
+        let first = api.get("/api/v1/services?limit=2").json();
+        assert_eq!(first["items"].as_array().map(Vec::len), Some(2));
+        api.has(object::service("d", 80));
+        let token = first["metadata"]["continue"]
+            .as_str()
+            .expect("there is more");
+        let second = api
+            .get(&format!("/api/v1/services?limit=2&continue={token}"))
+            .json();
+        assert_eq!(second["items"][0]["metadata"]["name"], "c");
+        assert_eq!(second["items"].as_array().map(Vec::len), Some(1));
+        assert_eq!(
+            second["metadata"]["resourceVersion"],
+            first["metadata"]["resourceVersion"]
+        );
+        api.forgets_its_history();
+        let gone = api.get(&format!("/api/v1/services?limit=2&continue={token}"));
+        assert_eq!(gone.status, 410);
+    }
+
+    #[test]
+    fn a_watch_begins_where_it_is_asked_to_and_ends_in_time() {
+        let api = ApiServer::start();
+        api.has(object::service("old", 80));
+        let version = api.get("/api/v1/services").json()["metadata"]["resourceVersion"].clone();
+        let version = version.as_str().expect("a version").to_owned();
+        api.has(object::service("new", 80));
+        api.loses("Service", "default", "old");
+        let target =
+            format!("/api/v1/services?watch=true&timeoutSeconds=1&resourceVersion={version}");
+        let events = api.get(&target).text();
+        let events: Vec<Value> = events
+            .lines()
+            .map(|it| serde_json::from_str(it).expect("an event a line"))
+            .collect();
+        let events: Vec<_> = events
+            .iter()
+            .map(|it| {
+                (
+                    it["type"].as_str(),
+                    it["object"]["metadata"]["name"].as_str(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            events,
+            [(Some("ADDED"), Some("new")), (Some("DELETED"), Some("old"))]
+        );
+        api.forgets_its_history();
+        let event: Value = api.get(&target).json();
+        assert_eq!(
+            (&event["type"], &event["object"]["code"]),
+            (&json!("ERROR"), &json!(410))
+        );
+    }
+
+    #[test]
+    fn stale_updates_are_refused_and_status_is_apart() {
+        let api = ApiServer::start();
+        api.has(object::ingress("web").route("web.example", "/", "web", 80));
+        let web = "/apis/networking.k8s.io/v1/namespaces/default/ingresses/web";
+        let status = json!({ "status": { "loadBalancer": { "ingress": [{ "ip": "192.0.2.9" }] } },
+                             "spec": { "rules": [] } });
+        let patch = Request::new("PATCH", format!("{web}/status"))
+            .host("api")
+            .header("Content-Type", "application/merge-patch+json")
+            .body(status.to_string());
+        let patched = api.ask(&patch).json();
+        assert_eq!(
+            patched["status"]["loadBalancer"]["ingress"][0]["ip"],
+            "192.0.2.9"
+        );
+        assert_eq!(patched["spec"]["rules"].as_array().map(Vec::len), Some(1));
+        let mut stale = patched.clone();
+        stale["metadata"]["resourceVersion"] = "1".into();
+        let put = Request::new("PUT", web).host("api").body(stale.to_string());
+        assert_eq!(api.ask(&put).status, 409);
+        let put = Request::new("PUT", web)
+            .host("api")
+            .body(patched.to_string());
+        assert_eq!(api.ask(&put).status, 200);
+    }
+
+    #[test]
+    fn trouble_comes_on_demand() {
+        let api = ApiServer::start();
+        api.forbids("secrets");
+        assert_eq!(api.get("/api/v1/secrets").status, 403);
+        assert_eq!(api.get("/api/v1/services").status, 200);
+        api.permits("secrets");
+        api.is_too_busy_for(1, 3);
+        let busy = api.get("/api/v1/secrets");
+        assert_eq!((busy.status, busy.header("retry-after")), (429, Some("3")));
+        assert_eq!(api.get("/api/v1/secrets").status, 200);
+        assert_eq!(api.get("/apis/unknown.example/v1/things").status, 404);
+        assert_eq!(
+            api.get("/api/v1/secrets?fieldSelector=spec.x=1").status,
+            400
+        );
+    }
+}

@@ -1,0 +1,240 @@
+//! A case's `yaml` blocks → objects, and the findings that its comments expect.
+
+use std::sync::Arc;
+
+use haproxy_ingress_core::diagnostic::Diagnostic;
+use haproxy_ingress_core::manifest::{self, Manifests};
+use haproxy_ingress_core::options::Options;
+use haproxy_ingress_core::origin::Origin;
+use haproxy_ingress_core::resource::{
+    Backend, Http, Ingress, Kind, Object, Path, Rule, ServiceBackend, ServiceBackendPort,
+};
+use haproxy_ingress_core::snapshot::Snapshot;
+
+use crate::case::{Block, Case, Failure, Finding};
+
+/// What is there in every case: the Service `app` with two endpoints, the Secret `tls` for
+/// `*.example`, and the IngressClass `haproxy`.
+pub const PRELUDE: &str = concat!(
+    include_str!("../data/prelude.yaml"),
+    "---\n",
+    include_str!("../data/tls.yaml")
+);
+
+/// A case's input, ready to compile.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The objects, with those of the prelude.
+    pub snapshot: Snapshot,
+    /// What the operator chose.
+    pub options: Options,
+    /// What the reader of manifests found.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The findings that comments expect, by line of the file.
+    pub expected: Vec<(u32, Finding)>,
+    manifests: Manifests,
+    /// The line of the file for each line of the text that was read.
+    lines: Vec<u32>,
+}
+
+/// The text that is read: the blocks, with what was completed.
+#[derive(Default)]
+struct Text {
+    text: String,
+    lines: Vec<u32>,
+}
+
+/// The findings that a comment at the end of a line expects.
+pub(super) fn findings(line: &str) -> Vec<&str> {
+    let Some((_, comment)) = line.rsplit_once("# ") else {
+        return Vec::new();
+    };
+    let words: Vec<&str> = comment.split_whitespace().collect();
+    let is_finding = |it: &&str| it.ends_with(']') && it.contains('[');
+    if words.iter().all(is_finding) {
+        words
+    } else {
+        Vec::new()
+    }
+}
+
+impl Input {
+    pub(super) fn of(case: &Case) -> Result<Self, Failure> {
+        let options = case
+            .settings
+            .options()
+            .map_err(|message| case.failure(case.line, message))?;
+        let mut text = Text::default();
+        let mut expected = Vec::new();
+        for block in &case.yaml {
+            for (line, it) in (block.line..).zip(block.text.lines()) {
+                for finding in findings(it) {
+                    let finding = finding
+                        .parse()
+                        .map_err(|it: String| case.failure(line, it))?;
+                    expected.push((line, finding));
+                }
+            }
+            if block.info == "yaml global" {
+                text.global(block);
+            } else {
+                text.documents(block);
+            }
+        }
+        let mut snapshot = prelude();
+        for name in case.settings.services() {
+            snapshot.insert(crate::object::service(name, 8080).decoded());
+            let index = snapshot.services.len();
+            let address = std::net::Ipv4Addr::new(10, 0, 1, u8::try_from(index).unwrap_or(255));
+            let slice = crate::object::endpoints(name, &[address.into()], 8080);
+            snapshot.insert(slice.decoded());
+        }
+        let mut manifests = manifest::read(&[("input".into(), text.text)]);
+        for object in std::mem::take(&mut manifests.objects) {
+            snapshot.insert(completed(object));
+        }
+        Ok(Self {
+            snapshot,
+            options,
+            diagnostics: std::mem::take(&mut manifests.diagnostics),
+            expected,
+            manifests,
+            lines: text.lines,
+        })
+    }
+
+    /// The line of the file on which an origin stands; `None` for what the case does not say.
+    pub fn line_of(&self, origin: &Origin) -> Option<u32> {
+        let place = self.manifests.positions.locate(origin)?;
+        let index = usize::try_from(place.line).ok()?.checked_sub(1)?;
+        self.lines.get(index).copied().filter(|it| *it > 0)
+    }
+}
+
+/// The objects of the prelude.
+fn prelude() -> Snapshot {
+    let read = manifest::read(&[("prelude".into(), PRELUDE.into())]);
+    assert!(read.diagnostics.is_empty(), "{:?}", read.diagnostics);
+    read.snapshot()
+}
+
+/// Leads an Ingress without rules, and paths without a backend, to `app:8080`.
+fn completed(object: Object) -> Object {
+    let Object::Ingress(mut ingress) = object else {
+        return object;
+    };
+    let it: &mut Ingress = Arc::make_mut(&mut ingress);
+    let app = || Backend {
+        service: Some(ServiceBackend {
+            name: "app".into(),
+            port: ServiceBackendPort {
+                name: None,
+                number: Some(8080),
+            },
+        }),
+        resource: None,
+    };
+    if it.spec.rules.is_empty() && it.spec.default_backend.is_none() {
+        it.spec.rules.push(Rule {
+            host: Some("app.example".into()),
+            http: Some(Http {
+                paths: vec![Path {
+                    path: Some("/".into()),
+                    path_type: Some("Prefix".into()),
+                    backend: app(),
+                }],
+            }),
+        });
+    }
+    let paths = it.spec.rules.iter_mut().filter_map(|it| it.http.as_mut());
+    for path in paths.flat_map(|it| &mut it.paths) {
+        if path.backend == Backend::default() {
+            path.backend = app();
+        }
+    }
+    Object::Ingress(ingress)
+}
+
+impl Text {
+    fn push(&mut self, line: u32, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
+        self.lines.push(line);
+    }
+
+    /// Adds a block with `data` of the global ConfigMap.
+    fn global(&mut self, block: &Block) {
+        let line = block.line.saturating_sub(1);
+        self.push(line, "---");
+        self.push(line, "apiVersion: v1");
+        self.push(line, "kind: ConfigMap");
+        self.push(
+            line,
+            "metadata: {name: haproxy-ingress, namespace: ingress-controller}",
+        );
+        self.push(line, "data:");
+        for (line, text) in (block.line..).zip(block.text.lines()) {
+            self.push(line, &format!("  {text}"));
+        }
+    }
+
+    /// Adds a block with objects; each gets the `apiVersion` of its kind and a name.
+    fn documents(&mut self, block: &Block) {
+        let mut document: Vec<(u32, &str)> = Vec::new();
+        for (line, text) in (block.line..).zip(block.text.lines()) {
+            if text.trim_end() == "---" {
+                self.document(&document);
+                document.clear();
+            } else {
+                document.push((line, text));
+            }
+        }
+        self.document(&document);
+    }
+
+    fn document(&mut self, lines: &[(u32, &str)]) {
+        let value = |key: &str| {
+            let found = lines.iter().find(|(_, it)| it.starts_with(key));
+            found.map(|(_, it)| it[key.len()..].split('#').next().unwrap_or_default().trim())
+        };
+        let kind = value("kind:").unwrap_or_default();
+        let Some(kind) = Kind::ALL.into_iter().find(|it| it.name() == kind) else {
+            // It says by itself what it is, or is wrong on purpose.
+            self.push(0, "---");
+            for (line, text) in lines {
+                self.push(*line, text);
+            }
+            return;
+        };
+        let first = lines.first().map_or(0, |(line, _)| *line);
+        self.push(first, "---");
+        if value("apiVersion:").is_none() {
+            self.push(first, &format!("apiVersion: {}", kind.api_version()));
+        }
+        let metadata = value("metadata:");
+        if metadata.is_none() {
+            self.push(first, "metadata: {name: app}");
+        }
+        let mut rest = lines.iter().peekable();
+        while let Some((line, text)) = rest.next() {
+            self.push(*line, text);
+            // A block of metadata gets the name that it lacks, in front, at its indentation.
+            if text.starts_with("metadata:") && metadata == Some("") {
+                let inner: Vec<&str> = rest
+                    .clone()
+                    .map(|(_, it)| *it)
+                    .take_while(|it| it.starts_with([' ', '#']) || it.is_empty())
+                    .collect();
+                let indent = inner
+                    .iter()
+                    .map(|it| it.len() - it.trim_start().len())
+                    .find(|it| *it > 0)
+                    .unwrap_or(2);
+                let name = format!("{}name:", " ".repeat(indent));
+                if !inner.iter().any(|it| it.starts_with(&name)) {
+                    self.push(*line, &format!("{name} app"));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A case's `request` blocks, through a real HAProxy.
+
+use crate::case::{Case, Failure, Input};
+use crate::http::{Connection, Request, Response};
+use crate::stage::Stage;
+
+/// A request and what must come back.
+///
+/// ```text
+/// GET http://app.example/path [X-One: 1] → 200 backend=app path=/path
+/// GET https://app.example/ → 301 location=https://other.example/
+/// POST http://app.example/ [Content-Length: 10] → 413
+/// ```
+///
+/// Over `https` the host of the URL is the name that is asked for; `[Host: …]` says another one.
+#[derive(Clone, Debug)]
+pub struct Exchange {
+    /// The line of the file.
+    pub line: u32,
+    /// Whether it goes over TLS.
+    pub tls: bool,
+    /// The host of the URL.
+    pub host: String,
+    /// The request.
+    pub request: Request,
+    /// The status that must come.
+    pub status: u16,
+    /// What else must be.
+    pub wanted: Vec<Wanted>,
+}
+
+/// What must be in an answer: `name=value`, with quotes around a value that has blanks.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Wanted {
+    /// `backend=NAME`: the Service whose endpoint answered.
+    Backend(String),
+    /// `path=PATH`: the path that the endpoint received.
+    Path(String),
+    /// `NAME=VALUE`: a header of the response; nothing behind `=` means that it must not be there.
+    Header(String, String),
+    /// `>NAME=VALUE`: a header that the endpoint received; nothing means that it must not be there.
+    Received(String, String),
+    /// `certificate=NAME`: a name that the certificate covers.
+    Certificate(String),
+    /// `body=TEXT`: a part of the body.
+    Body(String),
+}
+
+/// Sends all requests of a case.
+pub(super) fn exchange(case: &Case, input: Input) -> Vec<Failure> {
+    if case.requests.is_empty() {
+        return Vec::new();
+    }
+    let stage = match Stage::set(input.snapshot, input.options) {
+        Ok(stage) => stage,
+        Err(message) => return vec![case.failure(case.line, message)],
+    };
+    let mut failures = Vec::new();
+    for exchange in &case.requests {
+        if let Err(message) = exchange.run(&stage) {
+            failures.push(case.failure(exchange.line, message));
+        }
+    }
+    failures
+}
+
+impl Exchange {
+    /// Reads a line of a block.
+    pub(super) fn read(line: u32, text: &str) -> Result<Self, String> {
+        let (left, right) = text
+            .split_once('→')
+            .or_else(|| text.split_once("->"))
+            .ok_or("a request and its answer stand on both sides of `→`")?;
+        let (head, mut rest) = left.split_once('[').unwrap_or((left, ""));
+        let mut words = head.split_whitespace();
+        let (Some(method), Some(url), None) = (words.next(), words.next(), words.next()) else {
+            return Err(format!("`{}` is not a method and a URL", head.trim()));
+        };
+        let (scheme, url) = url
+            .split_once("://")
+            .ok_or("a URL starts with its scheme")?;
+        let tls = match scheme {
+            "http" => false,
+            "https" => true,
+            _ => return Err(format!("`{scheme}` is neither http nor https")),
+        };
+        let at = url.find('/').ok_or("a URL has a path")?;
+        let (host, target) = url.split_at(at);
+        let mut request = Request::new(method, target);
+        while !rest.is_empty() {
+            let (header, more) = rest.split_once(']').ok_or("a `[` without `]`")?;
+            let (name, value) = header.split_once(':').ok_or("a header has a colon")?;
+            request = request.header(name.trim(), value.trim());
+            rest = more.trim().strip_prefix('[').unwrap_or_default();
+        }
+        if request.headers.get("host").is_none() {
+            request.headers.0.insert(0, ("Host".into(), host.into()));
+        }
+        let mut words = words_of(right)?.into_iter();
+        let status = words.next().unwrap_or_default();
+        let status = status
+            .parse()
+            .map_err(|_| format!("`{status}` is not a status"))?;
+        let mut wanted = Vec::new();
+        for word in words {
+            let pair = word.split_once('=');
+            let (name, value) = pair.ok_or_else(|| format!("`{word}` is not `name=value`"))?;
+            let value = value.to_owned();
+            wanted.push(match name {
+                "backend" => Wanted::Backend(value),
+                "path" => Wanted::Path(value),
+                "certificate" => Wanted::Certificate(value),
+                "body" => Wanted::Body(value),
+                _ => match name.strip_prefix('>') {
+                    Some(name) => Wanted::Received(name.into(), value),
+                    None => Wanted::Header(name.into(), value),
+                },
+            });
+        }
+        Ok(Self {
+            line,
+            tls,
+            host: host.into(),
+            request,
+            status,
+            wanted,
+        })
+    }
+
+    fn run(&self, stage: &Stage) -> Result<(), String> {
+        let name = self.host.split(':').next().filter(|it| !it.is_empty());
+        let connection = if self.tls {
+            Connection::tls(stage.https, name)
+        } else {
+            Connection::plain(stage.http)
+        };
+        let mut connection = connection.map_err(|error| format!("cannot connect: {error}"))?;
+        let response = connection
+            .send(&self.request)
+            .map_err(|error| format!("no answer: {error}"))?;
+        let names = connection.certificate().map(|it| it.names.as_slice());
+        let mut wrong = Vec::new();
+        if response.status != self.status {
+            wrong.push(format!(
+                "the status is {}, not {}",
+                response.status, self.status
+            ));
+        }
+        for wanted in &self.wanted {
+            wrong.extend(wanted.misses(&response, names.unwrap_or_default()));
+        }
+        if wrong.is_empty() {
+            return Ok(());
+        }
+        Err(format!("{}\nthe answer is:\n{response}", wrong.join("\n")))
+    }
+}
+
+impl Wanted {
+    /// What is wrong with an answer, if this is not in it.
+    fn misses(&self, response: &Response, names: &[String]) -> Option<String> {
+        let (what, value, found) = match self {
+            Self::Backend(value) => ("backend", value, response.backend()),
+            Self::Path(value) => ("path", value, response.received_path()),
+            Self::Header(name, value) => {
+                let all: Vec<&str> = response.headers.all(name).collect();
+                (name.as_str(), value, Some(all.join(", ")))
+            }
+            Self::Received(name, value) => (
+                name.as_str(),
+                value,
+                Some(response.received(name).unwrap_or_default()),
+            ),
+            Self::Certificate(value) => {
+                let covered = names.contains(value);
+                let found = if covered {
+                    value.clone()
+                } else {
+                    names.join(" ")
+                };
+                ("certificate", value, Some(found))
+            }
+            Self::Body(value) => {
+                let text = response.text();
+                let found = if text.contains(value) {
+                    value.clone()
+                } else {
+                    text
+                };
+                ("body", value, Some(found))
+            }
+        };
+        let found = found.unwrap_or_default();
+        (found != *value).then(|| format!("{what} is `{found}`, not `{value}`"))
+    }
+}
+
+/// Splits at blanks outside of double quotes, and takes the quotes away.
+fn words_of(text: &str) -> Result<Vec<String>, String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for it in text.trim().chars() {
+        match it {
+            '"' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            it => words.last_mut().expect("there is one").push(it),
+        }
+    }
+    if quoted {
+        return Err("a quote without its end".into());
+    }
+    words.retain(|it| !it.is_empty());
+    Ok(words)
+}

@@ -1,0 +1,158 @@
+//! A configuration that serves: compiled, written, run by a real HAProxy, in front of real backends.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+
+use haproxy_ingress_core::compile::{Compiled, compile};
+use haproxy_ingress_core::options::{Name, Options};
+use haproxy_ingress_core::resource::ConfigMap;
+use haproxy_ingress_core::snapshot::Snapshot;
+
+use crate::backend::Backend;
+use crate::case::Settings;
+use crate::haproxy::{Folder, Haproxy, Running, free_port};
+use crate::http::{Request, Response};
+use crate::object::{self, Object};
+
+/// HAProxy with what was compiled, and an HTTP server for each port of each slice.
+///
+/// An endpoint `10.1.2.3` is at `127.1.2.3`, so that endpoints stay apart; every IPv6 address is at
+/// `::1`. Ports of HAProxy are free ones, whatever the global ConfigMap says.
+pub struct Stage {
+    /// Where plain requests go.
+    pub http: SocketAddr,
+    /// Where requests over TLS go.
+    pub https: SocketAddr,
+    /// The backends, named after their Services.
+    pub backends: Vec<Backend>,
+    /// HAProxy.
+    pub running: Running,
+    /// What it runs.
+    pub compiled: Compiled,
+    /// It is there as long as HAProxy runs.
+    _folder: Folder,
+}
+
+impl Stage {
+    /// Compiles, moves all endpoints to this machine and starts HAProxy; the error says why not.
+    pub fn set(mut snapshot: Snapshot, mut options: Options) -> Result<Self, String> {
+        let backends = bring_home(&mut snapshot);
+        let (http, https) = (free_port(), free_port());
+        let data = [
+            ("http-port", http.to_string()),
+            ("https-port", https.to_string()),
+            ("bind-ip-addr-http", "127.0.0.1".into()),
+            ("healthz-port", free_port().to_string()),
+            ("bind-ip-addr-healthz", "127.0.0.1".into()),
+            ("stats-port", free_port().to_string()),
+            ("bind-ip-addr-stats", "127.0.0.1".into()),
+        ];
+        let name = options
+            .config_map
+            .get_or_insert_with(|| Name::new("ingress-controller", "haproxy-ingress"));
+        configure(&mut snapshot, name, &data);
+        let folder = Folder::new();
+        options.prefix = folder.prefix();
+        let compiled = compile(&snapshot, &options, None);
+        folder.write(&compiled.bundle);
+        let running = Haproxy::find().spawn(&folder);
+        running
+            .wait_until_ready()
+            .map_err(|output| format!("HAProxy does not start:\n{output}"))?;
+        Ok(Self {
+            http: SocketAddr::from((Ipv4Addr::LOCALHOST, http)),
+            https: SocketAddr::from((Ipv4Addr::LOCALHOST, https)),
+            backends,
+            running,
+            compiled,
+            _folder: folder,
+        })
+    }
+
+    /// The same with the options of the cases, and what must not fail.
+    pub fn with(objects: impl IntoIterator<Item = Object>, data: &[(&str, &str)]) -> Self {
+        let options = Settings::default()
+            .options()
+            .expect("these are the defaults");
+        let mut snapshot = Snapshot::default();
+        let config = object::config_map("haproxy-ingress", data);
+        for object in objects.into_iter().chain([config]) {
+            snapshot.insert(object.decoded());
+        }
+        Self::set(snapshot, options).unwrap_or_else(|message| panic!("{message}"))
+    }
+
+    /// Sends a request over a plain connection of its own.
+    pub fn send(&self, request: &Request) -> Response {
+        request
+            .send_to(self.http)
+            .unwrap_or_else(|error| panic!("{} {}: {error}", request.method, request.target))
+    }
+
+    /// Asks for a path of a host over a plain connection.
+    pub fn get(&self, host: &str, path: &str) -> Response {
+        self.send(&Request::get(path).host(host))
+    }
+
+    /// Asks for a path of a host over TLS.
+    pub fn get_over_tls(&self, host: &str, path: &str) -> Response {
+        let request = Request::get(path).host(host);
+        let answer = request.send_over_tls(self.https, Some(host));
+        answer.unwrap_or_else(|error| panic!("https://{host}{path}: {error}"))
+    }
+
+    /// The backend that stands for a Service.
+    pub fn backend(&self, service: &str) -> &Backend {
+        let found = self.backends.iter().find(|it| it.name == service);
+        found.unwrap_or_else(|| panic!("no slice belongs to `{service}`"))
+    }
+}
+
+/// Sets keys of the global ConfigMap.
+fn configure(snapshot: &mut Snapshot, name: &Name, data: &[(&str, String)]) {
+    let map = snapshot.config_maps.entry(name.clone()).or_insert_with(|| {
+        let mut map = ConfigMap::default();
+        map.meta.namespace = name.namespace.clone();
+        map.meta.name = name.name.clone();
+        Arc::new(map)
+    });
+    let map = Arc::make_mut(map);
+    for (key, value) in data {
+        map.data.insert((*key).into(), value.as_str().into());
+    }
+}
+
+/// Moves all endpoints to this machine, and starts a backend with the Service's name on each port.
+///
+/// `10.0.0.1` becomes `127.0.0.1`, so that endpoints stay apart; every IPv6 address becomes `::1`.
+fn bring_home(snapshot: &mut Snapshot) -> Vec<Backend> {
+    let mut backends = Vec::new();
+    for slice in snapshot.endpoint_slices.values_mut() {
+        let slice = Arc::make_mut(slice);
+        let service = slice.service().map_or("", |it| it).to_owned();
+        let mut homes = BTreeSet::<IpAddr>::new();
+        for address in slice.endpoints.iter_mut().flat_map(|it| &mut it.addresses) {
+            let home = match address.parse() {
+                Ok(IpAddr::V4(it)) => {
+                    let [_, b, c, d] = it.octets();
+                    Ipv4Addr::new(127, b, c, d).into()
+                }
+                Ok(IpAddr::V6(_)) => IpAddr::from(Ipv6Addr::LOCALHOST),
+                Err(_) => continue,
+            };
+            *address = home.to_string().into();
+            homes.insert(home);
+        }
+        let homes: Vec<IpAddr> = homes.into_iter().collect();
+        if homes.is_empty() {
+            continue;
+        }
+        for port in &mut slice.ports {
+            let backend = Backend::start_on(&service, &homes);
+            port.port = Some(backend.port().into());
+            backends.push(backend);
+        }
+    }
+    backends
+}

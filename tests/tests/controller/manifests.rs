@@ -1,0 +1,244 @@
+//! The whole controller with no cluster: a folder of manifests that is edited.
+
+use std::time::{Duration, Instant};
+
+use haproxy_ingress_tests::backend::Backend;
+use haproxy_ingress_tests::http::{Load, Request};
+
+use crate::rig::{Rig, SOON, app, slice};
+
+/// The messages of a first run, in the order in which a user knows them.
+const FIRST_RUN: [&str; 4] = [
+    "starting haproxy update id=1",
+    "using auto generated fake certificate",
+    "haproxy successfully reloaded (external)",
+    "finish haproxy update id=1: ",
+];
+
+#[test]
+fn an_empty_cluster_answers_404_and_both_logs_say_so() {
+    let rig = Rig::external();
+    let controller = rig.reads_manifests();
+    let answer = rig.soon_answers(&controller, "192.0.2.1", 404);
+    assert_eq!(
+        answer
+            .header("content-type")
+            .map(|it| it.starts_with("text/")),
+        Some(true)
+    );
+
+    controller
+        .output
+        .wait_for("end of the first run", |it| it.contains(FIRST_RUN[3]));
+    let lines = controller.output.lines();
+    let places: Vec<_> = FIRST_RUN
+        .iter()
+        .map(|message| lines.iter().position(|it| it.contains(message)))
+        .collect();
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{places:?} in:\n{}",
+        lines.join("\n")
+    );
+    let timers = lines
+        .iter()
+        .find(|it| it.contains(FIRST_RUN[3]))
+        .expect("it was found above");
+    for key in [
+        "parse_ingress=",
+        "write_config=",
+        "reload_haproxy=",
+        "total=",
+    ] {
+        assert!(timers.contains(key), "no {key} in: {timers}");
+    }
+
+    let line = rig.haproxy().output.wait_for("request in the log", |it| {
+        it.contains("_front_http _error404/<lua.send-404>")
+    });
+    assert!(line.ends_with("\"GET / HTTP/1.1\""), "{line}");
+    assert!(line.contains(" 404 "), "{line}");
+    assert!(line.contains("LR--"), "{line}");
+}
+
+#[test]
+fn an_ingress_is_served_as_soon_as_it_is_written_and_gone_when_removed() {
+    let backend = Backend::start("app");
+    let rig = Rig::external();
+    let controller = rig.reads_manifests();
+    rig.soon_answers(&controller, "app.example", 404);
+
+    let written = Instant::now();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    rig.soon_served_by(&controller, "app.example", "app");
+    let took = written.elapsed();
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
+
+    rig.removes_manifest("app");
+    rig.soon_answers(&controller, "app.example", 404);
+}
+
+#[test]
+fn endpoints_change_without_a_reload_and_without_a_lost_request() {
+    let (first, second) = (Backend::start("first"), Backend::start("second"));
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&first]));
+    let controller = rig.reads_manifests();
+    rig.soon_served_by(&controller, "app.example", "first");
+
+    let reloads = rig.haproxy().reloads();
+    let load = Load::start(rig.http, &Request::get("/").host("app.example"), 4);
+    for turn in 0..6 {
+        let backend = if turn % 2 == 0 { &second } else { &first };
+        let mut objects = app("app.example", "app", &[]);
+        objects[2] = slice("app", &[backend]);
+        rig.manifest("app", &objects);
+        rig.soon_served_by(&controller, "app.example", &backend.name);
+        load.goes_on_for(20);
+    }
+    let report = load.stop();
+    assert_eq!(
+        report.failures,
+        Vec::<String>::new(),
+        "of {}",
+        report.answered
+    );
+    assert_eq!(
+        rig.haproxy().reloads(),
+        reloads,
+        "{}",
+        controller.output.text()
+    );
+}
+
+#[test]
+fn new_hosts_lose_no_request_of_those_that_are_there() {
+    let backend = Backend::start("app");
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let controller = rig.reads_manifests();
+    rig.soon_served_by(&controller, "app.example", "app");
+
+    let load = Load::start(rig.http, &Request::get("/").host("app.example"), 4);
+    for number in 0..4 {
+        let host = format!("new-{number}.example");
+        rig.manifest(
+            &format!("new-{number}"),
+            &app(&host, &format!("new-{number}"), &[&backend]),
+        );
+        rig.soon_served_by(&controller, &host, "app");
+        load.goes_on_for(20);
+    }
+    let report = load.stop();
+    assert_eq!(
+        report.failures,
+        Vec::<String>::new(),
+        "of {}",
+        report.answered
+    );
+}
+
+#[test]
+fn a_broken_manifest_holds_nobody_back() {
+    let backend = Backend::start("app");
+    let rig = Rig::external();
+    let controller = rig.reads_manifests();
+    rig.manifest_text("broken", "kind: Ingress\n  metadata: [\n");
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    rig.soon_served_by(&controller, "app.example", "app");
+    controller
+        .output
+        .wait_for("word about the broken manifest", |it| {
+            it.contains("invalid-yaml") && it.contains("broken.yaml")
+        });
+}
+
+#[test]
+fn the_last_good_configuration_survives_a_stop_of_haproxy() {
+    let backend = Backend::start("app");
+    let mut rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let controller = rig.reads_manifests();
+    rig.soon_served_by(&controller, "app.example", "app");
+
+    rig.haproxy.take().expect("it runs").stop();
+    assert!(rig.get("app.example", "/").is_none());
+    // It comes up by itself with what it had, and the controller finds it again.
+    rig.starts_haproxy();
+    rig.soon_served_by(&controller, "app.example", "app");
+    rig.manifest("other", &app("other.example", "other", &[&backend]));
+    rig.soon_served_by(&controller, "other.example", "app");
+}
+
+#[test]
+fn a_controller_that_died_leaves_everything_running_and_takes_over_without_a_reload() {
+    let backend = Backend::start("app");
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let controller = rig.reads_manifests();
+    rig.soon_served_by(&controller, "app.example", "app");
+    controller
+        .output
+        .wait_for("end of a run", |it| it.contains("finish haproxy update"));
+
+    let (worker, reloads) = (rig.haproxy().worker(), rig.haproxy().reloads());
+    let load = Load::start(rig.http, &Request::get("/").host("app.example"), 4);
+    controller.kill();
+    load.goes_on_for(50);
+    let controller = rig.reads_manifests();
+    controller
+        .output
+        .wait_for("end of a run", |it| it.contains("finish haproxy update"));
+    load.goes_on_for(50);
+    let report = load.stop();
+    assert_eq!(
+        report.failures,
+        Vec::<String>::new(),
+        "of {}",
+        report.answered
+    );
+    assert_eq!(
+        (rig.haproxy().worker(), rig.haproxy().reloads()),
+        (worker, reloads),
+        "{}",
+        controller.output.text()
+    );
+
+    rig.manifest("other", &app("other.example", "other", &[&backend]));
+    rig.soon_served_by(&controller, "other.example", "app");
+}
+
+#[test]
+fn a_configuration_that_haproxy_rejects_is_rolled_back() {
+    let backend = Backend::start("app");
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let controller = rig.reads_manifests();
+    rig.soon_served_by(&controller, "app.example", "app");
+    let good = std::fs::read_to_string(rig.folder.config()).expect("it is written");
+
+    // The operator is trusted to write what HAProxy understands, and here it does not.
+    let bad = rig
+        .config()
+        .with("/data/config-global", "no-such-keyword at all");
+    rig.manifest("config", &[bad]);
+    controller
+        .output
+        .wait_for("rejection", |it| it.contains("rejected the configuration"));
+    controller
+        .output
+        .wait_for("HAProxy's own words", |it| it.contains("no-such-keyword"));
+    let deadline = Instant::now() + SOON;
+    while std::fs::read_to_string(rig.folder.config()).expect("it stays") != good {
+        assert!(
+            Instant::now() < deadline,
+            "the rejected configuration stays on disk"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    rig.soon_served_by(&controller, "app.example", "app");
+
+    rig.manifest("config", &[rig.config()]);
+    rig.manifest("other", &app("other.example", "other", &[&backend]));
+    rig.soon_served_by(&controller, "other.example", "app");
+}

@@ -1,0 +1,213 @@
+//! A controller, what it reads and the HAProxy that it drives.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use haproxy_ingress_tests::apiserver::ApiServer;
+use haproxy_ingress_tests::backend::Backend;
+use haproxy_ingress_tests::haproxy::{Folder, Haproxy, Running, free_port};
+use haproxy_ingress_tests::http::{Request, Response};
+use haproxy_ingress_tests::object::{self, Object};
+use haproxy_ingress_tests::terminal::{Program, command};
+
+/// How long a change may take until requests see it: two turns of the controller, and a reload.
+pub(crate) const SOON: Duration = Duration::from_secs(10);
+
+/// What a story needs. The HAProxy is stopped and the folder removed when it is dropped.
+pub(crate) struct Rig {
+    pub(crate) http: SocketAddr,
+    /// Where the controller's own pages are.
+    pub(crate) pages: SocketAddr,
+    pub(crate) haproxy: Option<Running>,
+    config: Object,
+    pub(crate) folder: Folder,
+}
+
+impl Rig {
+    /// A folder with the bootstrap configuration, and an HAProxy that runs it.
+    pub(crate) fn external() -> Self {
+        let mut rig = Self::without_haproxy();
+        std::fs::write(rig.folder.config(), BOOTSTRAP).expect("the folder is ours");
+        rig.starts_haproxy();
+        rig
+    }
+
+    /// A folder, and nothing in it.
+    pub(crate) fn without_haproxy() -> Self {
+        let folder = Folder::new();
+        let http = free_port();
+        let config = object::config_map(
+            "haproxy-ingress",
+            &[
+                ("http-port", &http.to_string()),
+                ("https-port", &free_port().to_string()),
+                ("bind-ip-addr-http", "127.0.0.1"),
+                ("healthz-port", &free_port().to_string()),
+                ("bind-ip-addr-healthz", "127.0.0.1"),
+                ("stats-port", &free_port().to_string()),
+                ("bind-ip-addr-stats", "127.0.0.1"),
+                ("syslog-endpoint", "stdout"),
+                ("syslog-format", "raw"),
+            ],
+        );
+        std::fs::create_dir(folder.path().join("manifests")).expect("the folder is ours");
+        let rig = Self {
+            http: SocketAddr::from((Ipv4Addr::LOCALHOST, http)),
+            pages: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())),
+            haproxy: None,
+            config,
+            folder,
+        };
+        rig.manifest("config", std::slice::from_ref(&rig.config));
+        rig
+    }
+
+    /// The ConfigMap that keeps HAProxy on free ports.
+    pub(crate) fn config(&self) -> Object {
+        self.config.clone()
+    }
+
+    pub(crate) fn starts_haproxy(&mut self) {
+        self.haproxy = Some(Haproxy::find().start(&self.folder));
+    }
+
+    pub(crate) fn haproxy(&self) -> &Running {
+        self.haproxy.as_ref().expect("this story has an HAProxy")
+    }
+
+    /// The flags of every controller.
+    pub(crate) fn flags(&self) -> Vec<String> {
+        vec![
+            format!("--local-filesystem-prefix={}", self.folder.prefix()),
+            "--configmap=ingress-controller/haproxy-ingress".into(),
+            "--watch-ingress-without-class".into(),
+            format!("--healthz-addr={}", self.pages),
+            "--wait-before-update=20ms".into(),
+            "--rate-limit-update=10".into(),
+        ]
+    }
+
+    /// The flags that lead to the external HAProxy.
+    pub(crate) fn external_flags(&self) -> Vec<String> {
+        let mut flags = self.flags();
+        let socket = self.folder.master_socket();
+        flags.push(format!("--master-socket={}", socket.display()));
+        flags
+    }
+
+    /// Starts a controller on the manifests of this rig and its external HAProxy.
+    pub(crate) fn reads_manifests(&self) -> Program {
+        let mut flags = self.external_flags();
+        flags.push(format!("--manifests={}", self.manifests().display()));
+        Program::start(command(flags))
+    }
+
+    /// Starts a controller on an API server and its external HAProxy.
+    pub(crate) fn reads(&self, api: &ApiServer) -> Program {
+        api.has(self.config());
+        let mut flags = self.external_flags();
+        flags.push(format!("--apiserver-host={}", api.url()));
+        let mut command = command(flags);
+        command.env("POD_NAMESPACE", "ingress-controller");
+        command.env("POD_NAME", "haproxy-ingress-test");
+        Program::start(command)
+    }
+
+    /// The folder with the manifests.
+    pub(crate) fn manifests(&self) -> PathBuf {
+        self.folder.path().join("manifests")
+    }
+
+    /// Writes a manifest with objects.
+    pub(crate) fn manifest(&self, name: &str, objects: &[Object]) {
+        let texts: Vec<String> = objects.iter().map(|it| it.0.to_string()).collect();
+        self.manifest_text(name, &texts.join("\n---\n"));
+    }
+
+    /// Writes a manifest as an editor does: beside it first, then in its place.
+    pub(crate) fn manifest_text(&self, name: &str, text: &str) {
+        let path = self.manifests().join(format!("{name}.yaml"));
+        let beside = self.manifests().join(format!(".{name}.tmp"));
+        std::fs::write(&beside, text).expect("the folder is ours");
+        std::fs::rename(beside, path).expect("the folder is ours");
+    }
+
+    pub(crate) fn removes_manifest(&self, name: &str) {
+        let path = self.manifests().join(format!("{name}.yaml"));
+        std::fs::remove_file(path).expect("the manifest is there");
+    }
+
+    /// One request, if it is answered.
+    pub(crate) fn get(&self, host: &str, path: &str) -> Option<Response> {
+        let request = Request::get(path).host(host).header("Connection", "close");
+        request.send_to(self.http).ok()
+    }
+
+    /// Asks again and again until an answer satisfies a condition.
+    pub(crate) fn soon(
+        &self,
+        program: &Program,
+        host: &str,
+        what: &str,
+        condition: impl Fn(&Response) -> bool,
+    ) -> Response {
+        let deadline = Instant::now() + SOON;
+        loop {
+            let answer = self.get(host, "/");
+            if let Some(answer) = answer.as_ref().filter(|it| condition(it)) {
+                return answer.clone();
+            }
+            assert!(
+                Instant::now() < deadline,
+                "no {what} from {host}, but {}\nthe controller said:\n{}\nHAProxy said:\n{}",
+                answer.map_or("nothing".into(), |it| it.to_string()),
+                program.output.text(),
+                self.haproxy
+                    .as_ref()
+                    .map_or(String::new(), |it| it.output.text()),
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Waits until a host answers with a status.
+    pub(crate) fn soon_answers(&self, program: &Program, host: &str, status: u16) -> Response {
+        self.soon(program, host, &format!("{status}"), |it| {
+            it.status == status
+        })
+    }
+
+    /// Waits until a host is answered by a backend.
+    pub(crate) fn soon_served_by(&self, program: &Program, host: &str, name: &str) -> Response {
+        self.soon(program, host, &format!("answer of {name}"), |it| {
+            it.backend().as_deref() == Some(name)
+        })
+    }
+}
+
+/// What HAProxy runs before the controller has written anything.
+const BOOTSTRAP: &str =
+    "defaults\n  timeout client 1s\n  timeout connect 1s\n  timeout server 1s\n";
+
+/// An Ingress, its Service and its endpoints, which are backends of this test.
+pub(crate) fn app(host: &str, service: &str, backends: &[&Backend]) -> Vec<Object> {
+    vec![
+        object::ingress(service).route(host, "/", service, 80),
+        object::service(service, 80),
+        slice(service, backends),
+    ]
+}
+
+/// The EndpointSlice of a Service whose endpoints are backends of this test.
+pub(crate) fn slice(service: &str, backends: &[&Backend]) -> Object {
+    // All endpoints of a slice have one port, so backends with ports of their own take a slice each.
+    // One slice is enough for what the stories need: the port of the first.
+    let addresses: Vec<_> = backends.iter().map(|it| it.address().ip()).collect();
+    let port = backends.first().map_or(1, |it| it.port());
+    assert!(
+        backends.iter().all(|it| it.port() == port),
+        "the endpoints of a slice have one port"
+    );
+    object::endpoints(service, &addresses, port)
+}

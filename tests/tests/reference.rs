@@ -1,0 +1,132 @@
+//! The reference is what the code says: `docs/` is fresh, and every key is shown in a case.
+//!
+//! `make generate` runs these tests with `UPDATE=1`, which writes instead of comparing.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::PathBuf;
+
+use haproxy_ingress_core::keys::REGISTRY;
+use haproxy_ingress_core::reference::{self, Page};
+use haproxy_ingress_tests::terminal;
+use haproxy_ingress_tests::tree::{files, read, root};
+
+/// The commands of the program; the first is the controller, which needs no word.
+const COMMANDS: &[&str] = &["controller", "render", "lint", "diff", "explain", "keys"];
+
+#[test]
+fn the_reference_of_keys_and_diagnostics_is_fresh() {
+    let pages = reference::pages();
+    let expected: BTreeSet<&str> = pages.iter().map(|it| it.path.as_str()).collect();
+    for file in files(&docs().join("keys")) {
+        let name = file.file_name().and_then(|it| it.to_str());
+        let path = format!("keys/{}", name.expect("names are plain"));
+        if expected.contains(path.as_str()) {
+            continue;
+        }
+        assert!(is_update(), "docs/{path} is of no family: `make generate`");
+        fs::remove_file(&file).expect("the file is ours");
+    }
+    for page in &pages {
+        compare(page);
+    }
+}
+
+#[test]
+fn the_reference_of_commands_is_fresh() {
+    let mut text = String::from("# Command line\n\nWhat each command prints with `--help`.\n");
+    for command in COMMANDS {
+        let printed = terminal::run([command, "--help"], "");
+        assert_eq!(printed.code, 0, "{command} --help: {}", printed.stderr);
+        assert!(
+            printed.stdout.lines().count() > 5,
+            "{command} --help prints {:?}",
+            printed.stdout
+        );
+        let lines: Vec<&str> = printed.stdout.lines().map(str::trim_end).collect();
+        let help = lines.join("\n");
+        let _ = write!(
+            text,
+            "\n## {command}\n\n```text\n{}\n```\n",
+            help.trim_end()
+        );
+    }
+    compare(&Page {
+        path: "cli.md".into(),
+        text,
+    });
+}
+
+#[test]
+fn every_key_is_in_a_case() {
+    let mut written = BTreeSet::new();
+    for file in files(&root().join("tests/cases")) {
+        if file
+            .extension()
+            .is_some_and(|it| it == "md" || it == "yaml")
+        {
+            written.extend(fields(&read(&file)));
+        }
+    }
+    let missing: Vec<&str> = REGISTRY
+        .keys
+        .iter()
+        .map(|it| it.name)
+        .filter(|it| !written.contains(*it))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "no case below tests/cases shows {} of {} keys: {missing:?}",
+        missing.len(),
+        REGISTRY.keys.len()
+    );
+}
+
+#[test]
+fn the_reader_of_cases_sees_annotations_and_data() {
+    let text = "Prose says cors-prose: nothing.\n\
+                metadata:\n  annotations:\n    haproxy-ingress.github.io/cors-enable: \"true\"\n\
+                data:\n  \"timeout-client\": 5s\n";
+    let fields = fields(text);
+    assert!(fields.contains("cors-enable"));
+    assert!(fields.contains("timeout-client"));
+    assert!(!fields.contains("cors-prose"));
+}
+
+/// The names before the colons of indented lines, without a prefix.
+fn fields(text: &str) -> BTreeSet<String> {
+    text.lines()
+        .filter(|it| it.starts_with(' '))
+        .filter_map(|it| {
+            let (name, _) = it.trim_start().split_once(':')?;
+            let name = name.trim_matches(['"', '\'']);
+            name.rsplit('/').next().map(String::from)
+        })
+        .collect()
+}
+
+/// Compares a page with its file, or writes it.
+fn compare(page: &Page) {
+    let path = docs().join(&page.path);
+    if is_update() {
+        let folder = path.parent().expect("a page is in a folder");
+        fs::create_dir_all(folder).expect("docs/ can be written");
+        fs::write(&path, &page.text).expect("docs/ can be written");
+        return;
+    }
+    assert!(
+        path.is_file() && read(&path) == page.text,
+        "docs/{} is stale: `make generate`",
+        page.path
+    );
+}
+
+fn is_update() -> bool {
+    env::var_os("UPDATE").is_some_and(|it| it == "1")
+}
+
+fn docs() -> PathBuf {
+    root().join("docs")
+}

@@ -1,0 +1,487 @@
+//! What JavaScript sees: plain values made from the types of the engine.
+//!
+//! The page's TypeScript, `web-demo/src/engine/dto.d.ts`, is written from these types by the test at
+//! the end of this file: `UPDATE=1 cargo test -p haproxy-ingress-wasm declarations`.
+//!
+//! *Invariant:* no private key gets here. What stands in a certificate's file is replaced.
+
+use std::collections::BTreeMap;
+
+use haproxy_ingress_core as core;
+use haproxy_ingress_core::origin::Field;
+use haproxy_ingress_core::resource::Resource as _;
+use serde::{Deserialize, Serialize};
+
+use crate::utf16::Utf16;
+
+/// What the page chooses, the rest is what the controller does by default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Settings {
+    /// The HAProxy that will read the result, such as `3.2`.
+    pub haproxy: String,
+    /// The global ConfigMap, as `namespace/name`.
+    #[serde(default)]
+    #[cfg_attr(test, ts(optional))]
+    pub config_map: Option<String>,
+    /// Seconds since 1970, for the dates of certificates.
+    #[serde(default)]
+    #[cfg_attr(test, ts(optional, type = "number"))]
+    pub now: Option<i64>,
+}
+
+/// A text with resources.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Manifest {
+    /// What places refer to it by.
+    pub name: String,
+    /// YAML or JSON.
+    pub text: String,
+}
+
+/// Everything that one compilation says.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Output {
+    /// Whether all of the text was understood as YAML. If not, the rest counts all the same.
+    pub parsed: bool,
+    /// How many objects were read.
+    pub objects: usize,
+    /// The files that HAProxy reads, the main configuration first.
+    pub files: Vec<OutputFile>,
+    /// The sections of the main configuration.
+    pub sections: Vec<Section>,
+    /// Who wrote things, each once; everything else refers to them by index.
+    pub origins: Vec<Origin>,
+    /// For each line of the main configuration, who made it.
+    pub lines: Vec<Vec<u32>>,
+    /// What is wrong with the text, errors first.
+    pub diagnostics: Vec<Diagnostic>,
+    /// What a running HAProxy would have to do.
+    pub plan: Plan,
+    /// Where the values of Secrets stand, so that a shared text can leave them out.
+    pub secrets: Vec<Place>,
+}
+
+/// One file.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct OutputFile {
+    /// Its absolute path.
+    pub path: String,
+    /// What it is.
+    pub role: Role,
+    /// What is in it; a remark in the place of a private key.
+    pub content: String,
+    /// Whether `content` is only such a remark.
+    pub redacted: bool,
+}
+
+/// What a file is for.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the roles of the engine")]
+pub enum Role {
+    Config,
+    Map,
+    CertificateList,
+    Certificate,
+    List,
+    Response,
+    Lua,
+}
+
+/// A section of the main configuration.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Section {
+    /// Its header, such as `backend shop_web_8080`.
+    pub name: String,
+    /// Its first line, counted from 1.
+    pub first_line: u32,
+    /// How many lines it has.
+    pub lines: u32,
+}
+
+/// Who wrote something.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// All of it in words.
+    pub label: String,
+    /// The object, such as `Ingress shop/web`, if one wrote it.
+    pub object: Option<String>,
+    /// Its field, such as `spec.rules[0].host`, if it is not the object as a whole.
+    pub field: Option<String>,
+    /// Where it stands in the text, if it does.
+    pub place: Option<Place>,
+}
+
+/// A part of a text.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// The manifest's name.
+    pub file: String,
+    /// Where the key starts that names it, if there is one; all offsets are in UTF-16 code units.
+    pub key_from: Option<usize>,
+    /// Where the value starts.
+    pub from: usize,
+    /// Where it ends.
+    pub to: usize,
+    /// The line of the value's start, counted from 1.
+    pub line: u32,
+}
+
+/// One finding.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Diagnostic {
+    /// How much it matters.
+    pub severity: Severity,
+    /// Its kind, such as `invalid-value`.
+    pub code: String,
+    /// What the kind means and what to do about it.
+    pub doc: String,
+    /// What was found and what is expected.
+    pub message: String,
+    /// What happened instead.
+    pub outcome: String,
+    /// What to write instead, if that is known.
+    pub help: Option<String>,
+    /// Whose fault it is.
+    pub origin: u32,
+    /// Others who have a part in it.
+    pub related: Vec<u32>,
+}
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "the severities of the engine")]
+pub enum Severity {
+    Error,
+    Warning,
+    Notice,
+}
+
+/// What a running HAProxy would have to do.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", tag = "kind")]
+pub enum Plan {
+    /// Nothing is running that it could be compared with.
+    Start,
+    /// Both say the same.
+    Nothing,
+    /// Commands on the running process are enough.
+    Update {
+        /// In the order in which they are given.
+        commands: Vec<String>,
+    },
+    /// It has to read its files again.
+    Reload {
+        /// Why.
+        reasons: Vec<Reason>,
+    },
+}
+
+/// Why a reload is needed.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Reason {
+    /// What differs, and how.
+    pub label: String,
+    /// Who wrote what differs.
+    pub origins: Vec<u32>,
+}
+
+/// The annotation in which `kubectl apply` keeps all that it was given.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// A configuration key.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Key {
+    /// Its name, without a prefix.
+    pub name: String,
+    /// Names that it had before.
+    pub old: Vec<String>,
+    /// What it belongs to, such as `Backend`; `Global` is for the ConfigMap of the operator only.
+    pub scope: String,
+    /// What may be written, in words.
+    pub expected: String,
+    /// The words that may be written, if there are only these.
+    pub words: Vec<String>,
+    /// Its default, if it has one.
+    pub default: Option<String>,
+    /// Its documentation in Markdown; the first sentence is a summary.
+    pub doc: String,
+}
+
+/// Collects origins, each once, and finds where they stand.
+#[derive(Debug)]
+pub struct Origins<'a> {
+    positions: &'a core::manifest::Positions,
+    texts: BTreeMap<&'a str, Utf16>,
+    indexes: BTreeMap<core::origin::Origin, u32>,
+    all: Vec<Origin>,
+}
+
+impl<'a> Origins<'a> {
+    /// Nothing yet, of these texts.
+    pub fn new(
+        manifests: &'a [(String, String)],
+        positions: &'a core::manifest::Positions,
+    ) -> Self {
+        Self {
+            positions,
+            texts: manifests
+                .iter()
+                .map(|(name, text)| (name.as_str(), Utf16::new(text)))
+                .collect(),
+            indexes: BTreeMap::new(),
+            all: Vec::new(),
+        }
+    }
+
+    /// The index of an origin.
+    pub fn index(&mut self, origin: &core::origin::Origin) -> u32 {
+        if let Some(index) = self.indexes.get(origin) {
+            return *index;
+        }
+        let index = u32::try_from(self.all.len()).unwrap_or(u32::MAX);
+        self.all.push(Origin {
+            label: origin.to_string(),
+            object: origin.object().map(ToString::to_string),
+            field: origin
+                .field()
+                .filter(|it| **it != Field::Object)
+                .map(ToString::to_string),
+            place: self
+                .positions
+                .locate(origin)
+                .and_then(|it| self.converted(it)),
+        });
+        self.indexes.insert(origin.clone(), index);
+        index
+    }
+
+    /// The indexes of several.
+    pub fn indexes(&mut self, origins: &[core::origin::Origin]) -> Vec<u32> {
+        origins.iter().map(|it| self.index(it)).collect()
+    }
+
+    /// Where the values of a Secret stand: its own, and the copy that `kubectl apply` leaves.
+    pub fn secret_places(&self, secret: &core::resource::Secret) -> Vec<Place> {
+        let pointer = |list: &str, it: &str| {
+            let name = it.replace('~', "~0").replace('/', "~1");
+            Field::Pointer(format!("/{list}/{name}").into())
+        };
+        let data = secret.data.keys().map(|it| pointer("data", it));
+        let text = secret
+            .string_data
+            .keys()
+            .map(|it| pointer("stringData", it));
+        data.chain(text)
+            .chain([Field::Annotation(LAST_APPLIED.into())])
+            .filter_map(|it| self.positions.locate(&secret.origin(it)))
+            .filter(|it| it.exact)
+            .filter_map(|it| self.converted(it))
+            .collect()
+    }
+
+    /// All that were asked for.
+    pub fn into_all(self) -> Vec<Origin> {
+        self.all
+    }
+
+    fn converted(&self, place: core::manifest::Place) -> Option<Place> {
+        let text = self.texts.get(&*place.file)?;
+        let range = text.range(&place.span);
+        Some(Place {
+            file: place.file.to_string(),
+            key_from: place.key.map(|it| text.offset(it.start)),
+            from: range.start,
+            to: range.end,
+            line: place.line,
+        })
+    }
+}
+
+impl From<&core::bundle::File> for OutputFile {
+    fn from(file: &core::bundle::File) -> Self {
+        Self {
+            path: file.path.to_string(),
+            role: file.role.into(),
+            content: if file.is_secret() {
+                format!(
+                    "({} bytes: a certificate and its private key)\n",
+                    file.content.len()
+                )
+            } else {
+                file.content.to_string()
+            },
+            redacted: file.is_secret(),
+        }
+    }
+}
+
+impl From<core::bundle::Role> for Role {
+    fn from(role: core::bundle::Role) -> Self {
+        use core::bundle::Role as From;
+        match role {
+            From::Config => Self::Config,
+            From::Map => Self::Map,
+            From::CertificateList => Self::CertificateList,
+            From::Certificate => Self::Certificate,
+            From::List => Self::List,
+            From::Response => Self::Response,
+            From::Lua => Self::Lua,
+        }
+    }
+}
+
+impl From<&core::bundle::Section> for Section {
+    fn from(section: &core::bundle::Section) -> Self {
+        Self {
+            name: section.name.to_string(),
+            first_line: section.first_line,
+            lines: section.lines,
+        }
+    }
+}
+
+impl From<core::diagnostic::Severity> for Severity {
+    fn from(severity: core::diagnostic::Severity) -> Self {
+        use core::diagnostic::Severity as From;
+        match severity {
+            From::Error => Self::Error,
+            From::Warning => Self::Warning,
+            From::Notice => Self::Notice,
+        }
+    }
+}
+
+impl From<&core::keys::Key> for Key {
+    fn from(key: &core::keys::Key) -> Self {
+        use core::value::Shape;
+        let texts = |it: &[&str]| it.iter().map(ToString::to_string).collect();
+        let (expected, words): (String, Vec<String>) = match key.shape {
+            Shape::Boolean => ("true or false".into(), texts(&["true", "false"])),
+            Shape::Integer { min, max } => (format!("a whole number from {min} to {max}"), vec![]),
+            Shape::Choice { words } => (words.join(", "), texts(words)),
+            Shape::Text { grammar } => (grammar.into(), vec![]),
+            Shape::Lines { grammar } => (format!("lines, each {grammar}"), vec![]),
+        };
+        Self {
+            name: key.name.into(),
+            old: texts(key.old),
+            scope: key.scope.name().into(),
+            expected,
+            words,
+            default: key.default.map(Into::into),
+            doc: key.doc.trim().into(),
+        }
+    }
+}
+
+impl Diagnostic {
+    /// Converts, and remembers the origins.
+    pub fn new(diagnostic: &core::diagnostic::Diagnostic, origins: &mut Origins<'_>) -> Self {
+        Self {
+            severity: diagnostic.severity().into(),
+            code: diagnostic.code.name.into(),
+            doc: diagnostic.code.doc.trim().into(),
+            message: diagnostic.message.clone(),
+            outcome: diagnostic.outcome.clone(),
+            help: diagnostic.help.clone(),
+            origin: origins.index(&diagnostic.origin),
+            related: origins.indexes(&diagnostic.related),
+        }
+    }
+}
+
+impl Plan {
+    /// Converts, and remembers the origins.
+    pub fn new(plan: &core::plan::Plan, origins: &mut Origins<'_>) -> Self {
+        match plan {
+            core::plan::Plan::Nothing => Self::Nothing,
+            core::plan::Plan::Update { commands } => Self::Update {
+                commands: commands.iter().map(ToString::to_string).collect(),
+            },
+            core::plan::Plan::Reload { reasons } => Self::Reload {
+                reasons: reasons
+                    .iter()
+                    .map(|it| Reason {
+                        label: format!("{} {}", it.place, it.change),
+                        origins: origins.indexes(&it.origins),
+                    })
+                    .collect(),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+    use std::{env, fs, path::PathBuf};
+
+    use ts_rs::{Config, TS};
+
+    use super::*;
+
+    /// The declarations of all types, with their documentation.
+    fn declarations() -> String {
+        fn add<T: TS>(text: &mut String) {
+            let config = Config::new().with_large_int("number");
+            let docs = T::docs().unwrap_or_default();
+            let declaration = T::decl(&config);
+            write!(text, "\n{docs}export {declaration}\n").expect("a string grows");
+        }
+        let mut text = String::from(
+            "// Written from wasm/src/dto.rs by `UPDATE=1 cargo test -p haproxy-ingress-wasm \
+             declarations`.\n",
+        );
+        add::<Settings>(&mut text);
+        add::<Manifest>(&mut text);
+        add::<Output>(&mut text);
+        add::<OutputFile>(&mut text);
+        add::<Role>(&mut text);
+        add::<Section>(&mut text);
+        add::<Origin>(&mut text);
+        add::<Place>(&mut text);
+        add::<Diagnostic>(&mut text);
+        add::<Severity>(&mut text);
+        add::<Plan>(&mut text);
+        add::<Reason>(&mut text);
+        add::<Key>(&mut text);
+        text
+    }
+
+    #[test]
+    fn the_declarations_of_the_page_are_fresh() {
+        let path =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../web-demo/src/engine/dto.d.ts");
+        let fresh = declarations();
+        if env::var_os("UPDATE").is_some() {
+            fs::write(&path, &fresh).expect("the declarations are writable");
+        }
+        let committed = fs::read_to_string(&path).expect("the declarations are committed");
+        assert_eq!(committed, fresh, "run this test with UPDATE=1");
+    }
+}

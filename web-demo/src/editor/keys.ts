@@ -1,0 +1,112 @@
+// Completions and hovers for configuration keys, from the registry of the engine.
+
+import {
+  autocompletion,
+  type Completion,
+  type CompletionContext,
+  type CompletionResult,
+} from '@codemirror/autocomplete'
+import type { Extension, Text } from '@codemirror/state'
+import { hoverTooltip } from '@codemirror/view'
+
+import { make } from '../dom'
+import type { Key } from '../engine/dto'
+
+const PREFIX = 'haproxy-ingress.github.io/'
+
+/** The registry, once the engine has said it. */
+const known = new Map<string, Key>()
+
+export function learnKeys(keys: Key[]): void {
+  known.clear()
+  for (const key of keys) for (const name of [key.name, ...key.old]) known.set(name, key)
+}
+
+/** Whether an entry at a line is an annotation, an entry of a ConfigMap, or nothing of ours. */
+function place(doc: Text, number: number): 'annotations' | 'data' | null {
+  const indent = indentOf(doc.line(number).text)
+  for (let above = number - 1; above >= 1; above--) {
+    const { text } = doc.line(above)
+    if (text.startsWith('---')) return null
+    if (text.trim() === '' || indentOf(text) >= indent) continue
+    if (/^\s*annotations:\s*$/.test(text)) return 'annotations'
+    return /^data:\s*$/.test(text) && isConfigMap(doc, above) ? 'data' : null
+  }
+  return null
+}
+
+function isConfigMap(doc: Text, number: number): boolean {
+  for (const step of [-1, 1]) {
+    for (let line = number + step; line >= 1 && line <= doc.lines; line += step) {
+      const { text } = doc.line(line)
+      if (text.startsWith('---')) break
+      if (/^kind:\s*ConfigMap\s*$/.test(text)) return true
+    }
+  }
+  return false
+}
+
+function indentOf(text: string): number {
+  return text.search(/\S|$/)
+}
+
+function complete(context: CompletionContext): CompletionResult | null {
+  const { doc } = context.state
+  const line = doc.lineAt(context.pos)
+  const before = line.text.slice(0, context.pos - line.from)
+  const value = /^\s+(?:[\w.-]+\/)?([\w-]+):\s+"?([\w-]*)$/.exec(before)
+  if (value) return words(value[1] ?? '', context.pos - (value[2] ?? '').length, before.includes('"'))
+  const name = /^\s+([\w./-]*)$/.exec(before)?.[1]
+  if (name === undefined || (name === '' && !context.explicit)) return null
+  const where = place(doc, line.number)
+  if (!where) return null
+  const options = [...known]
+    .filter(([own, key]) => own === key.name && (where === 'data' || key.scope !== 'Global'))
+    .map(([own, key]): Completion => {
+      const full = where === 'annotations' ? PREFIX + own : own
+      return {
+        label: full,
+        displayLabel: own,
+        detail: key.scope,
+        apply: `${full}: "${key.default ?? ''}"`,
+        info: () => about(key),
+      }
+    })
+  return { from: context.pos - name.length, options, validFor: /^[\w./-]*$/ }
+}
+
+function words(name: string, from: number, quoted: boolean): CompletionResult | null {
+  const key = known.get(name)
+  if (!key || key.words.length === 0) return null
+  const options = key.words.map(it => ({ label: it, apply: quoted ? it : `"${it}"` }))
+  return { from, options, validFor: /^[\w-]*$/ }
+}
+
+/** What the reference says about a key. */
+function about(key: Key): HTMLElement {
+  const [summary, ...rest] = key.doc.split('\n\n')
+  const facts = [key.scope, key.expected, key.default === null ? 'no default' : `default ${key.default || 'empty'}`]
+  return make(
+    'div',
+    { className: 'cm-key' },
+    make('strong', {}, key.name),
+    make('div', { className: 'facts' }, facts.join(' · ')),
+    ...[summary ?? '', ...rest].map(it => make('p', {}, it.replaceAll('\n', ' '))),
+  )
+}
+
+const hover = hoverTooltip((view, position) => {
+  const line = view.state.doc.lineAt(position)
+  const match = /^(\s+)((?:[\w.-]+\/)?([\w-]+)):/.exec(line.text)
+  const [, indent = '', full = '', name = ''] = match ?? []
+  const from = line.from + indent.length
+  const to = from + full.length
+  const key = known.get(name)
+  if (!match || !key || position < from || position > to || !place(view.state.doc, line.number)) return null
+  return { pos: from, end: to, above: true, create: () => ({ dom: about(key) }) }
+})
+
+export const keyHelp: Extension = [
+  autocompletion({ override: [complete], icons: false, activateOnTypingDelay: 50 }),
+  hover,
+]

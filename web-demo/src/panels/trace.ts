@@ -1,0 +1,82 @@
+// Who made the line under the cursor, or which lines the field under the cursor made.
+
+import { count, make } from '../dom'
+import type { Output, Place } from '../engine/dto'
+import type { Trace } from '../provenance'
+import type { Focus } from '../state'
+
+export interface Ways {
+  toPlace(place: Place): void
+  toLine(line: number): void
+}
+
+/** So many lines are listed one by one. */
+const LISTED = 40
+
+export function showTrace(
+  body: HTMLElement,
+  output: Output,
+  focus: Focus,
+  { origins, lines }: Trace,
+  ways: Ways,
+): void {
+  if (origins.length === 0) {
+    body.replaceChildren(make('p', { className: 'empty' }, nothing(focus)))
+    return
+  }
+  const config = output.files.find(it => it.role === 'config')?.content.split('\n') ?? []
+  const who = origins.map(index => {
+    const origin = output.origins[index]
+    if (!origin) return ''
+    const words = [
+      make('span', { className: 'object' }, origin.object ?? origin.label),
+      ...(origin.field ? [make('code', { className: 'field-name' }, origin.field)] : []),
+      ...(origin.place ? [make('span', { className: 'where' }, `line ${origin.place.line}`)] : []),
+    ]
+    const { place } = origin
+    return make(
+      'li',
+      {},
+      place
+        ? make('button', { type: 'button', className: 'origin-row', onclick: () => ways.toPlace(place) }, ...words)
+        : make('div', { className: 'origin-row' }, ...words),
+    )
+  })
+  if (focus.side === 'configuration') {
+    const line = config[focus.line - 1] ?? ''
+    body.replaceChildren(
+      make('p', { className: 'lead' }, `Line ${focus.line} `, make('code', {}, line.trim()), ' was made by'),
+      make('ul', { className: 'list' }, ...who),
+    )
+    return
+  }
+  const made = lines.slice(0, LISTED).map(number =>
+    make(
+      'li',
+      {},
+      make(
+        'button',
+        { type: 'button', className: 'line-row', onclick: () => ways.toLine(number) },
+        make('span', { className: 'number' }, String(number)),
+        make('code', {}, (config[number - 1] ?? '').trim()),
+      ),
+    ),
+  )
+  const rest = lines.length - made.length
+  body.replaceChildren(
+    make('ul', { className: 'list' }, ...who),
+    make(
+      'p',
+      { className: 'lead' },
+      lines.length === 0 ? 'made no line of the main configuration.' : `made ${count(lines.length, 'line')}:`,
+    ),
+    make('ul', { className: 'list' }, ...made),
+    ...(rest > 0 ? [make('p', { className: 'lead' }, `and ${rest} more.`)] : []),
+  )
+}
+
+function nothing(focus: Focus): string {
+  return focus.side === 'configuration'
+    ? 'This line is not a line of the main configuration.'
+    : 'Put the cursor on a field to see the lines it made, or on a line of the configuration to see which field made it.'
+}

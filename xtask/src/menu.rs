@@ -1,0 +1,194 @@
+//! The plain lines of the menu: `test`, `check`, `update`, `generate`, `bench`.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{self, cargo};
+use crate::setup::{self, Tool};
+
+/// One part of `test`. All of its commands run, also after one has failed; the next part does not.
+struct Stage {
+    name: &'static str,
+    commands: Vec<Command>,
+}
+
+/// Everything that a change must pass.
+pub(crate) fn test() -> Result<()> {
+    command::title("Set-up");
+    setup::install(&Tool::all(true))?;
+    let stages = vec![
+        style(),
+        Stage {
+            name: "Build",
+            commands: vec![cargo(&["build", "--workspace"])],
+        },
+        Stage {
+            name: "Tests with the distribution's HAProxy",
+            commands: vec![with_haproxy(
+                &["test", "--workspace", "--no-fail-fast"],
+                &setup::haproxy()?,
+            )?],
+        },
+        Stage {
+            name: "Tests with HAProxy 2.8",
+            commands: vec![with_haproxy(
+                &process_tests("--no-fail-fast")?,
+                &setup::haproxy_28()?,
+            )?],
+        },
+        page()?,
+    ];
+    run(stages)
+}
+
+/// What to run before a commit.
+pub(crate) fn check() -> Result<()> {
+    let quick = cargo(&["test", "--workspace", "--lib", "--bins", "--no-fail-fast"]);
+    let tree = cargo(&[
+        "test",
+        "-p",
+        "haproxy-ingress-tests",
+        "--test",
+        "architecture",
+    ]);
+    run(vec![
+        style(),
+        Stage {
+            name: "Unit tests",
+            commands: vec![quick, tree],
+        },
+    ])
+}
+
+/// Writes what the cases give now into the case files.
+pub(crate) fn update() -> Result<()> {
+    let mut update = cargo(&["test", "-p", "haproxy-ingress-tests", "--test", "cases"]);
+    command::run(update.env("UPDATE", "1"))
+}
+
+/// Writes, or only compares, the generated part of `docs/`.
+pub(crate) fn generate(check: bool) -> Result<()> {
+    let mut generate = cargo(&["test", "-p", "haproxy-ingress-tests", "--test", "reference"]);
+    if !check {
+        generate.env("UPDATE", "1");
+    }
+    command::run(&mut generate)
+}
+
+/// Runs the benchmark, optimised.
+pub(crate) fn bench(arguments: &[String]) -> Result<()> {
+    setup::install(&[Tool::Haproxy])?;
+    let mut bench = cargo(&["bench", "-p", "haproxy-ingress-tests", "--bench", "goals"]);
+    bench
+        .arg("--")
+        .args(arguments)
+        .env("HAPROXY", setup::haproxy()?);
+    command::run(&mut bench)
+}
+
+fn style() -> Stage {
+    Stage {
+        name: "Format and lints",
+        commands: vec![
+            cargo(&["fmt", "--all", "--check"]),
+            cargo(&[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "--deny=warnings",
+            ]),
+        ],
+    }
+}
+
+/// The playground: built, and then used in a browser.
+fn page() -> Result<Stage> {
+    let mut build = Command::new(env::current_exe()?);
+    build.arg("web");
+    let mut test = Command::new("npm");
+    test.args(["test", "--silent"])
+        .current_dir(command::root().join("web-demo"));
+    if let Some(browser) = setup::browser() {
+        test.env("CHROMIUM", browser);
+    }
+    Ok(Stage {
+        name: "The page in a browser",
+        commands: vec![build, test],
+    })
+}
+
+/// The tests that start HAProxy: all of the package but those that only read the tree. The whole
+/// workspace is named so that nothing is built again with fewer features.
+fn process_tests(option: &'static str) -> Result<Vec<String>> {
+    let mut arguments: Vec<String> = ["test", "--workspace", option].map(String::from).into();
+    let folder = command::root().join("tests/tests");
+    let mut names: Vec<String> = fs::read_dir(folder)?
+        .filter_map(|it| {
+            let path = it.ok()?.path();
+            let is_rust = path.extension().is_some_and(|it| it == "rs");
+            is_rust.then(|| path.file_stem()?.to_str().map(String::from))?
+        })
+        .filter(|it| !matches!(it.as_str(), "architecture" | "reference"))
+        .collect();
+    names.sort();
+    for name in names {
+        arguments.extend(["--test".into(), name]);
+    }
+    Ok(arguments)
+}
+
+/// Cargo, with the HAProxy that tests shall start.
+fn with_haproxy<T: AsRef<str>>(arguments: &[T], haproxy: &Path) -> Result<Command> {
+    let version = command::output(Command::new(haproxy).arg("-v"))
+        .with_context(|| format!("{} does not run", haproxy.display()))?;
+    command::say(version.lines().next().unwrap_or_default());
+    let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
+    let mut tests = cargo(&arguments);
+    tests.env("HAPROXY", haproxy).env(
+        "HAPROXY_INGRESS",
+        command::target()?.join("debug/haproxy-ingress"),
+    );
+    Ok(tests)
+}
+
+/// Runs the stages and says at the end how each went.
+fn run(stages: Vec<Stage>) -> Result<()> {
+    let mut summary = Vec::new();
+    let mut passed = 0;
+    let mut failed = false;
+    for stage in stages {
+        if failed {
+            summary.push(format!("- {} (not run)", stage.name));
+            continue;
+        }
+        command::title(stage.name);
+        let start = Instant::now();
+        for mut it in stage.commands {
+            if let Err(error) = command::run(&mut it) {
+                println!("{} {error:#}", command::red("✗"));
+                failed = true;
+            }
+        }
+        let mark = if failed {
+            command::red("✗")
+        } else {
+            passed += 1;
+            command::green("✓")
+        };
+        let seconds = start.elapsed().as_secs();
+        summary.push(format!("{mark} {} ({seconds} s)", stage.name));
+    }
+    command::title("Summary");
+    println!("{}", summary.join("\n"));
+    println!("stages: {passed} passed, {} failed", u8::from(failed));
+    if failed {
+        bail!("not everything passed");
+    }
+    Ok(())
+}
