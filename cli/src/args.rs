@@ -11,11 +11,13 @@ pub(crate) mod duration;
 mod help;
 mod read;
 mod table;
+mod tool;
 
 use std::ffi::OsString;
 use std::fmt;
 
 use self::read::Values;
+pub(crate) use self::tool::Tool;
 
 /// What the user asked for.
 #[derive(Debug)]
@@ -24,6 +26,8 @@ pub(crate) enum Invocation {
     Controller(Box<controller::Controller>),
     /// To write the configuration with which HAProxy starts and waits.
     Init(std::path::PathBuf),
+    /// To run an offline tool.
+    Tool(Tool),
     /// To read this.
     Print(String),
 }
@@ -69,6 +73,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Invocat
         Some("controller") => {
             words.remove(0);
         }
+        Some(word) if Tool::is_named(word) => return Tool::parse(&words),
         Some("help") => return Ok(Invocation::Print(help::text())),
         Some(word) if !word.starts_with('-') => {
             return Err(Usage::new(format!(

@@ -2,13 +2,12 @@
 
 mod args;
 mod controller;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the controller does not use it yet")
-)]
 mod haproxy;
 mod http;
+mod input;
 mod log;
+mod render;
+mod report;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -19,6 +18,7 @@ fn main() -> ExitCode {
     match args::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Controller(task)) => controller::start(*task),
         Ok(Invocation::Init(prefix)) => controller::init(&prefix),
+        Ok(Invocation::Tool(tool)) => tool.run(),
         Ok(Invocation::Print(text)) => {
             // A reader that has seen enough closes its end.
             let _ = std::io::stdout().write_all(text.as_bytes());

@@ -19,6 +19,7 @@ use haproxy_ingress_core::diagnostic::codes::INVALID_YAML;
 use haproxy_ingress_core::keys::REGISTRY;
 use haproxy_ingress_core::manifest::Manifests;
 use haproxy_ingress_core::options::Options;
+use haproxy_ingress_core::plan::Plan;
 use haproxy_ingress_core::snapshot::Snapshot;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
@@ -104,6 +105,10 @@ impl Playground {
         diagnostics.extend(compiled.diagnostics.iter().cloned());
         let diagnostics = diagnostics.into_sorted();
         let bundle = &compiled.bundle;
+        let plan = match &self.running {
+            None => dto::Plan::Start,
+            running => dto::Plan::new(&Plan::between(running.as_ref(), compiled), &mut origins),
+        };
         dto::Output {
             parsed: !diagnostics.iter().any(|it| *it.code == INVALID_YAML),
             objects: input.manifests.objects.len(),
@@ -111,15 +116,14 @@ impl Playground {
             sections: bundle.sections.iter().map(Into::into).collect(),
             lines: bundle
                 .source_map
-                .lines
-                .iter()
+                .lines()
                 .map(|it| origins.indexes(it))
                 .collect(),
             diagnostics: diagnostics
                 .iter()
                 .map(|it| dto::Diagnostic::new(it, &mut origins))
                 .collect(),
-            plan: dto::Plan::Start,
+            plan,
             secrets: input
                 .snapshot
                 .secrets

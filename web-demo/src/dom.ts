@@ -22,3 +22,8 @@ export function make<K extends keyof HTMLElementTagNameMap>(
 export function count(number: number, noun: string): string {
   return `${number} ${noun}${number === 1 ? '' : 's'}`
 }
+
+/** Text in which values stand in backquotes. */
+export function spans(text: string): (Node | string)[] {
+  return text.split(/`([^`]*)`/).map((it, index) => (index % 2 ? make('code', {}, it) : it))
+}

@@ -154,6 +154,7 @@ function showStatus(): void {
   announcing = window.setTimeout(() => {
     announced = performance.now()
     byId('status').textContent = statusText()
+    byId('status').classList.toggle('trouble', notice === '' && state.trouble !== null)
   }, Math.max(wait, 0))
 }
 

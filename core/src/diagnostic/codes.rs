@@ -57,6 +57,16 @@ codes! {
     NOT_FOUND = Warning "not-found";
     /// A kind of object that is not read.
     SKIPPED_KIND = Notice "skipped-kind";
+    /// HAProxy says this about the configuration. It starts all the same.
+    HAPROXY_WARNING = Warning "haproxy-warning";
+    /// HAProxy does not accept the configuration.
+    REFUSED = Error "refused";
+    /// An Ingress names no class. Offline tools serve it; the controller does so only with
+    /// `--watch-ingress-without-class`.
+    NO_CLASS = Notice "no-class";
+    /// A ConfigMap looks like the global one, and no flag says so. It has no effect; name it with
+    /// `--configmap`.
+    UNUSED_CONFIG_MAP = Notice "unused-config-map";
     /// An object that only a cluster has is not in the manifests. A placeholder stands for it, in
     /// offline tools only.
     PLACEHOLDER = Notice "placeholder";

@@ -13,21 +13,28 @@ use crate::manifest::sorted;
 use crate::options::{Name, Options};
 use crate::origin::{Field, Origin};
 use crate::resource::{
-    Backend, Conditions, Endpoint, EndpointPort, EndpointSlice, IngressClass, IngressClassSpec,
-    Meta, Object, PortRef, Resource, Service, ServiceBackendPort, ServicePort,
+    Backend, Conditions, ConfigMap, Endpoint, EndpointPort, EndpointSlice, IngressClass,
+    IngressClassSpec, Meta, Object, Parameters, PortRef, Resource, Service, ServiceBackendPort,
+    ServicePort,
 };
 use crate::snapshot::Snapshot;
 
 /// The address of every placeholder: one that is reserved for documentation (RFC 5737).
 const ADDRESS: &str = "192.0.2.1";
 
-/// Adds placeholders for what Ingresses need and the snapshot does not have.
+/// The annotation that named a class before there was a field for it.
+const CLASS_ANNOTATION: &str = "kubernetes.io/ingress.class";
+
+/// Adds placeholders for what Ingresses need and the snapshot does not have, and says where a
+/// controller would do something else than a tool.
 ///
-/// These are the IngressClass of the options, Services that a rule or the options name, and, if there
+/// Placeholders are the IngressClass of the options, Services that a rule or the options name, and, if there
 /// is no EndpointSlice at all, one for each Service.
 pub fn complete(snapshot: &mut Snapshot, options: &Options) -> Vec<Diagnostic> {
     let mut findings = Vec::new();
     let sliced = !snapshot.endpoint_slices.is_empty();
+    without_class(snapshot, options, &mut findings);
+    global_config_map(snapshot, options, &mut findings);
     class(snapshot, options, &mut findings);
     let absent = services(snapshot, options, &mut findings);
 
@@ -55,6 +62,65 @@ pub fn complete(snapshot: &mut Snapshot, options: &Options) -> Vec<Diagnostic> {
         snapshot.insert(Object::EndpointSlice(Arc::new(slice(&service))));
     }
     sorted(findings)
+}
+
+/// Ingresses that are served only because this is a tool.
+fn without_class(snapshot: &Snapshot, options: &Options, findings: &mut Vec<Diagnostic>) {
+    if !options.watch_without_class {
+        return;
+    }
+    for ingress in snapshot.ingresses.values() {
+        let named = ingress.spec.ingress_class_name.is_some()
+            || ingress.meta.annotations.contains_key(CLASS_ANNOTATION);
+        if !named {
+            findings.push(
+                Diagnostic::new(
+                    &codes::NO_CLASS,
+                    ingress.origin(Field::Object),
+                    "this Ingress names no class",
+                    "it is served here; the controller does so with `--watch-ingress-without-class`",
+                )
+                .help(format!("write `ingressClassName: {}`", options.ingress_class)),
+            );
+        }
+    }
+}
+
+/// The only ConfigMap that could be the global one, if no option names one. There is no guessing: a
+/// pipeline should do today what it did yesterday when a second ConfigMap comes.
+fn global_config_map(snapshot: &Snapshot, options: &Options, findings: &mut Vec<Diagnostic>) {
+    if options.config_map.is_some() {
+        return;
+    }
+    let mut candidates = snapshot
+        .config_maps
+        .iter()
+        .filter(|it| is_global(it.0, it.1));
+    let (Some((name, config_map)), None) = (candidates.next(), candidates.next()) else {
+        return;
+    };
+    let parameters = |it: &Parameters| it.name == name.name && it.kind.as_ref() == "ConfigMap";
+    let mut classes = snapshot.ingress_classes.values();
+    if classes.any(|it| it.spec.parameters.as_ref().is_some_and(parameters)) {
+        return;
+    }
+    findings.push(
+        Diagnostic::new(
+            &codes::UNUSED_CONFIG_MAP,
+            config_map.origin(Field::Object),
+            "this ConfigMap looks like the global one",
+            "it has no effect, because no flag names it",
+        )
+        .help(format!("add `--configmap {name}`")),
+    );
+}
+
+/// Whether a ConfigMap has a name of the controller and keys like those of a configuration.
+fn is_global(name: &Name, config_map: &ConfigMap) -> bool {
+    let key = |it: &Arc<str>| it.bytes().all(|it| it.is_ascii_lowercase() || it == b'-');
+    (name.name.contains("haproxy") || name.name.contains("ingress"))
+        && !config_map.data.is_empty()
+        && config_map.data.keys().all(key)
 }
 
 /// The IngressClass of the options, if an Ingress names it.
@@ -222,5 +288,34 @@ spec:
         let slice = &snapshot.endpoint_slices[&Name::new("shop", "web")];
         assert_eq!(slice.service().map(|it| &**it), Some("web"));
         assert!(complete(&mut snapshot, &Options::default()).is_empty());
+    }
+
+    #[test]
+    fn where_a_controller_differs_is_said() {
+        let text = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+---
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: haproxy-ingress, namespace: ingress-controller}
+data: {maxconn: '2000'}
+";
+        let read = manifest::read(&[("web.yaml".into(), text.into())]);
+        let mut options = Options {
+            watch_without_class: true,
+            ..Options::default()
+        };
+        let findings = complete(&mut read.snapshot(), &options);
+        let codes: Vec<_> = findings.iter().map(|it| it.code.name).collect();
+        assert_eq!(codes, ["no-class", "unused-config-map"]);
+        assert_eq!(
+            findings[1].help.as_deref(),
+            Some("add `--configmap ingress-controller/haproxy-ingress`")
+        );
+        options.watch_without_class = false;
+        options.config_map = Some(Name::new("ingress-controller", "haproxy-ingress"));
+        assert!(complete(&mut read.snapshot(), &options).is_empty());
     }
 }

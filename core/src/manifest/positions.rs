@@ -118,6 +118,18 @@ impl Positions {
         })
     }
 
+    /// A part of a text by its bytes.
+    pub fn at_bytes(&self, file: &str, span: Range<usize>) -> Option<Place> {
+        let file = self.files.iter().position(|it| &*it.name == file)?;
+        let number =
+            |it: usize| u32::try_from(it.min(self.files[file].text.len())).unwrap_or(u32::MAX);
+        let span = Span {
+            start: number(span.start),
+            end: number(span.end),
+        };
+        Some(self.place(file, span, None, true))
+    }
+
     /// The names of all texts, in the order in which they came.
     pub fn files(&self) -> impl Iterator<Item = &Arc<str>> {
         self.files.iter().map(|it| &it.name)

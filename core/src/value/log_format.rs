@@ -52,10 +52,9 @@ const REQUEST_NAMED: &[&str] = &[
 /// Fetches whose argument is the name of a header or cookie of the response.
 const RESPONSE_NAMED: &[&str] = &["res.cook", "res.fhdr", "res.hdr"];
 
-/// Converters without an argument.
-const CONVERTERS: &[&str] = &[
-    "base64", "hex", "length", "lower", "sha1", "upper", "url_dec",
-];
+/// Converters without an argument; none that could make a line break out of something else, as
+/// `url_dec` would.
+const CONVERTERS: &[&str] = &["base64", "hex", "length", "lower", "sha1", "upper"];
 
 /// Reads log-format text of a tenant; `variables` are names that are replaced by literal text.
 pub fn parse(
@@ -208,6 +207,7 @@ mod tests {
             "%{+Q}o",
             "%[res.hdr(x)]",
             "%[src ]",
+            "%[url_param(x),url_dec]",
         ] {
             assert_eq!(read(bad, Direction::Request), None, "{bad}");
         }

@@ -44,7 +44,8 @@ struct Text {
     lines: Vec<u32>,
 }
 
-/// The findings that a comment at the end of a line expects.
+/// The findings that a comment at the end of a line expects; behind the `|` of a block they are those
+/// of its text.
 pub(super) fn findings(line: &str) -> Vec<&str> {
     let Some((_, comment)) = line.rsplit_once("# ") else {
         return Vec::new();
@@ -72,7 +73,9 @@ impl Input {
                     let finding = finding
                         .parse()
                         .map_err(|it: String| case.failure(line, it))?;
-                    expected.push((line, finding));
+                    // The text of a block begins on the line below its `|`.
+                    let is_block = it.contains(": |");
+                    expected.push((line + u32::from(is_block), finding));
                 }
             }
             if block.info == "yaml global" {

@@ -9,7 +9,7 @@ import {
 import type { Extension, Text } from '@codemirror/state'
 import { hoverTooltip } from '@codemirror/view'
 
-import { make } from '../dom'
+import { make, spans } from '../dom'
 import type { Key } from '../engine/dto'
 
 const PREFIX = 'haproxy-ingress.github.io/'
@@ -90,21 +90,25 @@ function about(key: Key): HTMLElement {
     'div',
     { className: 'cm-key' },
     make('strong', {}, key.name),
-    make('div', { className: 'facts' }, facts.join(' · ')),
-    ...[summary ?? '', ...rest].map(it => make('p', {}, it.replaceAll('\n', ' '))),
+    make('div', { className: 'facts' }, ...spans(facts.join(' · '))),
+    ...[summary ?? '', ...rest].map(it => make('p', {}, ...spans(it.replaceAll('\n', ' ')))),
   )
 }
 
-const hover = hoverTooltip((view, position) => {
-  const line = view.state.doc.lineAt(position)
-  const match = /^(\s+)((?:[\w.-]+\/)?([\w-]+)):/.exec(line.text)
-  const [, indent = '', full = '', name = ''] = match ?? []
-  const from = line.from + indent.length
-  const to = from + full.length
-  const key = known.get(name)
-  if (!match || !key || position < from || position > to || !place(view.state.doc, line.number)) return null
-  return { pos: from, end: to, above: true, create: () => ({ dom: about(key) }) }
-})
+const hover = hoverTooltip(
+  (view, position) => {
+    const line = view.state.doc.lineAt(position)
+    const match = /^(\s+)((?:[\w.-]+\/)?([\w-]+)):/.exec(line.text)
+    const [, indent = '', full = '', name = ''] = match ?? []
+    const from = line.from + indent.length
+    const to = from + full.length
+    const key = known.get(name)
+    if (!key || position < from || position > to || !place(view.state.doc, line.number)) return null
+    return { pos: from, end: to, above: true, create: () => ({ dom: about(key) }) }
+  },
+  // Whoever only clicks does not want to read.
+  { hoverTime: 600, hideOnChange: true },
+)
 
 export const keyHelp: Extension = [
   autocompletion({ override: [complete], icons: false, activateOnTypingDelay: 50 }),

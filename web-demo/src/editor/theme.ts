@@ -12,10 +12,12 @@ export const theme: Extension = [
   EditorView.lineWrapping,
   EditorView.theme({
     '&': { height: '100%', color: 'var(--text)', backgroundColor: 'var(--surface)', fontSize: '13px' },
-    '&.cm-focused': { outline: '2px solid var(--focus)', outlineOffset: '-2px' },
+    // The frame around the focused editor is in page.css, in front of gutters and active line.
+    '&.cm-focused': { outline: 'none' },
     '.cm-scroller': { fontFamily: 'var(--mono)', lineHeight: '1.55', overflow: 'auto' },
     '.cm-content': { padding: '8px 0', caretColor: 'var(--text)' },
-    '.cm-line': { padding: '0 12px 0 8px' },
+    // What does not fit on a line goes on further in.
+    '.cm-line': { padding: '0 12px 0 calc(8px + 6ch)', textIndent: '-6ch' },
     '.cm-cursor': { borderLeftColor: 'var(--text)' },
     '.cm-gutters': {
       color: 'var(--muted)',

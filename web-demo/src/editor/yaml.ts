@@ -55,6 +55,7 @@ export function yamlEditor(parent: HTMLElement, text: string, handlers: Handlers
         EditorView.contentAttributes.of({
           'aria-label': 'Kubernetes resources, YAML',
           'aria-multiline': 'true',
+          tabindex: '0',
           spellcheck: 'false',
           autocapitalize: 'off',
           autocorrect: 'off',

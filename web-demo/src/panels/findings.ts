@@ -1,6 +1,6 @@
 // What is wrong with the resources: a list of buttons that lead to the place.
 
-import { count, make } from '../dom'
+import { count, make, spans } from '../dom'
 import type { Diagnostic, Output, Place } from '../engine/dto'
 
 const ICONS: Record<Diagnostic['severity'], string> = { error: '✕', warning: '▲', notice: '●' }
@@ -48,9 +48,4 @@ export function summary(output: Output): string {
     .filter(([number]) => number > 0)
     .map(([number, severity]) => count(number, severity))
     .join(', ')
-}
-
-/** Text in which values stand in backquotes. */
-export function spans(text: string): (Node | string)[] {
-  return text.split(/`([^`]*)`/).map((it, index) => (index % 2 ? make('code', {}, it) : it))
 }

@@ -1,0 +1,73 @@
+//! The offline tools on the command line.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::args::{Invocation, Usage};
+use crate::render;
+
+/// A subcommand beside the controller.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Tool {
+    /// Turn manifests into HAProxy's configuration, without a cluster
+    Render(Box<render::Args>),
+}
+
+#[derive(clap::Parser)]
+#[command(name = "haproxy-ingress", version, disable_help_subcommand = true)]
+struct Line {
+    #[command(subcommand)]
+    tool: Tool,
+}
+
+impl Tool {
+    /// Whether a word is one of the subcommands.
+    pub(crate) fn is_named(word: &str) -> bool {
+        <Self as clap::Subcommand>::has_subcommand(word)
+    }
+
+    /// Reads the words from the subcommand on.
+    pub(crate) fn parse(words: &[String]) -> Result<Invocation, Usage> {
+        let program = ["haproxy-ingress".to_owned()];
+        match Line::try_parse_from(program.iter().chain(words)) {
+            Ok(line) => Ok(Invocation::Tool(line.tool)),
+            Err(it) if !it.use_stderr() => Ok(Invocation::Print(it.to_string())),
+            Err(it) => {
+                let text = it.to_string();
+                let text = text.strip_prefix("error: ").unwrap_or(&text);
+                Err(Usage::new(text.trim_end()))
+            }
+        }
+    }
+
+    /// Does it.
+    pub(crate) fn run(self) -> ExitCode {
+        match self {
+            Self::Render(args) => render::run(&args),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tool_has_help_and_refuses_what_it_does_not_know() {
+        let parse = |words: &[&str]| {
+            Tool::parse(&words.iter().map(|&it| it.to_owned()).collect::<Vec<_>>())
+        };
+        assert!(Tool::is_named("render"));
+        assert!(!Tool::is_named("controller"));
+        assert!(
+            matches!(parse(&["render", "--help"]), Ok(Invocation::Print(it)) if it.contains("--out"))
+        );
+        assert!(matches!(
+            parse(&["render", "-f", "x"]),
+            Ok(Invocation::Tool(Tool::Render(_)))
+        ));
+        assert!(parse(&["render"]).is_err());
+        assert!(parse(&["render", "-f", "x", "--configmap", "x"]).is_err());
+    }
+}

@@ -1,0 +1,159 @@
+//! `render`: manifests → configuration, on the screen or in a folder, without a cluster.
+
+mod check;
+mod output;
+mod trace;
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use haproxy_ingress_core::bundle::{Bundle, File, Section};
+use haproxy_ingress_core::compile::Compiled;
+use haproxy_ingress_core::diagnostic::{Diagnostic, Sink};
+use haproxy_ingress_core::manifest::Positions;
+use haproxy_ingress_core::origin::Origin;
+use serde_json::{Value, json};
+
+use crate::input;
+use crate::report::{self, Deny, Format, json as report_json};
+
+/// Flags of `render`.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Prints haproxy.cfg to standard output and findings to standard error.
+
+Exit status: 0 fine, 1 there are findings that are denied, 2 usage or I/O.
+
+  haproxy-ingress render -f shop.yaml
+  helm template shop ./chart | haproxy-ingress render -f - --check --deny warning
+  haproxy-ingress render -f manifests/ --out build/ --haproxy-version 2.8")]
+pub(crate) struct Args {
+    #[command(flatten)]
+    input: input::Args,
+    /// Write all files below this folder, with the paths that they have for HAProxy
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Let HAProxy check the configuration, in a temporary folder
+    #[arg(long)]
+    check: bool,
+    /// The HAProxy for --check
+    #[arg(long, value_name = "PATH", env = "HAPROXY", default_value = "haproxy")]
+    haproxy: PathBuf,
+    /// Print who made each line of haproxy.cfg: object, field, and place in the manifests
+    #[arg(long)]
+    trace: bool,
+    /// How the result is written
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// The lowest severity with which the exit status is 1
+    #[arg(long, value_enum, default_value_t)]
+    deny: Deny,
+}
+
+/// Runs `render`; says what went wrong, if that is not a finding.
+pub(crate) fn run(args: &Args) -> ExitCode {
+    match render(args) {
+        Ok(diagnostics) if args.deny.denies(&diagnostics) => ExitCode::from(1),
+        Ok(_) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "haproxy-ingress: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
+    let input = args.input.read()?;
+    let Compiled {
+        bundle,
+        mut diagnostics,
+        ..
+    } = input.compile();
+
+    let mut notes = Vec::new();
+    if let Some(folder) = &args.out {
+        let count = output::write(&bundle, folder, &input.options.prefix)?;
+        notes.push(format!(
+            "{count} files written below `{}`",
+            folder.display()
+        ));
+    }
+    if args.check {
+        let checked = check::check(&input, &args.haproxy)?;
+        notes.push(checked.verdict);
+        let mut sink = Sink::default();
+        sink.extend(diagnostics.into_iter().chain(checked.diagnostics));
+        diagnostics = sink.into_sorted();
+    }
+
+    match args.format {
+        Format::Json => {
+            let mut document = document(&bundle, &diagnostics, &input.positions);
+            document["haproxy"] = json!(input.options.haproxy.to_string());
+            document["notes"] = json!(notes);
+            print(&format!("{document:#}\n"));
+        }
+        Format::Text => {
+            if args.trace {
+                print(&trace::text(&bundle, &input.positions));
+            } else if args.out.is_none() {
+                print(bundle.config());
+            }
+            let _ = report::write(&mut io::stderr(), &diagnostics, &input.positions);
+            for note in notes {
+                let _ = writeln!(io::stderr(), "{note}");
+            }
+        }
+    }
+    Ok(diagnostics)
+}
+
+/// Everything as one JSON document. Origins stand once; lines refer to them by number.
+fn document(bundle: &Bundle, diagnostics: &[Diagnostic], positions: &Positions) -> Value {
+    let mut origins: Vec<&Origin> = bundle.source_map.lines().flatten().collect();
+    origins.sort();
+    origins.dedup();
+    let index = |it: &Origin| origins.binary_search(&it).unwrap_or_default();
+    let lines = bundle
+        .source_map
+        .lines()
+        .map(|line| line.iter().map(index).collect());
+    let diagnostics = diagnostics
+        .iter()
+        .map(|it| report_json::diagnostic(it, positions));
+    json!({
+        "files": bundle.files.iter().map(file).collect::<Vec<_>>(),
+        "sections": bundle.sections.iter().map(section).collect::<Vec<_>>(),
+        "origins": origins.iter().map(|it| report_json::origin(it, positions)).collect::<Vec<_>>(),
+        "sourceMap": lines.collect::<Vec<Vec<usize>>>(),
+        "diagnostics": diagnostics.collect::<Vec<_>>(),
+    })
+}
+
+/// A file; the content of one with a private key is null.
+fn file(file: &File) -> Value {
+    json!({
+        "path": file.path,
+        "mode": format!("{:04o}", file.mode),
+        "role": file.role,
+        "bytes": file.content.len(),
+        "content": (!file.is_secret()).then_some(&file.content),
+    })
+}
+
+fn section(section: &Section) -> Value {
+    json!({
+        "name": section.name,
+        "firstLine": section.first_line,
+        "lines": section.lines,
+        "digest": format!("{:016x}", section.digest),
+    })
+}
+
+/// Prints what is meant for programs, or for a pager.
+fn print(text: &str) {
+    let mut out = io::stdout().lock();
+    // A reader that has seen enough closes its end.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}

@@ -1,0 +1,144 @@
+//! Diagnostics as people and programs read them.
+//!
+//! How one looks is decided here and below; what it says is decided where it is made.
+
+mod excerpt;
+pub(crate) mod json;
+
+use std::io::{self, IsTerminal, Write};
+
+use haproxy_ingress_core::diagnostic::{Diagnostic, Severity};
+use haproxy_ingress_core::manifest::{Place, Positions};
+use haproxy_ingress_core::origin::{Field, Kind, Origin};
+
+use self::excerpt::Excerpts;
+
+/// From which severity on a tool fails.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Deny {
+    /// An object is left out, or what it protects is denied.
+    #[default]
+    Error,
+    /// Also: a part is ignored, or a default is used.
+    #[value(alias = "warnings")]
+    Warning,
+    /// Also: it works, but should be changed.
+    #[value(alias = "notices")]
+    Notice,
+    /// Never.
+    None,
+}
+
+/// How a result is written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs: one document.
+    Json,
+}
+
+impl Deny {
+    /// Whether a tool fails with these findings.
+    pub(crate) fn denies(self, diagnostics: &[Diagnostic]) -> bool {
+        let least = match self {
+            Self::Error => Severity::Error,
+            Self::Warning => Severity::Warning,
+            Self::Notice => Severity::Notice,
+            Self::None => return false,
+        };
+        // The most severe one comes first.
+        diagnostics.iter().any(|it| it.severity() <= least)
+    }
+}
+
+/// Writes diagnostics with excerpts of the manifests, and how many there are.
+pub(crate) fn write(
+    out: &mut (impl Write + IsTerminal),
+    diagnostics: &[Diagnostic],
+    positions: &Positions,
+) -> io::Result<()> {
+    let excerpts = Excerpts::new(positions, is_colourful(out));
+    let mut out = io::BufWriter::new(out);
+    for diagnostic in diagnostics {
+        writeln!(out, "{}\n", excerpts.render(diagnostic))?;
+    }
+    if !diagnostics.is_empty() {
+        writeln!(out, "{}", summary(diagnostics))?;
+    }
+    out.flush()
+}
+
+/// `2 errors, 1 warning`.
+fn summary(diagnostics: &[Diagnostic]) -> String {
+    let counts = [Severity::Error, Severity::Warning, Severity::Notice].map(|severity| {
+        let count = diagnostics
+            .iter()
+            .filter(|it| it.severity() == severity)
+            .count();
+        (severity, count)
+    });
+    let parts = counts
+        .iter()
+        .filter(|it| it.1 > 0)
+        .map(|(severity, count)| {
+            let plural = if *count == 1 { "" } else { "s" };
+            format!("{count} {severity}{plural}")
+        });
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether colours are wanted there (<https://no-color.org>).
+pub(crate) fn is_colourful(out: &impl IsTerminal) -> bool {
+    let set = |name: &str| std::env::var_os(name).filter(|it| !it.is_empty());
+    out.is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_none_or(|it| it != "dumb")
+}
+
+/// Where a diagnostic points to: the key, if it is about the key, else the value.
+fn place(diagnostic: &Diagnostic, positions: &Positions) -> Option<Place> {
+    let mut place = positions.locate(&diagnostic.origin)?;
+    let about_key = matches!(
+        diagnostic.code.name,
+        "unknown-key" | "misplaced-key" | "deprecated-key" | "unsupported" | "not-permitted"
+    );
+    if let (true, true, Some(key)) = (about_key, place.exact, place.key.clone()) {
+        place = positions.at_bytes(&place.file, key)?;
+    }
+    Some(place)
+}
+
+/// Whether what stands there is nobody's business.
+fn is_secret(origin: &Origin) -> bool {
+    let Origin::Object(object, field) = origin else {
+        return false;
+    };
+    let open = match field {
+        Field::Object | Field::Annotation(_) => true,
+        Field::Pointer(pointer) => pointer.starts_with("/metadata"),
+        _ => false,
+    };
+    object.kind == Kind::Secret && !open
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use haproxy_ingress_core::diagnostic::codes;
+
+    #[test]
+    fn a_tool_fails_from_the_severity_on_that_is_denied() {
+        let warning = [Diagnostic::new(
+            &codes::NOT_FOUND,
+            Origin::Flag("configmap"),
+            "there is none",
+            "nothing happens",
+        )];
+        assert!(!Deny::Error.denies(&warning));
+        assert!(Deny::Warning.denies(&warning));
+        assert!(Deny::Notice.denies(&warning));
+        assert!(!Deny::None.denies(&warning));
+        assert!(!Deny::Notice.denies(&[]));
+        assert_eq!(summary(&warning), "1 warning");
+    }
+}
