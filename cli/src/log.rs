@@ -57,6 +57,8 @@ fn filter(level: u32) -> Targets {
     Targets::new()
         .with_default(libraries)
         .with_target("haproxy_ingress", ours)
+        // What the HAProxy that we started writes.
+        .with_target("haproxy", ours)
 }
 
 /// The text form.

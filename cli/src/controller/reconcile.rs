@@ -76,6 +76,8 @@ pub(crate) struct Reconcile<P> {
     rejected: Option<Arc<Compiled>>,
     /// When the newest reload ended.
     reloaded: Option<Instant>,
+    /// How often something failed since HAProxy confirmed anything.
+    failures: u32,
     /// Whether it was said that a reload waits.
     deferred: bool,
     /// Whether it was said that the generated certificate is used.
@@ -128,6 +130,7 @@ impl<P: Proxy> Reconcile<P> {
             good: None,
             rejected: None,
             reloaded: None,
+            failures: 0,
             deferred: false,
             uses_generated: false,
         }
@@ -237,7 +240,9 @@ impl<P: Proxy> Reconcile<P> {
     async fn look(&mut self) {
         match self.proxy.alive().await {
             Alive::Same => return,
-            Alive::Restarted => warn!("haproxy was started again"),
+            // Nothing was confirmed yet that could have been lost.
+            Alive::Restarted(_) if self.running.is_none() => return,
+            Alive::Restarted(why) => warn!("haproxy was started again: {why}"),
             Alive::Gone(why) => {
                 warn!("haproxy is gone: {why}");
                 self.not_ready(format!("haproxy is gone: {why}"));
@@ -245,8 +250,6 @@ impl<P: Proxy> Reconcile<P> {
         }
         self.connected = false;
         self.running = None;
-        // What was in the way of a refused configuration may have gone with the process.
-        self.rejected = None;
         self.run_at(Instant::now());
     }
 
@@ -489,15 +492,19 @@ impl<P: Proxy> Reconcile<P> {
         self.good = Some(state.clone());
         self.running = Some(state);
         self.rejected = None;
+        self.failures = 0;
         self.deferred = false;
         let _ = self.readiness.send_replace(Ok(()));
     }
 
-    /// Something failed that may go better another time.
+    /// Something failed that may go better another time. Each failure in a row doubles the wait, for
+    /// some tries are not free: a HAProxy may die of one.
     fn fail(&mut self, why: &str) {
-        warn!("{why}; trying again in {:?}", self.retry);
+        let wait = self.retry * (1 << self.failures.min(4));
+        self.failures += 1;
+        warn!("{why}; trying again in {wait:?}");
         self.not_ready(why.into());
-        self.run_at(Instant::now() + self.retry);
+        self.run_at(Instant::now() + wait);
     }
 
     fn not_ready(&self, why: String) {
