@@ -7,6 +7,7 @@
 mod tests;
 mod timer;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -187,7 +188,7 @@ impl<P: Proxy> Reconcile<P> {
     /// Says what is waited for, and notices that a day has passed.
     fn repeat(&mut self) {
         if !self.store.is_complete() {
-            let awaited: Vec<_> = self.store.awaited().map(|it| it.to_string()).collect();
+            let awaited: Vec<_> = self.store.awaited().map(ToString::to_string).collect();
             let awaited = awaited.join(", ");
             self.not_ready(format!("not read yet: {awaited}"));
             debug!("not read yet: {awaited}");
@@ -535,7 +536,7 @@ fn sentence(reasons: &[Reason]) -> String {
         .collect();
     let mut sentence = first.join("; ");
     if reasons.len() > REASONS {
-        sentence.push_str(&format!("; and {} more", reasons.len() - REASONS));
+        let _ = write!(sentence, "; and {} more", reasons.len() - REASONS);
     }
     sentence
 }

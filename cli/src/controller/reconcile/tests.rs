@@ -148,10 +148,10 @@ struct Scene {
 
 impl Scene {
     fn new(reload_interval: u64) -> Self {
-        let story = Story::default();
+        let told = Story::default();
         let strings = Arc::<Mutex<Strings>>::default();
         let puppet = Puppet {
-            story: story.clone(),
+            story: told.clone(),
             start: Instant::now(),
             strings: strings.clone(),
         };
@@ -168,11 +168,11 @@ impl Scene {
         let certificate: Certificate = Box::new(|_| None);
         let reconcile =
             Reconcile::new(puppet, ENGINE, store, options, certificate, pace, readiness);
-        let (changes, changed) = mpsc::channel(16);
+        let (changes, news) = mpsc::channel(16);
         let (control, stop) = stop::channel();
-        let task = tokio::spawn(reconcile.run(changed, stop));
+        let task = tokio::spawn(reconcile.run(news, stop));
         Self {
-            story,
+            story: told,
             strings,
             changes,
             ready,
