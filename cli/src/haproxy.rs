@@ -311,10 +311,11 @@ impl Haproxy {
         }
     }
 
-    /// Stops an embedded HAProxy within its grace period; leaves an external one alone.
-    pub(crate) async fn stop(self) {
+    /// Stops an embedded HAProxy within its grace period, or when `hurry` comes; leaves an external one
+    /// alone.
+    pub(crate) async fn stop(self, hurry: impl Future<Output = ()>) {
         if let Some(process) = self.process {
-            process.stop().await;
+            process.stop(hurry).await;
         }
     }
 

@@ -163,10 +163,6 @@ impl Proxy for Haproxy {
     }
 
     async fn finish(self, hurry: impl Future<Output = ()> + Send) {
-        tokio::select! {
-            () = self.stop() => {}
-            // What is dropped is killed.
-            () = hurry => {}
-        }
+        self.stop(hurry).await;
     }
 }
