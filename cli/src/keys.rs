@@ -117,7 +117,11 @@ fn text(chosen: &Chosen) -> String {
         return text;
     }
     let pairs = chosen.pairs();
-    let width = pairs.iter().map(|it| it.1.name.len()).max().unwrap_or_default();
+    let width = pairs
+        .iter()
+        .map(|it| it.1.name.len())
+        .max()
+        .unwrap_or_default();
     let mut last = "";
     for (family, key) in pairs {
         if family.name != last {
@@ -126,7 +130,12 @@ fn text(chosen: &Chosen) -> String {
             last = family.name;
         }
         let summary = reference::summary(key.doc);
-        let _ = writeln!(text, "  {:<width$}  {:<8}  {summary}", key.name, key.scope.name());
+        let _ = writeln!(
+            text,
+            "  {:<width$}  {:<8}  {summary}",
+            key.name,
+            key.scope.name()
+        );
     }
     text
 }
@@ -227,14 +236,21 @@ mod tests {
             assert!(text.starts_with("cors-max-age\n"), "{text}");
             assert!(text.contains("Path"), "{text}");
         }
-        let message = chosen(Some("cors-max-aeg")).err().expect("there is no such key");
+        let message = chosen(Some("cors-max-aeg"))
+            .err()
+            .expect("there is no such key");
         assert!(message.contains("did you mean `cors-max-age`"), "{message}");
     }
 
     #[test]
     fn every_key_is_in_every_format() {
         let all = Chosen::All;
-        let texts = [text(&all), document(&all), markdown(&all), schema(&all).to_string()];
+        let texts = [
+            text(&all),
+            document(&all),
+            markdown(&all),
+            schema(&all).to_string(),
+        ];
         for key in &REGISTRY.keys {
             for text in &texts {
                 assert!(text.contains(key.name), "{}", key.name);

@@ -56,7 +56,11 @@ fn err(output: &Output) -> String {
 fn an_ingress_alone_renders_and_says_what_is_assumed() {
     let done = run(&["render", "-f", "-"], INGRESS);
     assert_eq!(done.status.code(), Some(0), "{}", err(&done));
-    assert!(out(&done).contains("\nbackend shop_web_8080\n"), "{}", out(&done));
+    assert!(
+        out(&done).contains("\nbackend shop_web_8080\n"),
+        "{}",
+        out(&done)
+    );
     assert!(out(&done).contains(" 192.0.2.1:8080"), "{}", out(&done));
     let findings = err(&done);
     for expected in [
@@ -76,9 +80,15 @@ fn an_ingress_alone_renders_and_says_what_is_assumed() {
 #[test]
 fn the_exit_status_follows_what_is_denied() {
     let status = |words: &[&str], input: &str| run(words, input).status.code();
-    assert_eq!(status(&["render", "-f", "-", "--deny", "warning"], INGRESS), Some(1));
+    assert_eq!(
+        status(&["render", "-f", "-", "--deny", "warning"], INGRESS),
+        Some(1)
+    );
     assert_eq!(status(&["render", "-f", "-"], "a: ["), Some(1));
-    assert_eq!(status(&["render", "-f", "-", "--deny", "none"], "a: ["), Some(0));
+    assert_eq!(
+        status(&["render", "-f", "-", "--deny", "none"], "a: ["),
+        Some(0)
+    );
     assert_eq!(status(&["render", "-f", "/nowhere/at/all"], ""), Some(2));
     assert_eq!(status(&["render"], ""), Some(2));
     let words = ["render", "-f", "-", "--watch-ingress-without-class=false"];
@@ -96,8 +106,16 @@ fn files_are_written_and_haproxy_accepts_them() {
     let config = fs::read_to_string(folder.path().join("etc/haproxy/haproxy.cfg"));
     let config = config.expect("the configuration was written");
     assert!(config.contains("backend shop_web_8080"));
-    assert!(!config.contains(path), "paths are those of the real HAProxy");
-    assert!(folder.path().join("var/lib/haproxy/crt/_fake-default.pem").exists());
+    assert!(
+        !config.contains(path),
+        "paths are those of the real HAProxy"
+    );
+    assert!(
+        folder
+            .path()
+            .join("var/lib/haproxy/crt/_fake-default.pem")
+            .exists()
+    );
     assert_eq!(out(&done), "");
 }
 
@@ -107,7 +125,10 @@ fn what_haproxy_refuses_is_led_back_to_the_object() {
         "cors-enable: \"true\"",
         "config-backend: \"http-request nonsense\"",
     );
-    let done = run(&["render", "-f", "-", "--check", "--disable-config-keywords="], &bad);
+    let done = run(
+        &["render", "-f", "-", "--check", "--disable-config-keywords="],
+        &bad,
+    );
     let findings = err(&done);
     assert_eq!(done.status.code(), Some(1), "{findings}");
     assert!(findings.contains("error[refused]"), "{findings}");
@@ -121,13 +142,24 @@ fn json_is_one_document_without_private_keys() {
     assert_eq!(err(&done), "");
     let document: Value = serde_json::from_slice(&done.stdout).expect("it is JSON");
     let files = document["files"].as_array().expect("there are files");
-    let config = files.iter().find(|it| it["role"] == "config").expect("one is the configuration");
-    let lines = config["content"].as_str().map_or(0, |it| it.lines().count());
+    let config = files
+        .iter()
+        .find(|it| it["role"] == "config")
+        .expect("one is the configuration");
+    let lines = config["content"]
+        .as_str()
+        .map_or(0, |it| it.lines().count());
     assert_eq!(document["sourceMap"].as_array().map(Vec::len), Some(lines));
     for file in files {
-        assert_eq!(file["content"].is_null(), file["role"] == "certificate", "{file}");
+        assert_eq!(
+            file["content"].is_null(),
+            file["role"] == "certificate",
+            "{file}"
+        );
     }
-    let findings = document["diagnostics"].as_array().expect("there are findings");
+    let findings = document["diagnostics"]
+        .as_array()
+        .expect("there are findings");
     let invalid = findings.iter().find(|it| it["code"] == "invalid-value");
     let invalid = invalid.expect("a value is invalid");
     assert_eq!(invalid["place"]["line"], 8);
@@ -141,5 +173,8 @@ fn keys_are_printed_and_unknown_ones_are_not() {
     assert!(out(&done).starts_with("cors-max-age\n"));
     let schema = run(&["keys", "--format", "schema"], "");
     assert!(serde_json::from_slice::<Value>(&schema.stdout).is_ok());
-    assert_eq!(run(&["keys", "no-such-key-at-all"], "").status.code(), Some(2));
+    assert_eq!(
+        run(&["keys", "no-such-key-at-all"], "").status.code(),
+        Some(2)
+    );
 }
