@@ -321,25 +321,3 @@ fn process(pid: u32) -> Option<Pid> {
 fn describe(status: ExitStatus) -> String {
     status.to_string()
 }
-
-/// Lets a HAProxy check a folder of configuration files. The error is what it wrote.
-pub(crate) fn check(binary: &Path, folder: &Path) -> Result<(), String> {
-    let output = std::process::Command::new(binary)
-        .arg("-c")
-        .arg("-f")
-        .arg(folder)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|it| format!("cannot start `{}`: {it}", binary.display()))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let mut text = String::from_utf8_lossy(&output.stderr).into_owned();
-    text.push_str(&String::from_utf8_lossy(&output.stdout));
-    let text = text.trim_end();
-    if text.is_empty() {
-        Err(describe(output.status))
-    } else {
-        Err(text.to_owned())
-    }
-}

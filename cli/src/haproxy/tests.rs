@@ -559,21 +559,3 @@ async fn a_haproxy_left_behind_makes_room() -> Result<(), Error> {
     haproxy.stop(std::future::pending()).await;
     Ok(())
 }
-
-#[test]
-fn a_check_says_what_haproxy_says() {
-    let it = External::prepare();
-    let port = free_port();
-    let good = format!(
-        "{}frontend web\n    bind 127.0.0.1:{port}\n",
-        config(it.prefix(), &[])
-    );
-    it.write(&good);
-    let folder = it.prefix().join("etc/haproxy");
-    process::check(&binary(), &folder).expect("it is fine");
-    it.write(&format!("{good}    frobnicate\n"));
-    let error = process::check(&binary(), &folder).expect_err("it is not");
-    assert!(error.contains("frobnicate"), "{error}");
-    let error = process::check(Path::new("/nowhere"), &folder).expect_err("there is none");
-    assert!(error.contains("/nowhere"), "{error}");
-}
