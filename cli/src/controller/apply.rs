@@ -32,6 +32,9 @@ pub(crate) trait Proxy: Send {
     /// Whether it already runs exactly this bundle.
     fn adopt(&mut self, bundle: &Bundle) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
+    /// Whether it has never run anything of ours.
+    fn is_fresh(&mut self) -> impl Future<Output = bool> + Send;
+
     /// Makes it run a bundle.
     fn carry_out(
         &mut self,
@@ -120,6 +123,10 @@ impl Proxy for Haproxy {
 
     async fn adopt(&mut self, bundle: &Bundle) -> Result<bool, Self::Error> {
         self.adopt(bundle).await
+    }
+
+    async fn is_fresh(&mut self) -> bool {
+        Haproxy::is_fresh(self).await
     }
 
     async fn carry_out(&mut self, plan: &Plan, bundle: &Bundle) -> Result<Applied, Self::Error> {
