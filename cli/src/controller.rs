@@ -91,7 +91,7 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     }
 
     let (control, stop) = stop::channel();
-    let (changes, changed) = mpsc::channel(CHANGES);
+    let (changes, news) = mpsc::channel(CHANGES);
     let (readiness, ready) = published::channel(Err("nothing was read yet".into()));
     let mut store = Store::default();
     let mut tasks = Tasks::new(stop.clone());
@@ -139,7 +139,7 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         task.pace,
         readiness,
     );
-    tasks.spawn(LAST, reconcile.run(changed, stop));
+    tasks.spawn(LAST, reconcile.run(news, stop));
     info!("HAProxy Ingress successfully initialized");
     tasks.join(LAST, task.stop.limit, &control).await
 }

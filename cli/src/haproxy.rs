@@ -281,6 +281,12 @@ impl Haproxy {
         Ok(holds && matches!(self.look().await?, Look::Ours(_)))
     }
 
+    /// Whether the disk holds nothing yet but what HAProxy waits with.
+    pub(crate) async fn is_fresh(&self) -> bool {
+        let fresh = |it: &mut Files| Ok(it.current().is_none_or(|(_, it)| it.bootstrap));
+        self.on_disk(fresh).await.unwrap_or(false)
+    }
+
     /// Carries out a plan that leads from what was confirmed last to a bundle.
     ///
     /// An update that does not go as expected becomes a reload. After an error or a rejection the
@@ -311,10 +317,11 @@ impl Haproxy {
         }
     }
 
-    /// Stops an embedded HAProxy within its grace period; leaves an external one alone.
-    pub(crate) async fn stop(self) {
+    /// Stops an embedded HAProxy within its grace period, or when `hurry` comes; leaves an external one
+    /// alone.
+    pub(crate) async fn stop(self, hurry: impl Future<Output = ()>) {
         if let Some(process) = self.process {
-            process.stop().await;
+            process.stop(hurry).await;
         }
     }
 

@@ -32,6 +32,9 @@ pub(crate) trait Proxy: Send {
     /// Whether it already runs exactly this bundle.
     fn adopt(&mut self, bundle: &Bundle) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
+    /// Whether it has never run anything of ours.
+    fn is_fresh(&mut self) -> impl Future<Output = bool> + Send;
+
     /// Makes it run a bundle.
     fn carry_out(
         &mut self,
@@ -122,6 +125,10 @@ impl Proxy for Haproxy {
         self.adopt(bundle).await
     }
 
+    async fn is_fresh(&mut self) -> bool {
+        Haproxy::is_fresh(self).await
+    }
+
     async fn carry_out(&mut self, plan: &Plan, bundle: &Bundle) -> Result<Applied, Self::Error> {
         let (outcome, timings) = match self.carry_out(plan, bundle).await? {
             haproxy::Outcome::Unchanged => (Outcome::Unchanged, Timings::default()),
@@ -163,10 +170,6 @@ impl Proxy for Haproxy {
     }
 
     async fn finish(self, hurry: impl Future<Output = ()> + Send) {
-        tokio::select! {
-            () = self.stop() => {}
-            // What is dropped is killed.
-            () = hurry => {}
-        }
+        self.stop(hurry).await;
     }
 }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -36,7 +36,7 @@ pub(crate) struct Engine {
 
 /// The child, whichever start of it.
 pub(crate) struct Process {
-    stop: Option<oneshot::Sender<()>>,
+    stop: watch::Sender<Stop>,
     task: JoinHandle<()>,
     state: watch::Receiver<State>,
     recent: Recent,
@@ -55,6 +55,14 @@ pub(crate) enum State {
         /// How.
         how: String,
     },
+}
+
+/// Whether the child is to end.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Stop {
+    No,
+    Gently,
+    AtOnce,
 }
 
 /// The last lines that the child wrote, with the number of all lines up to them.
@@ -79,14 +87,14 @@ const RECENT_LINES: usize = 200;
 impl Process {
     /// Starts HAProxy and keeps it running until [`Process::stop`].
     pub(crate) fn start(engine: Engine) -> Self {
-        let (stop, stopped) = oneshot::channel();
+        let (stop, stopped) = watch::channel(Stop::No);
         let (now, state) = watch::channel(State::Ended {
             how: "it is not started yet".into(),
         });
         let recent = Recent::default();
         let task = tokio::spawn(supervise(engine, stopped, now, recent.clone()));
         Self {
-            stop: Some(stop),
+            stop,
             task,
             state,
             recent,
@@ -111,13 +119,17 @@ impl Process {
         lines.join("\n")
     }
 
-    /// Lets the child finish its requests, and ends it when the grace period is over.
-    pub(crate) async fn stop(mut self) {
-        if let Some(stop) = self.stop.take() {
-            // A supervisor that is gone has no child any more.
-            stop.send(()).ok();
-        }
-        if let Err(error) = (&mut self.task).await {
+    /// Lets the child finish its requests, and ends it when the grace period is over or `hurry` comes.
+    pub(crate) async fn stop(mut self, hurry: impl Future<Output = ()>) {
+        self.stop.send_replace(Stop::Gently);
+        let ended = tokio::select! {
+            ended = &mut self.task => ended,
+            () = hurry => {
+                self.stop.send_replace(Stop::AtOnce);
+                (&mut self.task).await
+            }
+        };
+        if let Err(error) = ended {
             tracing::warn!(%error, "the supervisor of HAProxy failed");
         }
     }
@@ -147,7 +159,7 @@ impl Recent {
 
 async fn supervise(
     engine: Engine,
-    mut stopped: oneshot::Receiver<()>,
+    mut stop: watch::Receiver<Stop>,
     state: watch::Sender<State>,
     recent: Recent,
 ) {
@@ -165,7 +177,9 @@ async fn supervise(
                 state.send_replace(State::Running { pid });
                 tokio::select! {
                     ended = child.wait() => ended.map_or_else(|it| it.to_string(), describe),
-                    _ = &mut stopped => return end(child, pid, engine.grace).await,
+                    () = reached(&mut stop, Stop::Gently) => {
+                        return end(child, pid, engine.grace, stop).await;
+                    }
                 }
             }
             Err(error) => format!("cannot start `{}`: {error}", engine.binary.display()),
@@ -179,7 +193,7 @@ async fn supervise(
         state.send_replace(State::Ended { how });
         tokio::select! {
             () = sleep(delay) => {}
-            _ = &mut stopped => return,
+            () = reached(&mut stop, Stop::Gently) => return,
         }
     }
 }
@@ -232,16 +246,25 @@ async fn read_lines(
     }
 }
 
-async fn end(mut child: Child, pid: u32, grace: Duration) {
-    for (name, number, limit) in [
-        ("finish its requests", Signal::USR1, grace),
-        ("end at once", Signal::TERM, HARD_STOP),
-    ] {
-        tracing::info!("HAProxy is asked to {name}");
-        signal(pid, number);
-        if timeout(limit, child.wait()).await.is_ok() {
-            return;
-        }
+async fn reached(stop: &mut watch::Receiver<Stop>, wanted: Stop) {
+    // A handle that was dropped without a word aborts this task by itself.
+    if stop.wait_for(|it| *it >= wanted).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn end(mut child: Child, pid: u32, grace: Duration, mut stop: watch::Receiver<Stop>) {
+    tracing::info!("HAProxy is asked to finish its requests");
+    signal(pid, Signal::USR1);
+    tokio::select! {
+        _ = child.wait() => return,
+        () = sleep(grace) => {}
+        () = reached(&mut stop, Stop::AtOnce) => {}
+    }
+    tracing::info!("HAProxy is asked to end at once");
+    signal(pid, Signal::TERM);
+    if timeout(HARD_STOP, child.wait()).await.is_ok() {
+        return;
     }
     tracing::warn!("HAProxy does not end and is killed");
     if let Some(pid) = process(pid)
@@ -297,26 +320,4 @@ fn process(pid: u32) -> Option<Pid> {
 
 fn describe(status: ExitStatus) -> String {
     status.to_string()
-}
-
-/// Lets a HAProxy check a folder of configuration files. The error is what it wrote.
-pub(crate) fn check(binary: &Path, folder: &Path) -> Result<(), String> {
-    let output = std::process::Command::new(binary)
-        .arg("-c")
-        .arg("-f")
-        .arg(folder)
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|it| format!("cannot start `{}`: {it}", binary.display()))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    let mut text = String::from_utf8_lossy(&output.stderr).into_owned();
-    text.push_str(&String::from_utf8_lossy(&output.stdout));
-    let text = text.trim_end();
-    if text.is_empty() {
-        Err(describe(output.status))
-    } else {
-        Err(text.to_owned())
-    }
 }

@@ -462,7 +462,7 @@ async fn an_embedded_haproxy_is_started_restarted_and_stopped() -> Result<(), Er
     }
     assert!(haproxy.adopt(&good).await?);
 
-    haproxy.stop().await;
+    haproxy.stop(std::future::pending()).await;
     assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
     assert!(it.master().processes().await.is_err());
     Ok(())
@@ -490,7 +490,7 @@ async fn a_program_that_cannot_be_started_is_named() -> Result<(), Error> {
         assert!(Instant::now() < end, "{why}");
         sleep(Duration::from_millis(10)).await;
     }
-    haproxy.stop().await;
+    haproxy.stop(std::future::pending()).await;
     Ok(())
 }
 
@@ -504,6 +504,36 @@ async fn a_task_of_its_own_can_carry_plans_out() -> Result<(), Error> {
         haproxy.adopt(&wanted).await
     });
     assert!(task.await.expect("no panic")?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_requests() -> Result<(), Error> {
+    let it = External::prepare();
+    let mut haproxy = Haproxy::open(Settings {
+        mode: Mode::Embedded {
+            binary: binary(),
+            grace: Duration::from_mins(5),
+        },
+        ..external(&it)
+    })
+    .await?;
+    haproxy.wait_ready(|_, _| {}).await?;
+    let port = free_port();
+    let lines = format!("frontend web\n    bind 127.0.0.1:{port}\n    timeout client 5m\n");
+    let wanted = with(&shop(it.prefix(), 1), it.prefix(), &lines);
+    assert_reloaded(&haproxy.carry_out(&reload(), &wanted).await?);
+    // A request that never ends.
+    let mut client = std::net::TcpStream::connect(("127.0.0.1", port)).expect("it serves");
+    std::io::Write::write_all(&mut client, b"GET / HTTP/1.1\r\n").expect("it reads");
+    sleep(Duration::from_millis(100)).await;
+
+    let start = Instant::now();
+    haproxy.stop(sleep(Duration::from_millis(500))).await;
+    let took = start.elapsed();
+    assert!(took > Duration::from_millis(400), "{took:?}");
+    assert!(took < Duration::from_secs(10), "{took:?}");
+    assert!(it.master().processes().await.is_err());
     Ok(())
 }
 
@@ -526,24 +556,6 @@ async fn a_haproxy_left_behind_makes_room() -> Result<(), Error> {
     let mut haproxy = opened?;
     haproxy.wait_ready(|_, _| {}).await?;
     assert_ne!(it.master().processes().await?.master.pid, left);
-    haproxy.stop().await;
+    haproxy.stop(std::future::pending()).await;
     Ok(())
-}
-
-#[test]
-fn a_check_says_what_haproxy_says() {
-    let it = External::prepare();
-    let port = free_port();
-    let good = format!(
-        "{}frontend web\n    bind 127.0.0.1:{port}\n",
-        config(it.prefix(), &[])
-    );
-    it.write(&good);
-    let folder = it.prefix().join("etc/haproxy");
-    process::check(&binary(), &folder).expect("it is fine");
-    it.write(&format!("{good}    frobnicate\n"));
-    let error = process::check(&binary(), &folder).expect_err("it is not");
-    assert!(error.contains("frobnicate"), "{error}");
-    let error = process::check(Path::new("/nowhere"), &folder).expect_err("there is none");
-    assert!(error.contains("/nowhere"), "{error}");
 }
