@@ -30,8 +30,8 @@ export function showTrace(
     if (!origin) return ''
     const words = [
       make('span', { className: 'object' }, origin.object ?? origin.label),
-      ...(origin.field ? [make('code', { className: 'field-name' }, origin.field)] : []),
       ...(origin.place ? [make('span', { className: 'where' }, `line ${origin.place.line}`)] : []),
+      ...(origin.field ? [make('code', { className: 'field-name' }, origin.field)] : []),
     ]
     const { place } = origin
     return make(
