@@ -36,6 +36,7 @@ use crate::controller::reconcile::{Certificate, Engine, Reconcile};
 use crate::controller::stop::Signals;
 use crate::controller::store::{Scope, Source, Store};
 use crate::controller::tasks::Tasks;
+use crate::haproxy::{Haproxy, files};
 use crate::http;
 
 /// How many changes may wait for the loop; more make the sources wait, which they can.
@@ -68,9 +69,7 @@ pub(crate) fn start(task: Controller) -> ExitCode {
 
 /// Writes the configuration with which HAProxy starts and waits.
 pub(crate) fn init(prefix: &Path) -> ExitCode {
-    let r: Result<(), std::fmt::Error> = Ok(());
-    let _ = prefix;
-    match r {
+    match files::write_bootstrap(prefix) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let error = anyhow::Error::new(error);
@@ -80,6 +79,86 @@ pub(crate) fn init(prefix: &Path) -> ExitCode {
     }
 }
 
-async fn run(_: Controller) -> anyhow::Result<()> {
-    Ok(())
+async fn run(mut task: Controller) -> anyhow::Result<()> {
+    // First of all, so that no signal meets the default of ending at once.
+    let signals = Signals::new().context("cannot listen for signals")?;
+    info!("HAProxy Ingress {}", env!("CARGO_PKG_VERSION"));
+    for note in &task.notes {
+        warn!("{note}");
+    }
+    if let Some(folder) = &task.template_dir {
+        task.options.templates = templates(folder)?;
+    }
+
+    let (control, stop) = stop::channel();
+    let (changes, news) = mpsc::channel(CHANGES);
+    let (readiness, ready) = published::channel(Err("nothing was read yet".into()));
+    let mut store = Store::default();
+    let mut tasks = Tasks::new(stop.clone());
+
+    tasks.spawn("stop", stop::run(signals, task.stop.wait, control.clone()));
+    if let Some(pages) = task.pages {
+        let listener = http::listen(&pages.address).await.with_context(|| {
+            format!("flag --healthz-addr: cannot listen on `{}`", pages.address)
+        })?;
+        tasks.spawn("http", http::run(listener, pages, ready, stop.clone()));
+    }
+    if let Some(cluster) = &task.cluster {
+        let client = watch::connect(cluster).await?;
+        let feeds = watch::feeds(cluster, &task.options);
+        for feed in &feeds {
+            store.await_list(Source::Cluster, feed.scope());
+        }
+        tasks.spawn("watch", watch::run(client, feeds, changes.clone()));
+    }
+    if let Some(folder) = task.manifests {
+        store.await_list(Source::Folder, Scope::ALL);
+        tasks.spawn("manifests", manifests::run(folder, changes.clone()));
+    }
+    drop(changes);
+    let settings = apply::settings(task.engine, &task.prefix, task.connection_timeout);
+    let haproxy = Haproxy::open(settings)
+        .await
+        .context("cannot set up HAProxy")?;
+    let prefix = task.prefix.clone();
+    let certificate: Certificate = Box::new(move |now| {
+        certificate::load(&prefix, now)
+            .inspect_err(|error| error!("{error:#}"))
+            .ok()
+    });
+    let engine = Engine {
+        compile,
+        plan: Plan::between,
+    };
+    let reconcile = Reconcile::new(
+        haproxy,
+        engine,
+        store,
+        task.options,
+        certificate,
+        task.pace,
+        readiness,
+    );
+    tasks.spawn(LAST, reconcile.run(news, stop));
+    info!("HAProxy Ingress successfully initialized");
+    tasks.join(LAST, task.stop.limit, &control).await
+}
+
+/// The operator's templates by file name.
+fn templates(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
+    let cannot = || format!("flag --template-dir: cannot read `{}`", folder.display());
+    let mut templates = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).with_context(cannot)? {
+        let path = entry.with_context(cannot)?.path();
+        let Some(name) = path.file_name().and_then(|it| it.to_str()) else {
+            continue;
+        };
+        if path.extension().is_some_and(|it| it == "j2") {
+            let text = std::fs::read_to_string(&path).with_context(|| {
+                format!("flag --template-dir: cannot read `{}`", path.display())
+            })?;
+            templates.insert(name.to_owned(), text);
+        }
+    }
+    Ok(templates)
 }

@@ -35,9 +35,10 @@ pub(crate) async fn run(
 ) -> anyhow::Result<()> {
     let leaving = stop.clone();
     let ready = move || {
-        let readiness = match leaving.is_leaving() {
-            true => Err("the controller is stopping".into()),
-            false => readiness.borrow().clone(),
+        let readiness = if leaving.is_leaving() {
+            Err("the controller is stopping".into())
+        } else {
+            readiness.borrow().clone()
         };
         async move {
             match readiness {

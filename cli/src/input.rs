@@ -22,6 +22,7 @@ const FOLDERS: usize = 16;
 
 /// Flags that tools share.
 #[derive(Debug, clap::Args)]
+#[group(id = "input")]
 pub(crate) struct Args {
     /// Manifests: files, folders (with *.yaml, *.yml and *.json below them), or - for standard input
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]

@@ -21,8 +21,13 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::args::controller::Log;
 
-/// Starts logging to standard error. To be called once.
+/// Starts logging to standard error. To be called once. From then on a panic is a log line as well.
 pub(crate) fn start(log: Log) {
+    std::panic::set_hook(Box::new(|panic| {
+        let backtrace = std::backtrace::Backtrace::capture();
+        tracing::error!("this is a bug: {panic}");
+        tracing::debug!("{backtrace}");
+    }));
     let registry = tracing_subscriber::registry().with(filter(log.level));
     if log.json {
         let lines = tracing_subscriber::fmt::layer()
@@ -57,6 +62,8 @@ fn filter(level: u32) -> Targets {
     Targets::new()
         .with_default(libraries)
         .with_target("haproxy_ingress", ours)
+        // What the HAProxy that we started writes.
+        .with_target("haproxy", ours)
 }
 
 /// The text form.

@@ -2,8 +2,10 @@
 
 mod args;
 mod controller;
+mod haproxy;
 mod http;
 mod input;
+mod keys;
 mod log;
 mod render;
 mod report;

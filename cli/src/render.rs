@@ -111,19 +111,13 @@ fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
 
 /// Everything as one JSON document. Origins stand once; lines refer to them by number.
 fn document(bundle: &Bundle, diagnostics: &[Diagnostic], positions: &Positions) -> Value {
-    let mut origins: Vec<&Origin> = bundle
-        .source_map
-        .lines
-        .iter()
-        .flat_map(|it| &**it)
-        .collect();
+    let mut origins: Vec<&Origin> = bundle.source_map.lines().flatten().collect();
     origins.sort();
     origins.dedup();
     let index = |it: &Origin| origins.binary_search(&it).unwrap_or_default();
     let lines = bundle
         .source_map
-        .lines
-        .iter()
+        .lines()
         .map(|line| line.iter().map(index).collect());
     let diagnostics = diagnostics
         .iter()

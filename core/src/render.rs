@@ -100,7 +100,7 @@ fn sections(
         },
     )?;
     if let Some(sections) = &config.sections {
-        let mut text = String::new();
+        let mut text = String::from("\n");
         for line in sections.value.lines() {
             text.push_str(line.as_str());
             text.push('\n');
@@ -315,7 +315,8 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
         bind = bind.and("alpn").line(&alpn.value);
         authors.push(alpn.origin.clone());
     }
-    cx.lines("bind", [(bind, authors.as_slice())]);
+    cx.line_of("bind", &bind, &authors);
+    cx.flag("is_logged", config.global.log.is_some());
     snippet("early", frontend.early.as_ref(), cx);
     cx.lines("routing", parts(&frontend.routing));
     let trust = trust(frontend, config);

@@ -17,7 +17,8 @@ pub use self::target::{Target, TargetPort};
 
 use crate::haproxy::PathMatch;
 use crate::keys::{Layers, Source};
-use crate::origin::Origin;
+use crate::options::Name;
+use crate::origin::{Origin, Setting};
 
 /// All routes of a snapshot.
 #[derive(Debug, Default)]
@@ -65,7 +66,7 @@ pub struct HostEntry {
 pub struct TlsEntry {
     /// The Secret with its certificate, in the namespace of the Ingress; absent stands for the default
     /// certificate.
-    pub secret: Option<crate::options::Name>,
+    pub secret: Option<Setting<Name>>,
     /// Who asked for it.
     pub origin: Origin,
 }

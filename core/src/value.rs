@@ -9,6 +9,7 @@ pub mod balance;
 pub mod certificate;
 pub mod cipher;
 pub mod credentials;
+pub mod directive;
 pub mod duration;
 pub mod header;
 pub mod hostname;

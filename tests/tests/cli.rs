@@ -4,7 +4,7 @@ use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::terminal::run;
 use serde_json::Value;
 
-const GOOD: &str = r#"
+const GOOD: &str = r"
 apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
@@ -20,7 +20,7 @@ spec:
           - path: /
             pathType: Prefix
             backend: {service: {name: app, port: {number: 8080}}}
-"#;
+";
 
 const BAD: &str = r#"
 apiVersion: networking.k8s.io/v1

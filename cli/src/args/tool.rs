@@ -5,13 +5,15 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Invocation, Usage};
-use crate::render;
+use crate::{keys, render};
 
 /// A subcommand beside the controller.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Tool {
     /// Turn manifests into HAProxy's configuration, without a cluster
     Render(Box<render::Args>),
+    /// Print the reference of configuration keys
+    Keys(keys::Args),
 }
 
 #[derive(clap::Parser)]
@@ -45,6 +47,7 @@ impl Tool {
     pub(crate) fn run(self) -> ExitCode {
         match self {
             Self::Render(args) => render::run(&args),
+            Self::Keys(args) => keys::run(&args),
         }
     }
 }

@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::future::Future;
+use std::path::Path;
 use std::time::Duration;
 
 use haproxy_ingress_core::bundle::Bundle;
 use haproxy_ingress_core::options::Version;
 use haproxy_ingress_core::plan::Plan;
+
+use crate::args::controller::Engine;
+use crate::haproxy::{self, Haproxy, Mode, Settings, Timings};
 
 /// One HAProxy, as the loop sees it.
 pub(crate) trait Proxy: Send {
@@ -27,6 +31,9 @@ pub(crate) trait Proxy: Send {
 
     /// Whether it already runs exactly this bundle.
     fn adopt(&mut self, bundle: &Bundle) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Whether it has never run anything of ours.
+    fn is_fresh(&mut self) -> impl Future<Output = bool> + Send;
 
     /// Makes it run a bundle.
     fn carry_out(
@@ -78,8 +85,91 @@ pub(crate) enum Outcome {
 pub(crate) enum Alive {
     /// The same as before.
     Same,
-    /// Another one: it was started again.
-    Restarted,
+    /// It runs something else, for the reason given: mostly it was started again.
+    Restarted(String),
     /// Nobody answers, for the reason given.
     Gone(String),
+}
+
+/// The HAProxy that the flags ask for.
+pub(crate) fn settings(engine: Engine, prefix: &Path, timeout: Duration) -> Settings {
+    Settings {
+        prefix: prefix.to_owned(),
+        mode: match engine {
+            Engine::External { master_socket } => Mode::External { master_socket },
+            Engine::Embedded { binary, grace } => Mode::Embedded { binary, grace },
+        },
+        timeout,
+    }
+}
+
+impl Proxy for Haproxy {
+    type Error = haproxy::Error;
+
+    fn name(&self) -> &'static str {
+        self.name()
+    }
+
+    async fn wait_ready(
+        &mut self,
+        waiting: impl FnMut(Duration, &str) + Send,
+    ) -> Result<(), Self::Error> {
+        self.wait_ready(waiting).await
+    }
+
+    async fn version(&mut self) -> Result<Version, Self::Error> {
+        self.version().await
+    }
+
+    async fn adopt(&mut self, bundle: &Bundle) -> Result<bool, Self::Error> {
+        self.adopt(bundle).await
+    }
+
+    async fn is_fresh(&mut self) -> bool {
+        Haproxy::is_fresh(self).await
+    }
+
+    async fn carry_out(&mut self, plan: &Plan, bundle: &Bundle) -> Result<Applied, Self::Error> {
+        let (outcome, timings) = match self.carry_out(plan, bundle).await? {
+            haproxy::Outcome::Unchanged => (Outcome::Unchanged, Timings::default()),
+            haproxy::Outcome::Updated { commands, timings } => {
+                (Outcome::Updated { commands }, timings)
+            }
+            haproxy::Outcome::Reloaded {
+                messages: _,
+                because_of,
+                timings,
+            } => (
+                Outcome::Reloaded {
+                    instead: because_of,
+                },
+                timings,
+            ),
+            haproxy::Outcome::Rejected { messages, timings } => {
+                (Outcome::Rejected { messages }, timings)
+            }
+        };
+        let steps = [
+            ("write_config", timings.write),
+            ("update_haproxy", timings.update),
+            ("reload_haproxy", timings.reload),
+        ];
+        let steps = steps.into_iter().filter(|(_, time)| !time.is_zero());
+        Ok(Applied {
+            outcome,
+            steps: steps.collect(),
+        })
+    }
+
+    async fn alive(&mut self) -> Alive {
+        match self.alive().await {
+            haproxy::Alive::Yes => Alive::Same,
+            haproxy::Alive::Restarted { why } => Alive::Restarted(why),
+            haproxy::Alive::Silent { why } => Alive::Gone(why),
+        }
+    }
+
+    async fn finish(self, hurry: impl Future<Output = ()> + Send) {
+        self.stop(hurry).await;
+    }
 }

@@ -193,7 +193,7 @@ impl Folder {
                 if let Some((earlier, _)) = earlier {
                     findings.push(Diagnostic::new(
                         &codes::DUPLICATE_OBJECT,
-                        file.origin(path),
+                        origin(path),
                         format!(
                             "{} is in `{}` as well",
                             object.object_ref(),
@@ -227,7 +227,7 @@ impl File {
             Err(error) => {
                 self.findings = vec![Diagnostic::new(
                     &codes::INVALID_YAML,
-                    self.origin(path),
+                    origin(path),
                     format!("the file cannot be read: {error}"),
                     "what it gave before stays",
                 )];
@@ -253,17 +253,17 @@ impl File {
         self.objects = objects;
         self.positions = Arc::new(read.positions);
     }
+}
 
-    /// The file as a whole.
-    fn origin(&self, path: &Path) -> Origin {
-        Origin::Text(Arc::new(TextPlace {
-            file: path.display().to_string().into(),
-            line: 1,
-            column: 1,
-            start: 0,
-            end: 0,
-        }))
-    }
+/// A file as a whole.
+fn origin(path: &Path) -> Origin {
+    Origin::Text(Arc::new(TextPlace {
+        file: path.display().to_string().into(),
+        line: 1,
+        column: 1,
+        start: 0,
+        end: 0,
+    }))
 }
 
 impl Stamp {

@@ -3,15 +3,18 @@
 //! What HAProxy runs is remembered from what it confirmed, never from what was sent. Nothing that
 //! fails here ends the loop: it is said, and tried again when that makes sense.
 
+mod isolate;
 #[cfg(test)]
 mod tests;
 mod timer;
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use haproxy_ingress_core::bundle::{Bundle, Role};
 use haproxy_ingress_core::compile::Compiled;
+use haproxy_ingress_core::diagnostic::Diagnostic;
 use haproxy_ingress_core::options::Options;
 use haproxy_ingress_core::plan::{Plan, Reason};
 use haproxy_ingress_core::snapshot::Snapshot;
@@ -24,6 +27,7 @@ use crate::args::controller as args;
 use crate::controller::apply::{Alive, Applied, Outcome, Proxy};
 use crate::controller::findings::Findings;
 use crate::controller::pace::Pace;
+use crate::controller::reconcile::isolate::Held;
 use crate::controller::reconcile::timer::Timer;
 use crate::controller::stop::Stop;
 use crate::controller::store::{Change, Store};
@@ -72,10 +76,14 @@ pub(crate) struct Reconcile<P> {
     running: Option<State>,
     /// The newest that HAProxy ever confirmed: servers keep the places they have there.
     good: Option<State>,
-    /// What HAProxy refused.
+    /// Objects that HAProxy does not take.
+    held: Held,
+    /// What HAProxy refused as a whole.
     rejected: Option<Arc<Compiled>>,
     /// When the newest reload ended.
     reloaded: Option<Instant>,
+    /// How often something failed since HAProxy confirmed anything.
+    failures: u32,
     /// Whether it was said that a reload waits.
     deferred: bool,
     /// Whether it was said that the generated certificate is used.
@@ -97,6 +105,16 @@ enum Decision {
     Refused,
     /// It needs a reload, which is not due before this time.
     Later(Instant, Vec<Reason>),
+}
+
+/// How bringing HAProxy to a state ended.
+enum Done {
+    /// It runs that.
+    Confirmed,
+    /// It could not be asked to, and will be again.
+    Failed,
+    /// It refused, with these words.
+    Rejected(String),
 }
 
 impl<P: Proxy> Reconcile<P> {
@@ -126,8 +144,10 @@ impl<P: Proxy> Reconcile<P> {
             connected: false,
             running: None,
             good: None,
+            held: Held::default(),
             rejected: None,
             reloaded: None,
+            failures: 0,
             deferred: false,
             uses_generated: false,
         }
@@ -184,7 +204,7 @@ impl<P: Proxy> Reconcile<P> {
     /// Says what is waited for, and notices that a day has passed.
     fn repeat(&mut self) {
         if !self.store.is_complete() {
-            let awaited: Vec<_> = self.store.awaited().map(|it| it.to_string()).collect();
+            let awaited: Vec<_> = self.store.awaited().map(ToString::to_string).collect();
             let awaited = awaited.join(", ");
             self.not_ready(format!("not read yet: {awaited}"));
             debug!("not read yet: {awaited}");
@@ -237,7 +257,9 @@ impl<P: Proxy> Reconcile<P> {
     async fn look(&mut self) {
         match self.proxy.alive().await {
             Alive::Same => return,
-            Alive::Restarted => warn!("haproxy was started again"),
+            // Nothing was confirmed yet that could have been lost.
+            Alive::Restarted(_) if self.running.is_none() => return,
+            Alive::Restarted(why) => warn!("haproxy was started again: {why}"),
             Alive::Gone(why) => {
                 warn!("haproxy is gone: {why}");
                 self.not_ready(format!("haproxy is gone: {why}"));
@@ -245,8 +267,6 @@ impl<P: Proxy> Reconcile<P> {
         }
         self.connected = false;
         self.running = None;
-        // What was in the way of a refused configuration may have gone with the process.
-        self.rejected = None;
         self.run_at(Instant::now());
     }
 
@@ -261,6 +281,7 @@ impl<P: Proxy> Reconcile<P> {
         info!(id, "starting haproxy update");
         self.of_today();
 
+        let snapshot = self.held.apply(snapshot);
         let mut timer = Timer::default();
         let compiled = timer
             .measure("parse_ingress", self.compile(snapshot.clone()))
@@ -269,15 +290,23 @@ impl<P: Proxy> Reconcile<P> {
             None => false,
             Some(compiled) => {
                 self.notice_certificate(&compiled.bundle);
-                let store = &self.store;
-                self.findings
-                    .log(store.findings().chain(&compiled.diagnostics), |it| {
-                        store.locate(&it.origin)
-                    });
-                self.apply(State { compiled, snapshot }, &mut timer).await
+                self.report(&compiled);
+                let diagnostics = compiled.clone();
+                let success = self.apply(State { compiled, snapshot }, &mut timer).await;
+                self.report(&diagnostics);
+                success
             }
         };
         info!("finish haproxy update id={id}: {}", timer.line(success));
+    }
+
+    /// Logs what is wrong with what users wrote, as far as that is news.
+    fn report(&mut self, compiled: &Compiled) {
+        let store = &self.store;
+        let findings = store.findings().chain(self.held.findings());
+        let findings = findings.chain(&compiled.diagnostics);
+        let place = |it: &Diagnostic| store.locate(&it.origin);
+        self.findings.log(findings, place);
     }
 
     /// Brings in what changes with the day.
@@ -333,7 +362,11 @@ impl<P: Proxy> Reconcile<P> {
                 self.confirm(wanted);
                 true
             }
-            Decision::CarryOut(plan) => self.carry_out(&plan, wanted, timer).await,
+            Decision::CarryOut(plan) => match self.carry_out(&plan, wanted.clone(), timer).await {
+                Done::Confirmed => true,
+                Done::Failed => false,
+                Done::Rejected(messages) => self.isolate(&wanted, messages, timer).await,
+            },
             Decision::Refused => {
                 warn!("haproxy refused this configuration before, waiting for a change");
                 self.endpoints_only(&wanted, timer).await;
@@ -402,7 +435,7 @@ impl<P: Proxy> Reconcile<P> {
     }
 
     /// Carries out a plan and remembers what HAProxy confirmed.
-    async fn carry_out(&mut self, plan: &Plan, wanted: State, timer: &mut Timer) -> bool {
+    async fn carry_out(&mut self, plan: &Plan, wanted: State, timer: &mut Timer) -> Done {
         if let Plan::Reload { reasons } = plan {
             info!("reload needed: {}", sentence(reasons));
         }
@@ -412,7 +445,7 @@ impl<P: Proxy> Reconcile<P> {
             Err(error) => {
                 self.running = None;
                 self.fail(&format!("haproxy was not updated: {error}"));
-                return false;
+                return Done::Failed;
             }
         };
         timer.extend(steps);
@@ -434,11 +467,11 @@ impl<P: Proxy> Reconcile<P> {
                     error!("haproxy: {line}");
                 }
                 self.not_ready("haproxy rejected the configuration".into());
-                return false;
+                return Done::Rejected(messages);
             }
         }
         self.confirm(wanted);
-        true
+        Done::Confirmed
     }
 
     /// Keeps endpoints up to date while the rest has to wait: what HAProxy runs, with the endpoints
@@ -489,15 +522,19 @@ impl<P: Proxy> Reconcile<P> {
         self.good = Some(state.clone());
         self.running = Some(state);
         self.rejected = None;
+        self.failures = 0;
         self.deferred = false;
         let _ = self.readiness.send_replace(Ok(()));
     }
 
-    /// Something failed that may go better another time.
+    /// Something failed that may go better another time. Each failure in a row doubles the wait, for
+    /// some tries are not free: a HAProxy may die of one.
     fn fail(&mut self, why: &str) {
-        warn!("{why}; trying again in {:?}", self.retry);
+        let wait = self.retry * (1 << self.failures.min(4));
+        self.failures += 1;
+        warn!("{why}; trying again in {wait:?}");
         self.not_ready(why.into());
-        self.run_at(Instant::now() + self.retry);
+        self.run_at(Instant::now() + wait);
     }
 
     fn not_ready(&self, why: String) {
@@ -528,7 +565,7 @@ fn sentence(reasons: &[Reason]) -> String {
         .collect();
     let mut sentence = first.join("; ");
     if reasons.len() > REASONS {
-        sentence.push_str(&format!("; and {} more", reasons.len() - REASONS));
+        let _ = write!(sentence, "; and {} more", reasons.len() - REASONS);
     }
     sentence
 }

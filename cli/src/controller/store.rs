@@ -230,7 +230,7 @@ impl Layer {
 }
 
 /// An object by its identity.
-fn find(snapshot: &Snapshot, object: &ObjectRef) -> Option<Object> {
+pub(crate) fn find(snapshot: &Snapshot, object: &ObjectRef) -> Option<Object> {
     let name = Name::new(object.namespace.clone(), object.name.clone());
     let name = &name;
     match object.kind {
@@ -261,7 +261,7 @@ fn find(snapshot: &Snapshot, object: &ObjectRef) -> Option<Object> {
 }
 
 /// All objects of a snapshot.
-fn objects(snapshot: &Snapshot) -> impl Iterator<Item = Object> {
+pub(crate) fn objects(snapshot: &Snapshot) -> impl Iterator<Item = Object> {
     let ingresses = snapshot.ingresses.values().cloned().map(Object::Ingress);
     let classes = snapshot.ingress_classes.values().cloned();
     let services = snapshot.services.values().cloned().map(Object::Service);

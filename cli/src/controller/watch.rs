@@ -51,9 +51,22 @@ struct Wire {
 struct State {
     feed: Feed,
     /// The list that is arriving.
-    listing: Option<(Vec<Object>, Vec<(ObjectRef, Diagnostic)>)>,
+    listing: Option<Listing>,
     /// What is wrong with the watch, as it was last said.
     trouble: Option<String>,
+}
+
+/// A list that is arriving.
+#[derive(Default)]
+struct Listing {
+    objects: Vec<Object>,
+    malformed: Vec<Malformed>,
+}
+
+/// An object that cannot be read, and why.
+struct Malformed {
+    object: ObjectRef,
+    finding: Diagnostic,
 }
 
 /// The watches that the options ask for.
@@ -206,19 +219,19 @@ impl State {
         }
         match event {
             Event::Init => {
-                self.listing = Some(<_>::default());
+                self.listing = Some(Listing::default());
                 Vec::new()
             }
             Event::InitApply(wire) => {
-                let (objects, malformed) = self.listing.get_or_insert_default();
+                let listing = self.listing.get_or_insert_default();
                 match wire.decode(self.feed.kind) {
-                    Ok(object) => objects.push(object),
-                    Err(finding) => malformed.push(finding),
+                    Ok(object) => listing.objects.push(object),
+                    Err(malformed) => listing.malformed.push(*malformed),
                 }
                 Vec::new()
             }
             Event::InitDone => {
-                let (objects, malformed) = self.listing.take().unwrap_or_default();
+                let Listing { objects, malformed } = self.listing.take().unwrap_or_default();
                 debug!(
                     "{} objects of kind {} listed",
                     objects.len(),
@@ -231,14 +244,12 @@ impl State {
                     findings: Vec::new(),
                     positions: Vec::new(),
                 };
-                let malformed = malformed
-                    .into_iter()
-                    .map(|(object, it)| Change::Malformed(Source::Cluster, object, it));
+                let malformed = malformed.into_iter().map(Malformed::into_change);
                 std::iter::once(listed).chain(malformed).collect()
             }
             Event::Apply(wire) => vec![match wire.decode(self.feed.kind) {
                 Ok(object) => Change::Applied(Source::Cluster, object),
-                Err((object, it)) => Change::Malformed(Source::Cluster, object, it),
+                Err(malformed) => malformed.into_change(),
             }],
             Event::Delete(wire) => {
                 let object = wire.object_ref(self.feed.kind);
@@ -301,6 +312,12 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
+impl Malformed {
+    fn into_change(self) -> Change {
+        Change::Malformed(Source::Cluster, self.object, self.finding)
+    }
+}
+
 impl Wire {
     fn object_ref(&self, kind: Kind) -> ObjectRef {
         let text = |it: &Option<String>| it.as_deref().unwrap_or_default().into();
@@ -311,17 +328,17 @@ impl Wire {
         }
     }
 
-    fn decode(self, kind: Kind) -> Result<Object, (ObjectRef, Diagnostic)> {
-        let identity = self.object_ref(kind);
+    fn decode(self, kind: Kind) -> Result<Object, Box<Malformed>> {
+        let object = self.object_ref(kind);
         Object::decode(kind, self.body).map_err(|error| {
             let field = match error.pointer.as_str() {
                 "" => Field::Object,
                 pointer => Field::Pointer(pointer.into()),
             };
-            let origin = Origin::Object(Arc::new(identity.clone()), field);
+            let origin = Origin::Object(Arc::new(object.clone()), field);
             let outcome = "the object is left out until it can be read";
             let finding = Diagnostic::new(&codes::MALFORMED_OBJECT, origin, error.message, outcome);
-            (identity, finding)
+            Box::new(Malformed { object, finding })
         })
     }
 }

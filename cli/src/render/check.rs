@@ -182,66 +182,82 @@ fn section_of(text: &str, bundle: &Bundle) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use haproxy_ingress_core::bundle::{File, Section, SourceMap};
-    use haproxy_ingress_core::origin::{Field, Kind, ObjectRef};
+    use haproxy_ingress_core::compile::compile;
+    use haproxy_ingress_core::manifest::read;
+    use haproxy_ingress_core::options::Options;
 
-    const SAID: &str = "[NOTICE]   (1) : haproxy version is 2.6.12-1+deb12u4
-[NOTICE]   (1) : path to executable is /usr/sbin/haproxy
-[ALERT]    (1) : config : parsing [/tmp/hi-x/etc/haproxy/haproxy.cfg:2] : unknown keyword 'blance'
-  did you mean 'balance' maybe ?
-[WARNING]  (1) : config : backend 'shop_web_80' has no server.
-[ALERT]    (1) : config : Error(s) found in configuration file : /tmp/hi-x/etc/haproxy/haproxy.cfg
-[ALERT]    (1) : config : Fatal errors found in configuration.
+    const INGRESS: &str = "
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: web
+  namespace: shop
+  annotations: {haproxy-ingress.github.io/timeout-server: 10s}
+spec:
+  rules:
+  - http:
+      paths:
+      - {path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web, namespace: shop}
+spec: {ports: [{port: 80}]}
 ";
 
     fn bundle() -> Bundle {
-        let ingress = Arc::new(ObjectRef::new(Kind::Ingress, "shop", "web"));
-        let by = |field| -> Arc<[Origin]> {
-            [
-                Origin::Default("balance"),
-                Origin::Object(ingress.clone(), field),
-            ]
-            .into()
+        let options = Options {
+            watch_without_class: true,
+            ..Options::default()
         };
-        Bundle {
-            files: vec![File {
-                path: "/tmp/hi-x/etc/haproxy/haproxy.cfg".into(),
-                mode: 0o644,
-                role: Role::Config,
-                content: "backend shop_web_80\n    blance roundrobin\n".into(),
-            }],
-            sections: vec![Section {
-                name: "backend shop_web_80".into(),
-                first_line: 1,
-                lines: 2,
-                digest: 0,
-            }],
-            source_map: SourceMap {
-                lines: vec![by(Field::Object), by(Field::Annotation("x/balance".into()))],
-            },
-        }
+        let manifests = read(&[("web.yaml".into(), INGRESS.into())]);
+        compile(&manifests.snapshot(), &options, None).bundle
     }
 
     #[test]
     fn a_message_is_led_back_to_who_made_the_line() {
         let bundle = bundle();
-        let said: Vec<Diagnostic> = messages(SAID)
+        let line = (1..)
+            .zip(bundle.config().lines())
+            .find(|it| it.1.contains("timeout server 10s"))
+            .map_or(0, |it| it.0);
+        let path = "/tmp/hi-x/etc/haproxy/haproxy.cfg";
+        let said = format!(
+            "[NOTICE]   (1) : haproxy version is 2.6.12-1+deb12u4
+[NOTICE]   (1) : path to executable is /usr/sbin/haproxy
+[ALERT]    (1) : config : parsing [{path}:{line}] : unknown keyword 'timout'
+  did you mean 'timeout' maybe ?
+[WARNING]  (1) : config : backend 'shop_web_80' has no server.
+[ALERT]    (1) : config : Error(s) found in configuration file : {path}
+[ALERT]    (1) : config : Fatal errors found in configuration.
+"
+        );
+        let said: Vec<Diagnostic> = messages(&said)
             .iter()
-            .map(|it| diagnostic(it, &bundle, &bundle.files[0].path, "/tmp/hi-x"))
+            .map(|it| diagnostic(it, &bundle, path, "/tmp/hi-x"))
             .collect();
         assert_eq!(said.len(), 2, "{said:#?}");
         assert_eq!(said[0].code.name, "refused");
         assert_eq!(
             said[0].origin.to_string(),
-            "Ingress shop/web metadata.annotations[\"x/balance\"]"
+            r#"Ingress shop/web metadata.annotations["haproxy-ingress.github.io/timeout-server"]"#
         );
-        assert_eq!(said[0].related, [Origin::Default("balance")]);
         assert_eq!(
             said[0].message,
-            "HAProxy says: parsing [/etc/haproxy/haproxy.cfg:2] : unknown keyword 'blance'\n  \
-             did you mean 'balance' maybe ?\nabout `blance roundrobin`"
+            format!(
+                "HAProxy says: parsing [/etc/haproxy/haproxy.cfg:{line}] : unknown keyword 'timout'\n  \
+                 did you mean 'timeout' maybe ?\nabout `timeout server 10s`"
+            )
         );
         assert_eq!(said[1].code.name, "haproxy-warning");
-        assert_eq!(said[1].origin.to_string(), "Ingress shop/web");
+        assert!(said[1].origin.object().is_some(), "{}", said[1].origin);
+    }
+
+    #[test]
+    fn a_message_about_nothing_in_particular_is_kept() {
+        let said = messages("[ALERT]    (1) : cannot open the file.\n");
+        let it = diagnostic(&said[0], &bundle(), "/tmp/hi-x/haproxy.cfg", "/tmp/hi-x");
+        assert_eq!(it.origin, Origin::Engine("haproxy -c"));
+        assert_eq!(it.message, "HAProxy says: cannot open the file.");
     }
 }

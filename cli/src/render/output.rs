@@ -6,6 +6,7 @@ use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, bail};
+use haproxy_ingress_core::assemble::GENERATED;
 use haproxy_ingress_core::bundle::{Bundle, Role};
 
 /// Writes all files below a folder, in the place of the prefix that their paths have, and a generated
@@ -19,7 +20,7 @@ pub(super) fn write(bundle: &Bundle, folder: &Path, prefix: &str) -> anyhow::Res
         )?;
     }
     let mut count = bundle.files.len();
-    for path in absent_certificates(bundle, prefix) {
+    if let Some(path) = absent_certificate(bundle, prefix) {
         let path = below(folder, prefix, &path)?;
         // A certificate that is there may be known to clients.
         if !path.exists() {
@@ -63,23 +64,16 @@ fn put(path: &Path, mode: u32, content: &str) -> anyhow::Result<()> {
     write().with_context(|| format!("cannot write `{}`", path.display()))
 }
 
-/// Certificates that the configuration names and the bundle does not have: the default one, which is
-/// left to whoever writes the files.
-fn absent_certificates(bundle: &Bundle, prefix: &str) -> Vec<String> {
-    let texts = bundle
+/// Where the default certificate goes, if the configuration names it and leaves it to whoever writes
+/// the files.
+fn absent_certificate(bundle: &Bundle, prefix: &str) -> Option<String> {
+    let path = format!("{prefix}{GENERATED}");
+    let mut texts = bundle
         .files
         .iter()
         .filter(|it| matches!(it.role, Role::Config | Role::CertificateList));
-    let root = format!("{prefix}/var/lib/haproxy/");
-    let mut paths: Vec<String> = texts
-        .flat_map(|it| it.content.split_ascii_whitespace())
-        .filter(|it| it.starts_with(&root) && it.ends_with(".pem"))
-        .filter(|it| bundle.file(it).is_none())
-        .map(str::to_owned)
-        .collect();
-    paths.sort();
-    paths.dedup();
-    paths
+    let is_named = texts.any(|it| it.content.contains(&path));
+    (is_named && bundle.file(&path).is_none()).then_some(path)
 }
 
 /// A certificate with its key for hosts without one. Clients do not trust it.
@@ -110,10 +104,10 @@ mod tests {
     #[test]
     fn files_mirror_their_places_and_keep_their_modes() -> anyhow::Result<()> {
         let folder = tempfile::tempdir()?;
-        let config =
-            "bind :443 ssl crt-list /p/etc/haproxy/list crt /p/var/lib/haproxy/crt/default.pem\n";
+        let default = GENERATED.trim_start_matches('/');
+        let config = format!("bind :443 ssl crt-list /p/etc/haproxy/list crt /p/{default}\n");
         let bundle = bundle(&[
-            ("/p/etc/haproxy/haproxy.cfg", 0o644, Role::Config, config),
+            ("/p/etc/haproxy/haproxy.cfg", 0o644, Role::Config, &config),
             (
                 "/p/var/lib/haproxy/crt/a.pem",
                 0o600,
@@ -134,9 +128,9 @@ mod tests {
         assert_eq!(write(&bundle, folder.path(), "/p")?, 4);
         assert_eq!(mode("etc/haproxy/haproxy.cfg")?, 0o644);
         assert_eq!(mode("var/lib/haproxy/crt/a.pem")?, 0o600);
-        assert_eq!(mode("var/lib/haproxy/crt/default.pem")?, 0o600);
+        assert_eq!(mode(default)?, 0o600);
 
-        let default = folder.path().join("var/lib/haproxy/crt/default.pem");
+        let default = folder.path().join(default);
         let first = fs::read_to_string(&default)?;
         assert!(first.contains("PRIVATE KEY"));
         fs::set_permissions(

@@ -26,7 +26,11 @@ pub(super) fn text(bundle: &Bundle, positions: &Positions) -> String {
     let mut known = BTreeMap::new();
     let mut text = String::new();
     for (number, line) in (1..).zip(&lines) {
-        let origins = bundle.source_map.line(number);
+        // An empty line stands for nothing.
+        let origins = match *line {
+            "" => &[],
+            _ => bundle.source_map.line(number),
+        };
         let mut names: Vec<&str> = Vec::new();
         for origin in origins.iter().take(NAMED) {
             known

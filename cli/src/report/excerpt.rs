@@ -67,7 +67,10 @@ impl<'p> Excerpts<'p> {
         let text = self
             .positions
             .text(&place.file)
-            .filter(|_| !is_secret(&diagnostic.origin));
+            .filter(|text| match &diagnostic.origin {
+                Origin::Text(_) => !is_in_secret(text, place.span.start),
+                origin => !is_secret(origin),
+            });
         let line_number = place.line as usize;
         let Some(text) = text else {
             return Path::path(place.file.to_string())
@@ -99,6 +102,17 @@ impl<'p> Excerpts<'p> {
             _ => origin.to_string(),
         }
     }
+}
+
+/// Whether a document that could not be read, around a byte of a text, seems to be a Secret.
+fn is_in_secret(text: &str, offset: usize) -> bool {
+    let (before, behind) = text.split_at(offset);
+    let start = before.rfind("\n---").unwrap_or(0);
+    let end = behind.find("\n---").map_or(text.len(), |it| offset + it);
+    let signs = text[start..end]
+        .chars()
+        .filter(|it| !it.is_whitespace() && !matches!(it, '"' | '\''));
+    signs.collect::<String>().contains("kind:Secret")
 }
 
 #[cfg(test)]
@@ -158,6 +172,11 @@ metadata:
             read("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {pin: 73155}\n");
         let shown = Excerpts::new(&read.positions, false).render(&read.diagnostics[0]);
         assert!(shown.contains("shop.yaml:4:20"), "{shown}");
+        assert!(!shown.contains("73155"), "{shown}");
+
+        let broken = self::read("a: 1\n---\nstringData: {pin: 73155]\nkind: 'Secret'\n---\nb: 2\n");
+        let shown = Excerpts::new(&broken.positions, false).render(&broken.diagnostics[0]);
+        assert!(shown.contains("invalid-yaml"), "{shown}");
         assert!(!shown.contains("73155"), "{shown}");
     }
 

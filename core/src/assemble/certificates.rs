@@ -27,7 +27,7 @@ pub(super) fn of_host(
     cx: &mut Cx<'_>,
 ) -> Option<Arc<str>> {
     let secret = tls.secret.as_ref()?;
-    certificates.file(secret, Some(host), &tls.origin, cx)
+    certificates.file(&secret.value, Some((host, &tls.origin)), &secret.origin, cx)
 }
 
 /// Adds the lists of all frontends that speak TLS.

@@ -33,7 +33,7 @@ impl Certificates {
     pub fn file(
         &mut self,
         secret: &Name,
-        host: Option<&str>,
+        host: Option<(&str, &Origin)>,
         user: &Origin,
         cx: &mut Cx<'_>,
     ) -> Option<Arc<str>> {
@@ -42,10 +42,12 @@ impl Certificates {
             self.by_secret.insert(secret.clone(), known);
         }
         let known = self.by_secret[secret].clone()?;
-        if let Some(host) = host.filter(|it| !it.is_empty() && !known.certificate.covers(it)) {
+        if let Some((host, origin)) =
+            host.filter(|it| !it.0.is_empty() && !known.certificate.covers(it.0))
+        {
             cx.report(
                 &codes::BAD_CERTIFICATE,
-                user,
+                origin,
                 format!(
                     "the certificate of Secret `{secret}` is for {}, not for `{host}`",
                     names(&known.certificate)

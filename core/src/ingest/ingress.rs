@@ -12,7 +12,7 @@ use crate::ingest::{layers, object};
 use crate::keys::path_type::PathType;
 use crate::keys::{self, Cx, Layers, REGISTRY, Scope, Source, Tier};
 use crate::options::Name;
-use crate::origin::{Field, Kind, ObjectRef, Origin};
+use crate::origin::{Field, Kind, ObjectRef, Origin, Setting};
 use crate::resource::{Backend, Ingress, Path};
 use crate::route::{Entry, HostEntry, Table, Target, TlsEntry};
 use crate::value::hostname::Hostname;
@@ -253,9 +253,12 @@ impl Ingests {
         let namespace = &current.ingress.meta.namespace;
         for (number, tls) in (0..).zip(&current.ingress.spec.tls) {
             let secret = tls.secret_name.as_ref().filter(|it| !it.is_empty());
-            let secret = secret.map(|it| Name {
-                namespace: namespace.clone(),
-                name: it.clone(),
+            let secret = secret.map(|it| {
+                let name = Name {
+                    namespace: namespace.clone(),
+                    name: it.clone(),
+                };
+                Setting::new(name, current.origin(Field::TlsSecret(number)))
             });
             let mut hosts = Vec::new();
             if tls.hosts.is_empty() {

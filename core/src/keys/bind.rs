@@ -3,7 +3,7 @@
 use crate::diagnostic::codes;
 use crate::haproxy::{Config, Frontend, FrontendKind};
 use crate::keys::{Cx, Family, block, keys};
-use crate::value::text::Line;
+use crate::value::directive::Words;
 
 /// What frontends listen on, word for word.
 pub const FAMILY: Family = Family {
@@ -25,17 +25,17 @@ keys! {
     Frontend => pub struct Bind {
         /// What the plain frontend listens on, in place of its port and address.
         ///
-        /// The text stands behind `bind` as it is, such as `:80,:::80` or `:8080 accept-proxy`; HAProxy
-        /// decides whether it is right.
-        "bind-http" => http: Line,
+        /// The words stand behind `bind` as they are, such as `:80,:::80` or `:8080 accept-proxy`;
+        /// HAProxy decides whether they are right.
+        "bind-http" => http: Words,
         /// What the TLS frontend listens on, in place of its port and address.
         ///
-        /// The text stands behind `bind` as it is; what TLS needs is added behind it.
-        "bind-https" => https: Line,
+        /// The words stand behind `bind` as they are; what TLS needs is added behind them.
+        "bind-https" => https: Words,
         /// What the frontend listens on that trusts a proxy in front of it for `X-Forwarded-Proto`.
         ///
         /// Such frontends are not supported yet, so a value is reported.
-        "bind-http-passthrough" | "bind-fronting-proxy" => passthrough: Line,
+        "bind-http-passthrough" | "bind-fronting-proxy" => passthrough: Words,
     }
 }
 
@@ -58,8 +58,8 @@ impl Bind {
             FrontendKind::Http => &self.http,
             FrontendKind::Https => &self.https,
         };
-        if let Some(bind) = own {
-            frontend.bind = bind.clone();
+        if let Some((own, line)) = own.as_ref().and_then(|it| Some((it, it.value.line()?))) {
+            frontend.bind = own.map(|_| line);
             frontend.is_bind_whole = true;
         }
         if let Some(passthrough) = &self.passthrough {

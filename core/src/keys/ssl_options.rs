@@ -2,6 +2,7 @@
 
 use crate::haproxy::{Backend, Config, Host};
 use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::value::directive::Words;
 use crate::value::text::Line;
 use crate::value::tls_options::{HostOptions, ServerOptions};
 
@@ -20,7 +21,7 @@ keys! {
     Global => pub struct SslOptions {
         /// Options for connections of clients, with blanks between them, as HAProxy writes them
         /// behind `ssl-default-bind-options`.
-        "ssl-options" => options: Line = "no-sslv3 no-tlsv10 no-tlsv11 no-tls-tickets",
+        "ssl-options" => options: Words = "no-sslv3 no-tlsv10 no-tlsv11 no-tls-tickets",
     }
 }
 
@@ -47,11 +48,9 @@ keys! {
 
 impl SslOptions {
     fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
-        if !self.options.value.as_str().is_empty() {
-            config
-                .global
-                .tls
-                .insert("ssl-default-bind-options", self.options.clone());
+        let tls = &mut config.global.tls;
+        if let Some(line) = self.options.value.line() {
+            tls.insert("ssl-default-bind-options", self.options.map(|_| line));
         }
         let backend = cx.global_settings::<SslBackendOptions>();
         config.global.tls.insert(

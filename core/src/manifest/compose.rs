@@ -158,6 +158,8 @@ pub(super) fn compose(text: &str, budget: &mut Budget) -> (Vec<Node>, Vec<Proble
     let options = granit_parser::options! {
         // As the parser of the Kubernetes tools does.
         block_scalar_eof_without_line_feed: true,
+        // Another dependency may switch comments on for all; a document begins with its first node.
+        emit_comments: false,
     };
     let mut composer = Composer {
         text,

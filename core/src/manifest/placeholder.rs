@@ -174,18 +174,20 @@ fn services(
         }
     };
     for ingress in snapshot.ingresses.values() {
-        let mut backend = |it: &Backend, field: Field| {
+        let mut backend = |it: &Backend, pointer: String| {
             if let Some(service) = &it.service {
                 let name = Name::new(ingress.meta.namespace.clone(), service.name.clone());
+                let field = Field::Pointer(format!("{pointer}/service/name").into());
                 need(name, Some(&service.port), ingress.origin(field));
             }
         };
         if let Some(it) = &ingress.spec.default_backend {
-            backend(it, Field::DefaultBackend);
+            backend(it, Field::DefaultBackend.pointer());
         }
         for (rule, it) in (0..).zip(&ingress.spec.rules) {
             for (path, it) in (0..).zip(it.http.iter().flat_map(|it| &it.paths)) {
-                backend(&it.backend, Field::RulePath(rule, path));
+                let pointer = Field::RulePath(rule, path).pointer();
+                backend(&it.backend, pointer + "/backend");
             }
         }
     }

@@ -118,7 +118,7 @@ fn server_options(options: &BTreeMap<&'static str, Part>, cx: &mut Context<'_>) 
         .iter()
         .fold(Line::default(), |line, it| line.line(&it.value));
     debug_assert!(line.as_str().split(' ').count() < MAX_WORDS, "{line}");
-    cx.lines("server_options", [(line, origins.as_slice())]);
+    cx.line_of("server_options", &line, &origins);
 }
 
 fn server(server: &Server) -> Line {

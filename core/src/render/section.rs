@@ -47,6 +47,12 @@ impl<'a> Context<'a> {
         self.record.set(name, value);
     }
 
+    /// Sets a line that several authors made.
+    pub(super) fn line_of(&mut self, name: &'static str, line: &Line, authors: &[Origin]) {
+        let value = self.printed(line.to_string(), authors);
+        self.record.set(name, value);
+    }
+
     /// Sets a list of lines, each with its authors.
     pub(super) fn lines<'l>(
         &mut self,
@@ -106,6 +112,9 @@ impl Output {
         fill: impl FnOnce(&mut Context<'_>),
     ) -> Result<(), minijinja::Error> {
         let owner = self.source_map.add_set(owners);
+        // An empty line sets a section apart from the one before.
+        self.text.push('\n');
+        self.source_map.add_line(owner);
         let mut context = Context::new(&mut self.source_map);
         fill(&mut context);
         let context = context.finish();

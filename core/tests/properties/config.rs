@@ -97,7 +97,7 @@ fn check_shape(compiled: &Compiled, hosts: &[&str]) -> Result<(), TestCaseError>
             .split_terminator('\n')
             .filter(|it| !it.starts_with('#'))
         {
-            let is_plain = !line.chars().any(|it| it.is_control());
+            let is_plain = !line.chars().any(char::is_control);
             prop_assert!(
                 is_plain && line.split(' ').count() == 2,
                 "{:?} in {}",

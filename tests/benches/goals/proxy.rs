@@ -1,8 +1,11 @@
 //! A real HAProxy with what the engine wrote: reloads, memory, and what a request costs.
 
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::fs;
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,12 +27,14 @@ const DEPTH: usize = 16;
 
 /// A HAProxy that runs what the engine wrote for a cluster.
 struct Serving {
-    running: Running,
+    _running: Running,
+    master: u32,
+    worker: u32,
     port: u16,
     /// CPU time of the compilation, in milliseconds.
     compilation: f64,
     // Dropped last: HAProxy's files are in it.
-    _folder: Folder,
+    folder: Folder,
 }
 
 pub(crate) fn reload_lean() -> Measured {
@@ -80,15 +85,14 @@ pub(crate) fn requests() -> Measured {
 fn simple() -> (f64, f64) {
     static MEASURED: OnceLock<(f64, f64)> = OnceLock::new();
     *MEASURED.get_or_init(|| {
-        let serving = Serving::start(&Cluster::simple(10_000));
+        let mut serving = Serving::start(&Cluster::simple(10_000));
         let seconds = serving.reload();
-        let worker = serving.running.worker().to_string();
-        (seconds, memory(&worker))
+        (seconds, memory(&serving.worker.to_string()))
     })
 }
 
 fn ratio_to_reload(cluster: &Cluster) -> Measured {
-    let serving = Serving::start(cluster);
+    let mut serving = Serving::start(cluster);
     let seconds = serving.reload();
     Measured {
         value: serving.compilation / 1000.0 / seconds,
@@ -110,10 +114,9 @@ fn request_time(hosts: usize, upstream: SocketAddr) -> f64 {
     let address = wait_for_port(serving.port);
     // Once without counting, so that all is in its place.
     send(address, hosts, REQUESTS / 10);
-    let worker = serving.running.worker();
-    let start = process_time(worker);
+    let start = process_time(serving.worker);
     send(address, hosts, REQUESTS);
-    (process_time(worker) - start) * 1_000_000.0 / REQUESTS as f64
+    (process_time(serving.worker) - start) * 1_000_000.0 / REQUESTS as f64
 }
 
 impl Serving {
@@ -130,34 +133,79 @@ impl Serving {
         };
         let (compilation, compiled) = median(|| (), |()| compile(&snapshot, &options, None));
         folder.write(&compiled.bundle);
+        let running = Haproxy::find().start(&folder);
+        let (master, worker) = processes(&running.output.lines());
         Self {
-            running: Haproxy::find().start(&folder),
+            _running: running,
+            master,
+            worker,
             port,
             compilation,
-            _folder: folder,
+            folder,
         }
     }
 
-    /// Seconds from the command until a new worker answers, the median of three.
-    fn reload(&self) -> f64 {
+    /// Seconds from the command until there is a new worker, the median of three.
+    fn reload(&mut self) -> f64 {
         let mut times: Vec<f64> = (0..3)
             .map(|_| {
-                let old = self.running.worker();
+                let known = children(self.master);
                 let start = Instant::now();
-                self.running.master("reload");
-                while self.running.worker() == old {
+                // Up to 2.6 the master starts itself anew instead of answering.
+                let _ = tell(&self.folder.master_socket(), "reload");
+                self.worker = loop {
+                    let now = children(self.master);
+                    if let Some(new) = now.into_iter().find(|it| !known.contains(it)) {
+                        break new;
+                    }
                     assert!(
-                        start.elapsed() < Duration::from_mins(2),
+                        start.elapsed() < Duration::from_mins(1),
                         "there is no new worker"
                     );
-                    thread::sleep(Duration::from_millis(2));
+                    thread::sleep(Duration::from_millis(1));
+                };
+                let seconds = start.elapsed().as_secs_f64();
+                // The old worker must be gone before the next reload.
+                while children(self.master).len() > 1 {
+                    thread::sleep(Duration::from_millis(10));
                 }
-                start.elapsed().as_secs_f64()
+                seconds
             })
             .collect();
         times.sort_by(f64::total_cmp);
         times[1]
     }
+}
+
+/// Master and worker, from `[NOTICE]   (5783) : New worker (5971) forked`.
+fn processes(lines: &[String]) -> (u32, u32) {
+    let number = |it: &str| it.split(')').next()?.parse().ok();
+    lines
+        .iter()
+        .filter(|it| it.contains(") : New worker ("))
+        .find_map(|it| {
+            let mut numbers = it.split('(').skip(1).map(number);
+            Some((numbers.next()??, numbers.next()??))
+        })
+        .unwrap_or_else(|| panic!("HAProxy does not say what it has started: {lines:?}"))
+}
+
+/// The processes that a process has started. HAProxy's sockets are no help here: while it reloads, a
+/// connection may be taken by a worker that no longer answers.
+fn children(id: u32) -> Vec<u32> {
+    let list = fs::read_to_string(format!("/proc/{id}/task/{id}/children"));
+    let list = list.expect("the process runs, on Linux");
+    let ids = list.split_whitespace().map(str::parse);
+    ids.collect::<Result<_, _>>().expect("these are numbers")
+}
+
+/// Gives one command to a socket that may be about to close.
+fn tell(socket: &Path, command: &str) -> io::Result<()> {
+    let mut stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
+    stream.write_all(format!("{command};quit\n").as_bytes())?;
+    stream.read_to_end(&mut Vec::new())?;
+    Ok(())
 }
 
 /// The global configuration: free ports, no log.

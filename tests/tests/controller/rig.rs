@@ -12,7 +12,7 @@ use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::terminal::{Program, command};
 
 /// How long a change may take until requests see it: two turns of the controller, and a reload.
-pub(crate) const SOON: Duration = Duration::from_secs(10);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// What a story needs. The HAProxy is stopped and the folder removed when it is dropped.
 pub(crate) struct Rig {

@@ -29,6 +29,9 @@ struct Strings {
     outcomes: VecDeque<Result<Outcome, String>>,
     alive: VecDeque<Alive>,
     runs_already: bool,
+    is_fresh: bool,
+    /// Names that are refused wherever they occur.
+    refused: Vec<&'static str>,
 }
 
 impl Puppet {
@@ -65,6 +68,10 @@ impl Proxy for Puppet {
         Ok(self.strings().runs_already)
     }
 
+    async fn is_fresh(&mut self) -> bool {
+        self.strings().is_fresh
+    }
+
     async fn carry_out(&mut self, plan: &Plan, bundle: &Bundle) -> Result<Applied, String> {
         let (word, outcome) = match plan {
             Plan::Nothing => ("nothing", Outcome::Unchanged),
@@ -77,7 +84,14 @@ impl Proxy for Puppet {
             Plan::Reload { .. } => ("reload", Outcome::Reloaded { instead: None }),
         };
         self.tell(format!("{word} {}", bundle.config()));
-        let outcome = self.strings().outcomes.pop_front().unwrap_or(Ok(outcome))?;
+        let config = bundle.config();
+        let outcome = if self.strings().refused.iter().any(|it| config.contains(it)) {
+            Outcome::Rejected {
+                messages: "no".into(),
+            }
+        } else {
+            self.strings().outcomes.pop_front().unwrap_or(Ok(outcome))?
+        };
         Ok(Applied {
             outcome,
             steps: Vec::new(),
@@ -148,10 +162,10 @@ struct Scene {
 
 impl Scene {
     fn new(reload_interval: u64) -> Self {
-        let story = Story::default();
+        let told = Story::default();
         let strings = Arc::<Mutex<Strings>>::default();
         let puppet = Puppet {
-            story: story.clone(),
+            story: told.clone(),
             start: Instant::now(),
             strings: strings.clone(),
         };
@@ -168,11 +182,11 @@ impl Scene {
         let certificate: Certificate = Box::new(|_| None);
         let reconcile =
             Reconcile::new(puppet, ENGINE, store, options, certificate, pace, readiness);
-        let (changes, changed) = mpsc::channel(16);
+        let (changes, news) = mpsc::channel(16);
         let (control, stop) = stop::channel();
-        let task = tokio::spawn(reconcile.run(changed, stop));
+        let task = tokio::spawn(reconcile.run(news, stop));
         Self {
-            story,
+            story: told,
             strings,
             changes,
             ready,
@@ -269,30 +283,71 @@ async fn endpoints_are_commands_and_the_rest_is_a_reload() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_rejected_configuration_is_tried_again_only_when_it_is_another_one() {
+async fn a_bad_object_is_held_back_until_it_changes_and_the_rest_goes_on() {
     let scene = Scene::new(0);
     scene.listed().await;
     scene.wait(5).await;
-    let rejected = Outcome::Rejected {
-        messages: "no".into(),
-    };
-    scene.strings().outcomes.push_back(Ok(rejected));
+    scene.strings().refused.push("bad");
     scene.add(Kind::Ingress, "bad").await;
     scene.wait(100).await;
-    assert_eq!(scene.story(), ["0 ready", "0 reload |", "5 reload bad|"]);
-    assert!(!scene.is_ready());
-
-    // Endpoints go on, without another try of the rest.
-    scene.add(Kind::EndpointSlice, "x").await;
-    scene.wait(100).await;
-    assert_eq!(scene.story(), ["105 update |x"]);
-
-    scene.remove(Kind::Ingress, "bad").await;
-    scene.wait(5).await;
+    assert_eq!(
+        scene.story(),
+        ["0 ready", "0 reload |", "5 reload bad|", "5 nothing |"]
+    );
     assert!(scene.is_ready());
+
+    // Others change, and nothing bad is tried again.
+    scene.add(Kind::EndpointSlice, "x").await;
+    scene.wait(5).await;
     scene.add(Kind::Ingress, "good").await;
     scene.wait(5).await;
-    assert_eq!(scene.story(), ["210 reload good|x"]);
+    assert_eq!(scene.story(), ["105 update |x", "110 reload good|x"]);
+
+    // It is another one now, and HAProxy takes it.
+    scene.strings().refused.clear();
+    scene.remove(Kind::Ingress, "bad").await;
+    scene.wait(5).await;
+    scene.add(Kind::Ingress, "bad").await;
+    scene.wait(5).await;
+    assert_eq!(scene.story(), ["120 reload bad,good|x"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bad_objects_are_found_among_many_that_come_at_once() {
+    let scene = Scene::new(0);
+    scene.strings().refused.extend(["bad", "worse"]);
+    scene.strings().is_fresh = true;
+    for name in ["a", "b", "bad", "c", "d", "e", "f", "worse"] {
+        scene.add(Kind::Ingress, name).await;
+    }
+    scene.listed().await;
+    // A list forgets what is not in it, so they come again.
+    for name in ["a", "b", "bad", "c", "d", "e", "f", "worse"] {
+        scene.add(Kind::Ingress, name).await;
+    }
+    scene.wait(5).await;
+    let story = scene.story();
+    let last = story.last().map(String::as_str);
+    assert_eq!(last, Some("0 nothing a,b,c,d,e,f|"), "{story:?}");
+    assert!(story.len() < 16, "{story:?}");
+    assert!(scene.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_haproxy_keeps_what_it_has_when_it_refuses() {
+    let scene = Scene::new(0);
+    scene.strings().refused.push("|");
+    scene.listed().await;
+    scene.wait(100).await;
+    assert_eq!(scene.story(), ["0 ready", "0 reload |"]);
+    assert!(!scene.is_ready());
+
+    // Another one is tried, once.
+    scene.strings().refused.clear();
+    scene.add(Kind::Ingress, "a").await;
+    scene.wait(5).await;
+    assert_eq!(scene.story(), ["100 reload a|"]);
+    assert!(scene.is_ready());
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,0 +1,596 @@
+//! One running HAProxy, and the files it reads.
+//!
+//! ```text
+//!             ┌── files ──▶ etc/haproxy, var/lib/haproxy  ──▶ a HAProxy that starts or reloads
+//!  Plan ──▶ Haproxy ── master ──▶ master.sock             ──▶ reload, which processes there are
+//!             └── admin ──▶ admin.sock                    ──▶ servers of the worker
+//! ```
+//!
+//! It does not matter who starts HAProxy: somebody else (*external*), or [`process`] (*embedded*). It
+//! has to be started with `-f <prefix>/etc/haproxy`, the folder, so that it reads `generation.cfg`.
+//!
+//! *Invariant:* whenever nothing is being carried out, the disk holds a generation that HAProxy has
+//! confirmed, or the one that was there before the first.
+
+pub(crate) mod admin;
+pub(crate) mod files;
+pub(crate) mod master;
+pub(crate) mod process;
+pub(crate) mod socket;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use haproxy_ingress_core::bundle::Bundle;
+use haproxy_ingress_core::options::Version;
+use haproxy_ingress_core::plan::{Command, Plan};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use crate::haproxy::admin::Admin;
+use crate::haproxy::files::{Files, MARKER_VARIABLE};
+use crate::haproxy::master::{Master, Verdict};
+use crate::haproxy::process::{Engine, Process, State};
+use crate::haproxy::socket::Socket;
+
+/// Where HAProxy is and how it is spoken to.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// What stands in front of every path; empty for none.
+    pub(crate) prefix: PathBuf,
+    /// Who starts HAProxy.
+    pub(crate) mode: Mode,
+    /// How long one command may take (`--connection-timeout`). A reload may take longer.
+    pub(crate) timeout: Duration,
+}
+
+/// Who starts HAProxy.
+#[derive(Clone, Debug)]
+pub(crate) enum Mode {
+    /// Somebody else.
+    External {
+        /// The socket of its master.
+        master_socket: PathBuf,
+    },
+    /// We do. What it writes goes to the log as events of the target `haproxy`.
+    Embedded {
+        /// The program.
+        binary: PathBuf,
+        /// How long it may finish its requests when it is stopped.
+        grace: Duration,
+    },
+}
+
+/// One HAProxy. There is one of these for each, and it is the only writer of its files.
+pub(crate) struct Haproxy {
+    settings: Settings,
+    /// Shared with the supervisor of an embedded HAProxy, which goes back to the last good generation
+    /// before it starts it again.
+    files: Arc<Mutex<Files>>,
+    master: Master,
+    admin: Admin,
+    process: Option<Process>,
+    version: Option<Version>,
+    /// Master and worker that confirmed the current generation, if they show no marker: because
+    /// HAProxy is older than 2.4, or was started with a single file instead of the folder.
+    unmarked: Option<(u32, Option<u32>)>,
+}
+
+/// What carrying out a plan has led to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// There was nothing to do.
+    Unchanged,
+    /// The running HAProxy was changed.
+    Updated {
+        /// By how many commands.
+        commands: usize,
+        /// How long it took.
+        timings: Timings,
+    },
+    /// HAProxy has read its files again.
+    Reloaded {
+        /// What it said; empty before 2.7.
+        messages: String,
+        /// Why it was reloaded although the plan was an update.
+        because_of: Option<String>,
+        /// How long it took.
+        timings: Timings,
+    },
+    /// HAProxy refused the files. It goes on as before, and the last good ones are back on the disk.
+    Rejected {
+        /// What it said. Before 2.7 an external HAProxy says it only in its own log.
+        messages: String,
+        /// How long it took.
+        timings: Timings,
+    },
+}
+
+/// How long the steps took.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Timings {
+    /// Writing files.
+    pub(crate) write: Duration,
+    /// Commands on the worker's socket, with reading back.
+    pub(crate) update: Duration,
+    /// The reload, until the new worker was seen.
+    pub(crate) reload: Duration,
+}
+
+/// What a regular look has found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Alive {
+    /// HAProxy runs what was confirmed last.
+    Yes,
+    /// HAProxy answers and runs something else: it was started or reloaded by somebody else, or runs
+    /// nothing of ours yet. Apply again, with a reload.
+    Restarted {
+        /// What it runs.
+        why: String,
+    },
+    /// HAProxy does not answer.
+    Silent {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// Why something could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The files were not written.
+    #[error(transparent)]
+    Files(#[from] files::Error),
+    /// The master could not be used.
+    #[error(transparent)]
+    Master(#[from] master::Error),
+    /// The worker could not be used.
+    #[error(transparent)]
+    Admin(#[from] admin::Error),
+    /// HAProxy tells a version that is none.
+    #[error("`{found}` is not a version of HAProxy")]
+    Version {
+        /// What it tells.
+        found: String,
+    },
+}
+
+/// Which configuration a worker runs.
+enum Look {
+    /// One that the current generation accounts for; with its marker.
+    Ours(Option<String>),
+    /// Another one.
+    Other(String),
+}
+
+/// The shortest time a reload is given: ten thousand certificates take nine seconds.
+const SHORTEST_RELOAD_LIMIT: Duration = Duration::from_mins(1);
+
+/// How long the old worker may still take commands after a reload.
+const HAND_OVER: Duration = Duration::from_secs(5);
+
+impl Haproxy {
+    /// Clears up on the disk and, if HAProxy is ours to start, starts it from there.
+    pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
+        let prefix = settings.prefix.clone();
+        let embedded = matches!(settings.mode, Mode::Embedded { .. });
+        let files = spawn_blocking(move || {
+            if embedded {
+                files::write_bootstrap(&prefix)?;
+            }
+            Files::open(&prefix)
+        });
+        let files = files
+            .await
+            .expect("the disk is looked at without a panic")?;
+        let files = Arc::new(Mutex::new(files));
+        let run = settings.run();
+        let master_socket = match &settings.mode {
+            Mode::External { master_socket } => master_socket.clone(),
+            Mode::Embedded { .. } => run.join("master.sock"),
+        };
+        let master = Master::new(Socket::master(master_socket.clone(), settings.timeout));
+        let socket = Socket::worker(run.join("admin.sock"), settings.timeout);
+        let admin = Admin::new(socket, master.clone());
+        let process = match &settings.mode {
+            Mode::External { .. } => None,
+            Mode::Embedded { binary, grace } => {
+                if let Ok(leftover) = master.processes().await {
+                    process::end_leftover(leftover.master.pid, &master_socket, *grace).await;
+                }
+                let files = Arc::clone(&files);
+                Some(Process::start(Engine {
+                    binary: binary.clone(),
+                    folder: settings.folder(),
+                    master_socket,
+                    grace: *grace,
+                    prepare: Arc::new(move || go_back(&files)),
+                    output: Arc::new(|line| tracing::info!(target: "haproxy", "{line}")),
+                }))
+            }
+        };
+        Ok(Self {
+            settings,
+            files,
+            master,
+            admin,
+            process,
+            version: None,
+            unmarked: None,
+        })
+    }
+
+    /// How the log calls it.
+    pub(crate) fn name(&self) -> &'static str {
+        match self.settings.mode {
+            Mode::External { .. } => "external",
+            Mode::Embedded { .. } => "embedded",
+        }
+    }
+
+    /// Waits until the master answers. `waiting` is called at the start of a wait and every ten
+    /// seconds, with how long it has taken so far and why. May be dropped at any time.
+    ///
+    /// An error is one that waiting does not help.
+    pub(crate) async fn wait_ready(
+        &mut self,
+        mut waiting: impl FnMut(Duration, &str),
+    ) -> Result<(), Error> {
+        const SAY: Duration = Duration::from_secs(10);
+        let start = Instant::now();
+        let mut next = start;
+        let mut pause = Duration::from_millis(10);
+        loop {
+            let error = match self.version().await {
+                Ok(_) => return Ok(()),
+                Err(error) if error.is_transient() => error,
+                Err(error) => return Err(error),
+            };
+            if Instant::now() >= next {
+                waiting(start.elapsed(), &self.explain(&error));
+                next += SAY;
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    /// Which HAProxy it is. Asked each time, because it may have been replaced by another.
+    pub(crate) async fn version(&mut self) -> Result<Version, Error> {
+        let processes = self.master.processes().await?;
+        let version = processes.version().ok_or(Error::Version {
+            found: processes.master.version,
+        })?;
+        self.version = Some(version);
+        Ok(version)
+    }
+
+    /// Whether the disk holds exactly this bundle, HAProxy has confirmed it, and the HAProxy that
+    /// runs now is the one that did so or was started from it. Then nothing has to be applied.
+    pub(crate) async fn adopt(&mut self, bundle: &Bundle) -> Result<bool, Error> {
+        let files = bundle.files.clone();
+        let holds = self
+            .on_disk(move |it| {
+                let sound = it
+                    .current()
+                    .is_some_and(|(_, it)| it.confirmed && !it.drifted);
+                Ok(sound && it.holds(&files))
+            })
+            .await?;
+        Ok(holds && matches!(self.look().await?, Look::Ours(_)))
+    }
+
+    /// Whether the disk holds nothing yet but what HAProxy waits with.
+    pub(crate) async fn is_fresh(&self) -> bool {
+        let fresh = |it: &mut Files| Ok(it.current().is_none_or(|(_, it)| it.bootstrap));
+        self.on_disk(fresh).await.unwrap_or(false)
+    }
+
+    /// Carries out a plan that leads from what was confirmed last to a bundle.
+    ///
+    /// An update that does not go as expected becomes a reload. After an error or a rejection the
+    /// last good generation is back on the disk.
+    pub(crate) async fn carry_out(
+        &mut self,
+        plan: &Plan,
+        bundle: &Bundle,
+    ) -> Result<Outcome, Error> {
+        match plan {
+            Plan::Nothing => Ok(Outcome::Unchanged),
+            Plan::Update { commands } => self.update(commands, bundle).await,
+            Plan::Reload { .. } => {
+                self.settle().await?;
+                self.reload(bundle, None, Timings::default()).await
+            }
+        }
+    }
+
+    /// Whether HAProxy answers, and still runs what was confirmed last.
+    pub(crate) async fn alive(&mut self) -> Alive {
+        match self.look().await {
+            Ok(Look::Ours(_)) => Alive::Yes,
+            Ok(Look::Other(why)) => Alive::Restarted { why },
+            Err(error) => Alive::Silent {
+                why: self.explain(&error),
+            },
+        }
+    }
+
+    /// Stops an embedded HAProxy within its grace period, or when `hurry` comes; leaves an external one
+    /// alone.
+    pub(crate) async fn stop(self, hurry: impl Future<Output = ()>) {
+        if let Some(process) = self.process {
+            process.stop(hurry).await;
+        }
+    }
+
+    async fn update(&mut self, commands: &[Command], bundle: &Bundle) -> Result<Outcome, Error> {
+        let mut timings = Timings::default();
+        let drifted = self.settle().await?;
+        let before = match self.look().await {
+            _ if drifted => Err("earlier commands were carried out in part only".to_owned()),
+            Ok(Look::Ours(marker)) => Ok(marker),
+            Ok(Look::Other(why)) => Err(why),
+            Err(error) => Err(error.to_string()),
+        };
+        let before = match before {
+            Ok(it) => it,
+            Err(why) => return self.reload(bundle, Some(why), timings).await,
+        };
+        let number = self.write(bundle, &mut timings).await?;
+
+        let start = Instant::now();
+        let done = self.admin.carry_out(commands).await;
+        let after = match done {
+            Ok(()) => self.look_again(number, before.as_ref()).await,
+            Err(error) => Err(error.to_string()),
+        };
+        timings.update = start.elapsed();
+        let after = match after {
+            // An embedded HAProxy that dies in between takes the disk back with it.
+            Ok(()) if self.on_disk(move |it| it.confirm(number, before)).await? => Ok(()),
+            Ok(()) => Err(restarted(number)),
+            Err(why) => Err(why),
+        };
+        if let Err(why) = after {
+            let outcome = self.reload(bundle, Some(why), timings).await;
+            if !matches!(outcome, Ok(Outcome::Reloaded { .. })) {
+                // The worker goes on, with some of the commands.
+                self.on_disk(Files::note_drift).await?;
+            }
+            return outcome;
+        }
+        Ok(Outcome::Updated {
+            commands: commands.len(),
+            timings,
+        })
+    }
+
+    /// Whether the worker that has taken commands is still the one that was looked at before.
+    async fn look_again(&mut self, number: u64, before: Option<&String>) -> Result<(), String> {
+        let marker = self.admin.variable(MARKER_VARIABLE).await;
+        let marker = marker.map_err(|it| it.to_string())?;
+        let same = match &marker {
+            Some(_) => marker.as_ref() == before,
+            None => self.unmarked.is_some() && self.unmarked == self.processes().await.ok(),
+        };
+        if same { Ok(()) } else { Err(restarted(number)) }
+    }
+
+    async fn reload(
+        &mut self,
+        bundle: &Bundle,
+        because_of: Option<String>,
+        mut timings: Timings,
+    ) -> Result<Outcome, Error> {
+        let number = self.write(bundle, &mut timings).await?;
+        let start = Instant::now();
+        let lines = self.process.as_ref().map_or(0, Process::lines);
+        let loaded = match self.master.reload(self.reload_limit()).await {
+            Ok(verdict) => self.verify(verdict).await,
+            Err(error) => Err(error.into()),
+        };
+        timings.reload = start.elapsed();
+        let loaded = match loaded {
+            // An embedded HAProxy may have died afterwards, and then the disk is back already.
+            Ok(Ok(messages)) if self.on_disk(move |it| it.confirm(number, None)).await? => {
+                Ok(messages)
+            }
+            Ok(Ok(_)) => Err("HAProxy died after it had loaded the configuration".to_owned()),
+            Ok(Err(messages)) => Err(messages),
+            Err(error) => {
+                self.on_disk(Files::roll_back).await?;
+                return Err(error);
+            }
+        };
+        match loaded {
+            Ok(messages) => Ok(Outcome::Reloaded {
+                messages,
+                because_of,
+                timings,
+            }),
+            Err(messages) => {
+                self.on_disk(Files::roll_back).await?;
+                Ok(Outcome::Rejected {
+                    messages: self.complete(messages, lines),
+                    timings,
+                })
+            }
+        }
+    }
+
+    /// Looks whether the worker of the new generation serves. The messages are HAProxy's, or why
+    /// its word is not believed.
+    async fn verify(&mut self, verdict: Verdict) -> Result<Result<String, String>, Error> {
+        let messages = match verdict {
+            Verdict::Loaded { messages } => Ok(messages),
+            Verdict::Rejected { messages } => return Ok(Err(messages)),
+            Verdict::Replaced => Err("HAProxy died of the new configuration".to_owned()),
+        };
+        self.admin.has_new_worker();
+        let wanted = self.files().marker();
+        let end = Instant::now() + HAND_OVER.max(self.settings.timeout);
+        let mut pause = Duration::from_millis(2);
+        loop {
+            let found = self.admin.variable(MARKER_VARIABLE).await;
+            let last = match found {
+                Ok(found) if found.is_some() && found == wanted => {
+                    self.unmarked = None;
+                    return Ok(Ok(messages.unwrap_or_default()));
+                }
+                Ok(None) => {
+                    // There is nothing but HAProxy's word.
+                    self.unmarked = Some(self.processes().await?);
+                    return Ok(messages);
+                }
+                Ok(Some(found)) => format!("HAProxy still runs generation `{found}`"),
+                Err(error) if error.is_transient() => error.to_string(),
+                Err(error) => return Err(error.into()),
+            };
+            if Instant::now() + pause >= end {
+                return Ok(Err(match messages {
+                    Ok(messages) => format!("{messages}\n{last}").trim().to_owned(),
+                    Err(messages) => messages,
+                }));
+            }
+            sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(200));
+        }
+    }
+
+    /// Which configuration the worker that serves was started from.
+    async fn look(&mut self) -> Result<Look, Error> {
+        let marker = self.admin.variable(MARKER_VARIABLE).await?;
+        let Some(marker) = marker else {
+            let ours = self.unmarked.is_some() && self.unmarked == Some(self.processes().await?);
+            return Ok(if ours {
+                Look::Ours(None)
+            } else {
+                Look::Other("HAProxy does not run a configuration of ours".into())
+            });
+        };
+        let files = self.files();
+        let started_from = files.current().and_then(|(_, it)| it.started_from.as_ref());
+        let ours = files.marker().as_ref() == Some(&marker) || started_from == Some(&marker);
+        drop(files);
+        Ok(if ours {
+            Look::Ours(Some(marker))
+        } else {
+            Look::Other(format!("HAProxy runs generation `{marker}`"))
+        })
+    }
+
+    async fn processes(&self) -> Result<(u32, Option<u32>), Error> {
+        let processes = self.master.processes().await?;
+        Ok((processes.master.pid, processes.worker()))
+    }
+
+    /// Goes back from what a call that was dropped has left. Whether the worker may differ from the
+    /// current generation is returned.
+    async fn settle(&mut self) -> Result<bool, Error> {
+        self.on_disk(|it| {
+            if it.roll_back()? {
+                it.note_drift()?;
+            }
+            Ok(it.current().is_some_and(|(_, it)| it.drifted))
+        })
+        .await
+    }
+
+    async fn write(&mut self, bundle: &Bundle, timings: &mut Timings) -> Result<u64, Error> {
+        if self.version.is_none()
+            && let Err(error) = self.version().await
+        {
+            tracing::debug!(%error, "files are written for a HAProxy that is not known yet");
+        }
+        let start = Instant::now();
+        let files = bundle.files.clone();
+        // A HAProxy that was never reached may be any, and is most likely not older.
+        let marked = self.version.is_none_or(|it| it.is_at_least(2, 4));
+        let number = self.on_disk(move |it| it.write(&files, marked)).await?;
+        timings.write += start.elapsed();
+        Ok(number)
+    }
+
+    async fn on_disk<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Files) -> Result<T, files::Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let files = Arc::clone(&self.files);
+        let work = move || work(&mut files.lock().unwrap_or_else(PoisonError::into_inner));
+        let done = spawn_blocking(work).await;
+        Ok(done.expect("the disk is written without a panic")?)
+    }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn reload_limit(&self) -> Duration {
+        SHORTEST_RELOAD_LIMIT.max(self.settings.timeout * 4)
+    }
+
+    /// Adds to an error what is known of an embedded HAProxy.
+    fn explain(&self, error: &Error) -> String {
+        match self.process.as_ref().map(Process::state) {
+            Some(State::Ended { how }) => format!("{error}; {how}"),
+            _ => error.to_string(),
+        }
+    }
+
+    /// The messages of a rejection, from where there are some.
+    fn complete(&self, messages: String, lines: usize) -> String {
+        if !messages.is_empty() {
+            return messages;
+        }
+        let written = self.process.as_ref().map(|it| it.lines_since(lines));
+        match (written, self.version) {
+            (Some(written), _) if !written.is_empty() => written,
+            (_, Some(version)) => {
+                format!("HAProxy {version} says why only in its own log")
+            }
+            _ => "HAProxy says why only in its own log".into(),
+        }
+    }
+}
+
+impl Settings {
+    /// The folder of sockets.
+    fn run(&self) -> PathBuf {
+        files::root(&self.prefix).join("var/run/haproxy")
+    }
+
+    /// The folder that HAProxy is started with.
+    fn folder(&self) -> PathBuf {
+        files::root(&self.prefix).join("etc/haproxy")
+    }
+}
+
+impl Error {
+    /// Whether the same call may well succeed a little later.
+    pub(crate) fn is_transient(&self) -> bool {
+        match self {
+            Self::Master(error) => error.is_transient(),
+            Self::Admin(error) => error.is_transient(),
+            Self::Files(_) | Self::Version { .. } => false,
+        }
+    }
+}
+
+fn restarted(number: u64) -> String {
+    format!("HAProxy was started again while it was brought to generation {number}")
+}
+
+/// Goes back to the last good generation before HAProxy is started.
+fn go_back(files: &Mutex<Files>) {
+    let mut files = files.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Err(error) = files.roll_back() {
+        tracing::warn!(%error, "HAProxy is started from files that it may not like");
+    }
+}
+
+#[cfg(test)]
+mod fixture;
+#[cfg(test)]
+mod tests;

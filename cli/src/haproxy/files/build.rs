@@ -1,0 +1,191 @@
+//! A new generation, beside those that are there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::haproxy::files::contents::{self, Content, Contents};
+use crate::haproxy::files::disk::{failed, unfinished};
+use crate::haproxy::files::links::relative;
+use crate::haproxy::files::{
+    Error, Files, GENERATIONS, Generation, MANY_FILES, MARKER, MARKER_VARIABLE, PLACEHOLDER, Place,
+    Stored, is_config, marker, names, note,
+};
+
+impl Files {
+    /// Writes a generation beside the others.
+    pub(super) fn build(
+        &mut self,
+        number: u64,
+        mut stored: Stored,
+        marked: bool,
+    ) -> Result<(), Error> {
+        stored.library = self.build_library(number, &stored.contents)?;
+        if stored.library.is_some_and(|it| it != number)
+            && let Some(current) = self.current
+        {
+            let extra = &self.stored[&current].generation.extra;
+            let shared = extra.iter().filter(|it| self.lib.holds(it)).cloned();
+            stored.generation.extra.extend(shared);
+        }
+        let folder = self.etc.generation(number);
+        let new = unfinished(&folder);
+        self.disk.make_folder(&new.join("files"))?;
+        if marked {
+            let text = format!(
+                "# The generation of files that HAProxy was started from.\nglobal\n    set-var {MARKER_VARIABLE} str({})\n",
+                marker(number, &stored.generation.digest)
+            );
+            let path = new.join("files").join(MARKER);
+            self.disk.write(&path, 0o644, text.as_bytes(), true)?;
+        }
+        // Configuration files that other generations have.
+        for name in names(&self.etc.path)? {
+            let path = new.join("files").join(&name);
+            let file = self.etc.path.join(&name);
+            let place: Arc<str> = file.to_string_lossy().into();
+            let has = stored.contents.contains_key(&place) || path.exists();
+            if is_config(&name) && self.is_ours(&file) && !has {
+                self.disk.write(&path, 0o644, PLACEHOLDER, true)?;
+                stored.generation.extra.insert(place);
+            }
+        }
+        self.fill(&new.join("files"), &self.etc, &stored.contents, |from| {
+            self.etc.generation(from).join("files")
+        })?;
+        if let Some(library) = stored.library {
+            let target = relative(
+                &self.etc.real.join(GENERATIONS).join(number.to_string()),
+                &self.lib.real.join(GENERATIONS).join(library.to_string()),
+            );
+            self.disk.point(&new.join("lib"), &target)?;
+        }
+        let note = note(&stored.generation);
+        self.disk
+            .write(&new.join("generation.json"), 0o644, &note, true)?;
+        self.disk.sync_folder(&new)?;
+        self.disk.rename(&new, &folder)?;
+        self.stored.insert(number, stored);
+        Ok(self.disk.sync_folder(&self.etc.generations())?)
+    }
+
+    /// Writes the certificates, unless they are those of the current generation.
+    fn build_library(&self, number: u64, contents: &Contents) -> Result<Option<u64>, Error> {
+        let ours = |contents: &Contents| -> Vec<(Arc<str>, Content)> {
+            contents
+                .iter()
+                .filter(|(path, _)| self.lib.holds(path))
+                .map(|(path, it)| (Arc::clone(path), it.clone()))
+                .collect()
+        };
+        let wanted = ours(contents);
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        if let Some(current) = self.current
+            && let stored = &self.stored[&current]
+            && ours(&stored.contents) == wanted
+        {
+            return Ok(stored.library);
+        }
+        let folder = self.lib.generation(number);
+        let new = unfinished(&folder);
+        self.fill(&new, &self.lib, contents, |from| {
+            let library = self.stored[&from].library.unwrap_or(from);
+            self.lib.generation(library)
+        })?;
+        self.disk.rename(&new, &folder)?;
+        self.disk.sync_folder(&self.lib.generations())?;
+        Ok(Some(number))
+    }
+
+    /// Writes all files of one place into a new folder. What the current generation has already gets
+    /// a second name.
+    fn fill(
+        &self,
+        folder: &Path,
+        place: &Place,
+        contents: &Contents,
+        source: impl Fn(u64) -> PathBuf,
+    ) -> Result<(), Error> {
+        let known = self
+            .current
+            .map(|it| (source(it), &self.stored[&it].contents));
+        let known = |path: &Arc<str>, content: &Content| {
+            let (folder, contents) = known.as_ref()?;
+            (contents.get(path)? == content).then_some(folder)
+        };
+        let files = contents.iter().filter_map(|(path, content)| {
+            let below = Path::new(&**path).strip_prefix(&place.path).ok()?;
+            Some((below, content, known(path, content)))
+        });
+        let many = files.clone().filter(|(.., known)| known.is_none()).count() > MANY_FILES;
+        self.disk.make_folder(folder)?;
+        let mut folders = BTreeSet::from([folder.to_owned()]);
+        for (below, content, known) in files {
+            let path = folder.join(below);
+            let parent = path.parent().expect("it is below the folder");
+            if !folders.contains(parent) {
+                self.disk.make_folder(parent)?;
+                let above = parent.ancestors().take_while(|it| *it != folder);
+                folders.extend(above.map(Path::to_owned));
+            }
+            if known.is_some_and(|it| self.disk.share(&it.join(below), &path)) {
+                continue;
+            }
+            match (&content.text, known) {
+                (Some(text), _) => self.disk.write(&path, content.mode, text, !many)?,
+                (None, from) => {
+                    let from = from
+                        .expect("a file without a text is on the disk")
+                        .join(below);
+                    let text = fs::read(&from).map_err(failed("read", &from))?;
+                    self.disk.write(&path, content.mode, &text, !many)?;
+                }
+            }
+        }
+        if many {
+            return Ok(self.disk.sync_all(folder)?);
+        }
+        for folder in &folders {
+            self.disk.sync_folder(folder)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a generation of the files that somebody else has put where ours belong.
+    pub(super) fn take_over(&mut self, wanted: &Contents) -> Result<(), Error> {
+        let mut contents = Contents::new();
+        for path in wanted.keys() {
+            let file = Path::new(&**path);
+            if !file.symlink_metadata().is_ok_and(|it| it.is_file()) {
+                continue;
+            }
+            let text: Arc<[u8]> = fs::read(file).map_err(failed("read", file))?.into();
+            let content = Content {
+                mode: wanted[path].mode,
+                hash: blake3::hash(&text),
+                text: Some(text),
+            };
+            contents.insert(Arc::clone(path), content);
+        }
+        let number = self.next_number();
+        let stored = Stored {
+            generation: Generation {
+                digest: contents::digest(&contents),
+                bootstrap: true,
+                ..Generation::default()
+            },
+            library: None,
+            contents,
+        };
+        let made = self
+            .build(number, stored, false)
+            .and_then(|()| self.switch(number));
+        if made.is_err() {
+            self.undo(number, &[]);
+        }
+        made
+    }
+}

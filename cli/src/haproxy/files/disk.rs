@@ -1,0 +1,230 @@
+//! Changes of a disk that survive a crash, each one whole or not at all.
+//!
+//! Tests cut the sequence of these changes after any of them, as a full disk or a killed process
+//! would.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+/// Everything that is ever changed goes through here.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    #[cfg(test)]
+    pub(super) fuse: fuse::Fuse,
+}
+
+/// Why a change was not made.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing} `{path}`", path = .path.display())]
+pub(crate) struct Error {
+    /// What was tried.
+    pub(crate) doing: &'static str,
+    /// With what.
+    pub(crate) path: PathBuf,
+    /// What the system said.
+    #[source]
+    pub(crate) source: io::Error,
+}
+
+/// What is written before it takes its place begins like this, and is removed when found later.
+pub(super) const UNFINISHED: &str = ".new-";
+
+impl Disk {
+    /// Writes a file that was not there.
+    pub(super) fn write(
+        &self,
+        path: &Path,
+        mode: u32,
+        content: &[u8],
+        sync: bool,
+    ) -> Result<(), Error> {
+        let write = || {
+            self.spend(true)?;
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(path)?;
+            file.set_permissions(fs::Permissions::from_mode(mode))?;
+            file.write_all(content)?;
+            if sync { file.sync_all() } else { Ok(()) }
+        };
+        write().map_err(failed("write", path))
+    }
+
+    /// Writes a file in place of one that may be there.
+    pub(super) fn replace(&self, path: &Path, mode: u32, content: &[u8]) -> Result<(), Error> {
+        let unfinished = unfinished(path);
+        self.remove(&unfinished)?;
+        self.write(&unfinished, mode, content, true)?;
+        self.rename(&unfinished, path)
+    }
+
+    /// Gives a file a second name. Whether that worked: not every disk can.
+    pub(super) fn share(&self, from: &Path, to: &Path) -> bool {
+        self.spend(true).is_ok() && fs::hard_link(from, to).is_ok()
+    }
+
+    /// Lets a path lead elsewhere, in one step whatever was there before.
+    pub(super) fn point(&self, path: &Path, target: &Path) -> Result<(), Error> {
+        let unfinished = unfinished(path);
+        self.remove(&unfinished)?;
+        self.spend(true)
+            .and_then(|()| symlink(target, &unfinished))
+            .map_err(failed("create", &unfinished))?;
+        self.rename(&unfinished, path)
+    }
+
+    /// Moves within one folder or file system, in one step.
+    pub(super) fn rename(&self, from: &Path, to: &Path) -> Result<(), Error> {
+        self.spend(false)
+            .and_then(|()| fs::rename(from, to))
+            .map_err(failed("rename to", to))
+    }
+
+    /// Creates a folder and those above it.
+    pub(super) fn make_folder(&self, path: &Path) -> Result<(), Error> {
+        if path.is_dir() {
+            return Ok(());
+        }
+        self.spend(true)
+            .and_then(|()| fs::create_dir_all(path))
+            .map_err(failed("create", path))
+    }
+
+    /// Removes a file, or the name of one.
+    pub(super) fn remove(&self, path: &Path) -> Result<(), Error> {
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        self.spend(false)
+            .and_then(|()| fs::remove_file(path))
+            .map_err(failed("remove", path))
+    }
+
+    /// Removes a folder with all that is in it.
+    pub(super) fn remove_folder(&self, path: &Path) -> Result<(), Error> {
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        self.spend(false)
+            .and_then(|()| fs::remove_dir_all(path))
+            .map_err(failed("remove", path))
+    }
+
+    /// Waits until the names in a folder are on the disk.
+    pub(super) fn sync_folder(&self, path: &Path) -> Result<(), Error> {
+        self.spend(false)
+            .and_then(|()| File::open(path)?.sync_all())
+            .map_err(failed("sync", path))
+    }
+
+    /// Waits until everything on the disk that holds a folder is on it. For many files this is much
+    /// faster than one after the other.
+    pub(super) fn sync_all(&self, path: &Path) -> Result<(), Error> {
+        self.spend(false)
+            .and_then(|()| Ok(rustix::fs::syncfs(File::open(path)?)?))
+            .map_err(failed("sync", path))
+    }
+
+    #[cfg(not(test))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "tests cut the sequence here"
+    )]
+    fn spend(&self, _takes_space: bool) -> io::Result<()> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn spend(&self, takes_space: bool) -> io::Result<()> {
+        self.fuse.spend(takes_space)
+    }
+}
+
+/// Names what was tried with which path.
+pub(super) fn failed<'a>(
+    doing: &'static str,
+    path: &'a Path,
+) -> impl FnOnce(io::Error) -> Error + 'a {
+    move |source| Error {
+        doing,
+        path: path.to_owned(),
+        source,
+    }
+}
+
+/// The name beside a path under which it is prepared.
+pub(super) fn unfinished(path: &Path) -> PathBuf {
+    let name = path
+        .file_name()
+        .expect("what is written has a name")
+        .to_string_lossy();
+    path.with_file_name(format!("{UNFINISHED}{name}"))
+}
+
+#[cfg(test)]
+pub(super) mod fuse {
+    use std::io;
+    use std::sync::Mutex;
+
+    /// Lets a number of changes pass.
+    #[derive(Debug, Default)]
+    pub(in crate::haproxy::files) struct Fuse(Mutex<State>);
+
+    #[derive(Debug, Default)]
+    struct State {
+        left: Option<usize>,
+        end: End,
+        spent: usize,
+    }
+
+    /// What happens then.
+    #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+    pub(in crate::haproxy::files) enum End {
+        /// What takes space fails, the rest goes on.
+        #[default]
+        Full,
+        /// Nothing is changed any more.
+        Killed,
+    }
+
+    impl Fuse {
+        /// Lets so many changes pass and then ends.
+        pub(in crate::haproxy::files) fn set(&self, left: usize, end: End) {
+            let mut state = self.0.lock().expect("one thread");
+            *state = State {
+                left: Some(left),
+                end,
+                spent: 0,
+            };
+        }
+
+        /// Whether it has ended.
+        pub(in crate::haproxy::files) fn is_blown(&self) -> bool {
+            self.0.lock().expect("one thread").spent > 0
+        }
+
+        pub(super) fn spend(&self, takes_space: bool) -> io::Result<()> {
+            let mut state = self.0.lock().expect("one thread");
+            match (state.left, state.end) {
+                (Some(0), End::Killed) => {
+                    state.spent += 1;
+                    Err(io::ErrorKind::Interrupted.into())
+                }
+                (Some(0), End::Full) if takes_space => {
+                    state.spent += 1;
+                    Err(io::ErrorKind::StorageFull.into())
+                }
+                (None, _) | (Some(0), End::Full) => Ok(()),
+                (Some(left), _) => {
+                    state.left = Some(left - 1);
+                    Ok(())
+                }
+            }
+        }
+    }
+}

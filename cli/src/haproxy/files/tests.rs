@@ -1,0 +1,464 @@
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use haproxy_ingress_core::bundle::{File, Role};
+
+use super::disk::UNFINISHED;
+use super::disk::fuse::End;
+use super::*;
+
+/// The files that HAProxy finds, by their paths below the prefix.
+type Seen = BTreeMap<String, String>;
+
+const PATHS: [&str; 6] = [
+    "etc/haproxy/haproxy.cfg",
+    "etc/haproxy/haproxy-shard.cfg",
+    "etc/haproxy/maps/front.map",
+    "etc/haproxy/lua/deep/er/page.lua",
+    "var/lib/haproxy/crt/shop.pem",
+    "var/lib/haproxy/cacerts/ca.pem",
+];
+
+/// A folder in memory if there is such a disk: these tests sync thousands of times.
+fn folder() -> tempfile::TempDir {
+    let folder = |place| tempfile::Builder::new().prefix("hi-").tempdir_in(place);
+    folder("/dev/shm")
+        .or_else(|_| folder("/tmp"))
+        .expect("a folder for the test")
+}
+
+fn bundle(prefix: &Path, files: &[(&str, &str)]) -> Vec<File> {
+    files
+        .iter()
+        .map(|(path, content)| File {
+            path: prefix.join(path).to_string_lossy().into(),
+            mode: if path.starts_with("var") {
+                0o600
+            } else {
+                0o644
+            },
+            role: Role::Map,
+            content: (*content).into(),
+        })
+        .collect()
+}
+
+fn old(prefix: &Path) -> Vec<File> {
+    bundle(
+        prefix,
+        &[
+            (PATHS[0], "old config\n"),
+            (PATHS[2], "the same in both\n"),
+            (PATHS[3], "old page\n"),
+            (PATHS[4], "old certificate\n"),
+        ],
+    )
+}
+
+fn new(prefix: &Path) -> Vec<File> {
+    bundle(
+        prefix,
+        &[
+            (PATHS[0], "new config\n"),
+            (PATHS[1], "new shard\n"),
+            (PATHS[2], "the same in both\n"),
+            (PATHS[4], "new certificate\n"),
+            (PATHS[5], "new authority\n"),
+        ],
+    )
+}
+
+/// What a HAProxy that starts now finds. Panics where it would not start.
+fn seen(prefix: &Path) -> Seen {
+    for name in names(&prefix.join("etc/haproxy")).expect("the folder is there") {
+        let path = prefix.join("etc/haproxy").join(&name);
+        assert!(
+            !is_config(&name) || path.exists(),
+            "HAProxy would stop at {name}, which leads to {:?}",
+            fs::read_link(&path)
+        );
+    }
+    PATHS
+        .iter()
+        .filter_map(|path| Some(((*path).into(), fs::read_to_string(prefix.join(path)).ok()?)))
+        .filter(|(_, text): &(String, String)| text.as_bytes() != PLACEHOLDER)
+        .collect()
+}
+
+fn told(files: &[File], prefix: &Path) -> Seen {
+    let below = |it: &File| {
+        let path = Path::new(&*it.path).strip_prefix(prefix);
+        let path = path.expect("it is below the prefix").to_string_lossy();
+        (path.into_owned(), it.content.to_string())
+    };
+    files.iter().map(below).collect()
+}
+
+/// What is left on the disk, hidden names included.
+fn all_names(folder: &Path, found: &mut Vec<String>) {
+    for name in names(folder).expect("it can be read") {
+        let path = folder.join(&name);
+        found.push(path.to_string_lossy().into_owned());
+        if path.is_dir() && !path.is_symlink() {
+            all_names(&path, found);
+        }
+    }
+}
+
+/// Writes `new` over what `prepare` leaves, once for each change of the disk, and ends it there.
+fn cut_everywhere(end: End, prepare: impl Fn(&Path)) {
+    let mut cuts = 0;
+    loop {
+        let folder = folder();
+        let prefix = folder.path();
+        prepare(prefix);
+        let before = seen(prefix);
+        let after = told(&new(prefix), prefix);
+        let mut files = Files::open(prefix).expect("the disk is fine");
+        files.disk.fuse.set(cuts, end);
+        let written = files.write(&new(prefix), true);
+        let blown = files.disk.fuse.is_blown();
+        let now = seen(prefix);
+        match (end, &written) {
+            (_, Ok(_)) => assert_eq!(now, after, "cut {cuts}"),
+            (End::Full, Err(_)) => {
+                assert_eq!(now, before, "cut {cuts}");
+                let mut left = Vec::new();
+                all_names(prefix, &mut left);
+                assert!(!left.iter().any(|it| it.contains(UNFINISHED)), "{left:?}");
+            }
+            (End::Killed, Err(_)) => {
+                assert!(now == before || now == after, "cut {cuts}: {now:?}");
+            }
+        }
+        drop(files);
+        let mut files = Files::open(prefix).expect("the disk is fine again");
+        // What HAProxy has not confirmed does not survive, unless there was nothing before.
+        assert_eq!(seen(prefix), before, "cut {cuts}, opened again");
+        let number = files.write(&new(prefix), true).expect("there is space");
+        assert!(files.confirm(number, None).expect("there is space"));
+        assert_eq!(seen(prefix), after, "cut {cuts}, written again");
+        drop(files);
+        let files = Files::open(prefix).expect("the disk is fine");
+        assert_eq!(seen(prefix), after, "cut {cuts}, opened once more");
+        assert!(files.holds(&new(prefix)));
+        let good = files.good().expect("the generation before is kept");
+        assert!(files.stored[&good].generation.confirmed, "cut {cuts}");
+        if !blown {
+            assert!(cuts > 20, "a write is many changes, not {cuts}");
+            return;
+        }
+        cuts += 1;
+    }
+}
+
+fn confirmed(prefix: &Path) {
+    let mut files = Files::open(prefix).expect("the disk is fine");
+    let number = files.write(&old(prefix), true).expect("there is space");
+    assert!(files.confirm(number, None).expect("there is space"));
+}
+
+/// The files of another controller, or of an operator.
+fn foreign(prefix: &Path) {
+    for file in old(prefix) {
+        let path = Path::new(&*file.path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, &*file.content).expect("a file");
+    }
+}
+
+#[test]
+fn a_killed_writer_leaves_the_old_files_or_the_new_ones() {
+    cut_everywhere(End::Killed, confirmed);
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_files() {
+    cut_everywhere(End::Full, confirmed);
+}
+
+#[test]
+fn a_file_that_somebody_put_beside_ours_is_seen_until_the_switch() {
+    let prepare = |prefix: &Path| {
+        confirmed(prefix);
+        let theirs = [(PATHS[1], "their shard\n"), (PATHS[5], "their authority\n")];
+        for file in bundle(prefix, &theirs) {
+            let path = Path::new(&*file.path);
+            fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs::write(path, &*file.content).expect("a file");
+        }
+    };
+    cut_everywhere(End::Killed, prepare);
+    cut_everywhere(End::Full, prepare);
+}
+
+#[test]
+fn the_files_of_somebody_else_are_taken_over_in_one_step() {
+    cut_everywhere_from_foreign(End::Killed);
+    cut_everywhere_from_foreign(End::Full);
+}
+
+/// Files that no generation holds are not known to be good, so only what is seen counts.
+fn cut_everywhere_from_foreign(end: End) {
+    let mut cuts = 0;
+    loop {
+        let folder = folder();
+        let prefix = folder.path();
+        foreign(prefix);
+        let (before, after) = (seen(prefix), told(&new(prefix), prefix));
+        // Somebody else's page is not in the new bundle and none of our business.
+        let without_page = |mut it: Seen| {
+            it.remove(PATHS[3]);
+            it
+        };
+        let mut files = Files::open(prefix).expect("the disk is fine");
+        files.disk.fuse.set(cuts, end);
+        let written = files.write(&new(prefix), true);
+        let now = seen(prefix);
+        if written.is_ok() {
+            assert_eq!(without_page(now), after, "cut {cuts}");
+        } else if end == End::Full {
+            assert_eq!(now, before, "cut {cuts}");
+        } else {
+            let whole = now == before || without_page(now.clone()) == after;
+            assert!(whole, "cut {cuts}: {now:?}");
+        }
+        if !files.disk.fuse.is_blown() {
+            return;
+        }
+        cuts += 1;
+    }
+}
+
+#[test]
+fn going_back_and_confirming_are_whole_too() {
+    for confirm in [false, true] {
+        let mut cuts = 0;
+        loop {
+            let folder = folder();
+            let prefix = folder.path();
+            confirmed(prefix);
+            let (before, after) = (seen(prefix), told(&new(prefix), prefix));
+            let mut files = Files::open(prefix).expect("the disk is fine");
+            let number = files.write(&new(prefix), true).expect("there is space");
+            files.disk.fuse.set(cuts, End::Killed);
+            let done = if confirm {
+                files.confirm(number, None)
+            } else {
+                files.roll_back()
+            };
+            let blown = files.disk.fuse.is_blown();
+            let now = seen(prefix);
+            assert!(now == before || now == after, "cut {cuts}: {now:?}");
+            drop(files);
+            Files::open(prefix).expect("the disk is fine");
+            let again = seen(prefix);
+            if done.is_ok() {
+                assert_eq!(again, if confirm { after } else { before }, "cut {cuts}");
+            } else {
+                assert!(again == before || again == after, "cut {cuts}: {again:?}");
+            }
+            if !blown {
+                break;
+            }
+            cuts += 1;
+        }
+    }
+}
+
+#[test]
+fn the_same_bundle_is_not_written_twice() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    confirmed(prefix);
+    let mut files = Files::open(prefix)?;
+    assert!(files.holds(&old(prefix)));
+    assert!(!files.holds(&new(prefix)));
+    let (number, generation) = files.current().expect("a generation");
+    assert!(generation.confirmed && !generation.drifted);
+    assert_eq!(files.write(&old(prefix), true)?, number);
+    let mut other_mode = old(prefix);
+    other_mode[1].mode = 0o600;
+    assert!(!files.holds(&other_mode));
+    Ok(())
+}
+
+#[test]
+fn only_the_current_and_the_last_good_generation_are_kept() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    let mut files = Files::open(prefix)?;
+    for text in ["a", "b", "c", "d"] {
+        let number = files.write(&bundle(prefix, &[(PATHS[0], text), (PATHS[4], text)]), true)?;
+        files.confirm(number, None)?;
+    }
+    for place in [&files.etc, &files.lib] {
+        assert_eq!(names(&place.generations())?, ["4", "5"]);
+    }
+    // A path that no kept generation has is no longer there, not even as a link.
+    let number = files.write(&bundle(prefix, &[(PATHS[0], "e")]), true)?;
+    files.confirm(number, None)?;
+    let number = files.write(&bundle(prefix, &[(PATHS[0], "f")]), true)?;
+    files.confirm(number, None)?;
+    assert!(names(&prefix.join("var/lib/haproxy/crt"))?.is_empty());
+    assert!(names(&files.lib.generations())?.is_empty());
+    Ok(())
+}
+
+#[test]
+fn certificates_that_do_not_change_are_neither_written_nor_linked_again() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    let mut files = Files::open(prefix)?;
+    for text in ["a", "b", "c"] {
+        let bundle = bundle(prefix, &[(PATHS[0], text), (PATHS[4], "certificate\n")]);
+        let number = files.write(&bundle, true)?;
+        files.confirm(number, None)?;
+    }
+    assert_eq!(names(&files.lib.generations())?, ["2"]);
+    let mode = fs::metadata(prefix.join(PATHS[4])).expect("it is there");
+    assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+    Ok(())
+}
+
+#[test]
+fn hundreds_of_files_are_written_at_once() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    let names: Vec<String> = (0..300)
+        .map(|it| format!("var/lib/haproxy/crt/{it}.pem"))
+        .collect();
+    let files: Vec<(&str, &str)> = names.iter().map(|it| (&**it, &**it)).collect();
+    let mut disk = Files::open(prefix)?;
+    let number = disk.write(&bundle(prefix, &files), true)?;
+    disk.confirm(number, None)?;
+    // One of them goes, one changes, the others stay what they are.
+    let mut fewer = files[1..].to_vec();
+    fewer[0].1 = "changed";
+    disk.write(&bundle(prefix, &fewer), true)?;
+    assert!(!prefix.join(files[0].0).exists());
+    for (path, text) in fewer {
+        let found = fs::read_to_string(prefix.join(path)).expect("it is there");
+        assert_eq!(found, text);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_certificates_may_be_on_another_disk() -> Result<(), Error> {
+    let (folder, other) = (folder(), tempfile::tempdir_in("/tmp").expect("a folder"));
+    let prefix = folder.path();
+    fs::create_dir_all(prefix.join("var/lib")).expect("a folder");
+    symlink(other.path(), prefix.join("var/lib/haproxy")).expect("a link");
+    confirmed(prefix);
+    assert_eq!(seen(prefix), told(&old(prefix), prefix));
+    let mut files = Files::open(prefix)?;
+    files.write(&new(prefix), true)?;
+    assert_eq!(seen(prefix), told(&new(prefix), prefix));
+    files.roll_back()?;
+    assert_eq!(seen(prefix), told(&old(prefix), prefix));
+    Ok(())
+}
+
+#[test]
+fn a_tree_that_is_moved_still_hangs_together() {
+    let folder = folder();
+    let prefix = folder.path().join("here");
+    confirmed(&prefix);
+    let elsewhere = folder.path().join("there");
+    fs::rename(&prefix, &elsewhere).expect("the same disk");
+    assert_eq!(seen(&elsewhere), told(&old(&prefix), &prefix));
+}
+
+#[test]
+fn a_folder_in_the_place_of_a_file_changes_nothing() {
+    let folder = folder();
+    let prefix = folder.path();
+    confirmed(prefix);
+    fs::create_dir_all(prefix.join(PATHS[5])).expect("a folder");
+    let mut files = Files::open(prefix).expect("the disk is fine");
+    let error = files.write(&new(prefix), true).expect_err("it is a folder");
+    assert!(matches!(error, Error::Folder { .. }), "{error}");
+    assert_eq!(seen(prefix), told(&old(prefix), prefix));
+}
+
+#[test]
+fn a_file_in_the_place_of_a_folder_changes_nothing() {
+    let folder = folder();
+    let prefix = folder.path();
+    confirmed(prefix);
+    fs::write(prefix.join("var/lib/haproxy/cacerts"), "").expect("a file");
+    let mut files = Files::open(prefix).expect("the disk is fine");
+    let error = files.write(&new(prefix), true).expect_err("it is a file");
+    assert!(matches!(error, Error::Disk(_)), "{error}");
+    assert_eq!(seen(prefix), told(&old(prefix), prefix));
+}
+
+#[test]
+fn a_path_elsewhere_is_refused() {
+    let folder = folder();
+    let prefix = folder.path();
+    let mut files = Files::open(prefix).expect("the disk is fine");
+    for path in [
+        "etc/passwd",
+        "etc/haproxy",
+        "etc/haproxy/../passwd",
+        "etc/haproxy/.current",
+        "etc/haproxy/maps/.hidden",
+        "etc/haproxy/generation.cfg",
+    ] {
+        let error = files
+            .write(&bundle(prefix, &[(path, "")]), true)
+            .expect_err("it is not ours");
+        assert!(matches!(error, Error::Outside { .. }), "{path}: {error}");
+    }
+}
+
+#[test]
+fn a_generation_that_somebody_changed_is_not_good_any_more() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    confirmed(prefix);
+    let mut files = Files::open(prefix)?;
+    let number = files.write(&new(prefix), true)?;
+    files.confirm(number, None)?;
+    // The link is followed, as by another controller that opens the path for writing.
+    fs::write(prefix.join(PATHS[0]), "scribble").expect("a file");
+    let files = Files::open(prefix)?;
+    assert_eq!(seen(prefix), told(&old(prefix), prefix));
+    assert!(files.current().expect("a generation").1.drifted);
+    Ok(())
+}
+
+#[test]
+fn the_bootstrap_never_replaces_a_generation() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    write_bootstrap(prefix)?;
+    assert_eq!(seen(prefix)[PATHS[0]], BOOTSTRAP);
+    for path in [
+        "etc/haproxy/maps",
+        "etc/haproxy/errorfiles",
+        "etc/haproxy/lua",
+        "var/lib/haproxy/crt",
+        "var/lib/haproxy/cacerts",
+        "var/lib/haproxy/crl",
+        "var/lib/haproxy/dhparam",
+        "var/run/haproxy",
+    ] {
+        assert!(prefix.join(path).is_dir(), "{path}");
+    }
+    write_bootstrap(prefix)?;
+    assert_eq!(seen(prefix)[PATHS[0]], BOOTSTRAP);
+
+    // A first configuration that is rejected leads back to it.
+    let mut files = Files::open(prefix)?;
+    files.write(&new(prefix), true)?;
+    assert!(files.roll_back()?);
+    assert_eq!(seen(prefix)[PATHS[0]], BOOTSTRAP);
+
+    confirmed(prefix);
+    write_bootstrap(prefix)?;
+    assert_eq!(seen(prefix), told(&old(prefix), prefix));
+    Ok(())
+}

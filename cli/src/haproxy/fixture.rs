@@ -1,0 +1,181 @@
+//! A real HAProxy in a folder of its own.
+//!
+//! The program is `haproxy`, or what the variable `HAPROXY` says.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use haproxy_ingress_core::bundle::{Bundle, File, Role};
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+use crate::haproxy::master::Master;
+use crate::haproxy::socket::Socket;
+
+/// A HAProxy that somebody else has started. It ends when this is dropped.
+pub(super) struct External {
+    folder: tempfile::TempDir,
+    child: Option<Child>,
+    /// What is given to HAProxy as its configuration, below the prefix.
+    pub(super) reads: &'static str,
+}
+
+/// A backend of the configuration.
+pub(super) struct Backend {
+    name: &'static str,
+    servers: usize,
+}
+
+/// The program under test.
+pub(super) fn binary() -> PathBuf {
+    std::env::var_os("HAPROXY").map_or_else(|| "haproxy".into(), PathBuf::from)
+}
+
+/// The smallest configuration in which servers can be changed.
+pub(super) fn config(prefix: &Path, backends: &[Backend]) -> String {
+    let mut text = format!(
+        "global\n    stats socket {}/var/run/haproxy/admin.sock mode 600 level admin\n    stats timeout 10s\n\
+         defaults\n    mode http\n    timeout client 5s\n    timeout server 5s\n    timeout connect 1s\n",
+        prefix.display()
+    );
+    for backend in backends {
+        writeln!(text, "backend {}", backend.name).expect("a string takes everything");
+        for server in 0..backend.servers {
+            writeln!(
+                text,
+                "    server s{server} 127.0.0.1:1023 disabled weight 1"
+            )
+            .expect("a string takes everything");
+        }
+    }
+    text
+}
+
+/// A bundle of one configuration.
+pub(super) fn bundle(prefix: &Path, config: &str) -> Bundle {
+    Bundle {
+        files: vec![File {
+            path: prefix
+                .join("etc/haproxy/haproxy.cfg")
+                .to_string_lossy()
+                .into(),
+            mode: 0o644,
+            role: Role::Config,
+            content: config.into(),
+        }],
+        ..Bundle::default()
+    }
+}
+
+/// A port of this machine that nobody listens on.
+pub(super) fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("it has one").port()
+}
+
+impl Backend {
+    pub(super) fn new(name: &'static str, servers: usize) -> Self {
+        Self { name, servers }
+    }
+}
+
+impl External {
+    /// Creates the folders.
+    pub(super) fn prepare() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("hi-")
+            .rand_bytes(4)
+            .tempdir_in("/tmp")
+            .expect("a folder for the test");
+        for below in ["etc/haproxy", "var/lib/haproxy", "var/run/haproxy"] {
+            fs::create_dir_all(folder.path().join(below)).expect("a folder");
+        }
+        Self {
+            folder,
+            child: None,
+            reads: "etc/haproxy",
+        }
+    }
+
+    pub(super) fn prefix(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(super) fn master_socket(&self) -> PathBuf {
+        self.prefix().join("var/run/haproxy/master.sock")
+    }
+
+    pub(super) fn admin_socket(&self) -> PathBuf {
+        self.prefix().join("var/run/haproxy/admin.sock")
+    }
+
+    /// Writes the main configuration as an operator would.
+    pub(super) fn write(&self, config: &str) {
+        fs::write(self.prefix().join("etc/haproxy/haproxy.cfg"), config).expect("a file");
+    }
+
+    /// Starts HAProxy from what is on the disk and waits for its master.
+    pub(super) async fn start(mut self) -> Self {
+        self.start_again().await;
+        self
+    }
+
+    /// The same, after [`External::kill`].
+    pub(super) async fn start_again(&mut self) {
+        let log = fs::File::create(self.prefix().join("log")).expect("a file");
+        let child = Command::new(binary())
+            .arg("-W")
+            .arg("-S")
+            .arg(format!("{},mode,600", self.master_socket().display()))
+            .arg("-f")
+            .arg(self.prefix().join(self.reads))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true)
+            .spawn()
+            .expect("HAProxy is installed; the variable HAPROXY may name it");
+        self.child = Some(child);
+        let master = self.master();
+        let end = Instant::now() + Duration::from_secs(20);
+        while master.processes().await.is_err() {
+            assert!(Instant::now() < end, "no start: {}", self.log());
+            sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(super) fn master(&self) -> Master {
+        Master::new(Socket::master(
+            self.master_socket(),
+            Duration::from_secs(10),
+        ))
+    }
+
+    /// What HAProxy has written.
+    pub(super) fn log(&self) -> String {
+        fs::read_to_string(self.prefix().join("log")).unwrap_or_default()
+    }
+
+    /// The id of the worker that serves.
+    pub(super) async fn worker(&self) -> u32 {
+        let processes = self.master().processes().await.expect("the master answers");
+        processes.worker().expect("there is a worker")
+    }
+
+    /// Kills the master; its workers follow.
+    pub(super) async fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.kill().await.expect("it is our child");
+        }
+    }
+
+    /// Waits until somebody else has ended it.
+    pub(super) async fn ended(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.wait().await.expect("it is our child");
+        }
+    }
+}
