@@ -146,6 +146,14 @@ test('a field shows the lines that it made', () =>
     assert.match(line, /600|Access-Control|cors/i)
   }))
 
+test('a field that made no line itself shows what its object made', () =>
+  visit(async page => {
+    await compiled(page)
+    await lookAt(page, 'yaml', 'name: hello-1')
+    await page.locator('#output .cm-traced', { hasText: 'server srv' }).first().waitFor()
+    assert.match(await page.textContent('#trace'), /^EndpointSlice default\/hello-1 as a whole made \d+ line/)
+  }))
+
 test('a line shows the field that made it', () =>
   visit(async page => {
     await compiled(page)
