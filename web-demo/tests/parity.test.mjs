@@ -33,7 +33,7 @@ for (const name of readdirSync(examples).filter(it => it.endsWith('.yaml'))) {
 }
 
 function compile(path, haproxy) {
-  const playground = new Playground(JSON.stringify({ haproxy }))
+  const playground = new Playground(JSON.stringify({ haproxy, now: Math.floor(Date.now() / 1000) }))
   try {
     return JSON.parse(playground.compile(JSON.stringify([{ name: path, text: readFileSync(path, 'utf8') }])))
   } finally {
@@ -41,9 +41,9 @@ function compile(path, haproxy) {
   }
 }
 
+/** What the binary prints; that it found something is no failure here. */
 async function render(path, haproxy) {
-  const { stdout } = await promisify(execFile)(binary, [
-    'render', '-f', path, '--haproxy-version', haproxy, '--format', 'json',
-  ])
+  const words = ['render', '-f', path, '--haproxy-version', haproxy, '--format', 'json']
+  const { stdout } = await promisify(execFile)(binary, words, { maxBuffer: 2 ** 26 })
   return stdout
 }
