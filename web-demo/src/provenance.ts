@@ -52,7 +52,11 @@ function originsAt(output: Output, offset: number): number[] {
   return found
 }
 
+/** Lines with nothing on them belong to a section as well, but say nothing. */
 function linesOf(output: Output, origins: number[]): number[] {
   const wanted = new Set(origins)
-  return output.lines.flatMap((made, index) => (made.some(it => wanted.has(it)) ? [index + 1] : []))
+  const text = output.files.find(it => it.role === 'config')?.content.split('\n') ?? []
+  return output.lines.flatMap((made, index) =>
+    made.some(it => wanted.has(it)) && text[index]?.trim() ? [index + 1] : [],
+  )
 }

@@ -378,10 +378,10 @@ test('a worker that hangs is replaced', () => {
   return visit(
     async page => {
       await status(page, /no answer after 5 seconds/)
-      assert.equal(workers, 2)
       await yaml(page).focus()
       await page.keyboard.type('# again')
       await compiled(page)
+      assert.equal(workers, 2)
     },
     {
       // The first worker is one that never answers; the page cannot know that.
