@@ -110,7 +110,9 @@ pub(crate) enum Outcome {
 /// How long the steps took.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Timings {
-    /// Writing files.
+    /// Writing maps and all other files beside the current ones.
+    pub(crate) build: Duration,
+    /// Making them the current ones.
     pub(crate) write: Duration,
     /// Commands on the worker's socket, with reading back.
     pub(crate) update: Duration,
@@ -508,8 +510,10 @@ impl Haproxy {
         let files = bundle.files.clone();
         // A HAProxy that was never reached may be any, and is most likely not older.
         let marked = self.version.is_none_or(|it| it.is_at_least(2, 4));
-        let number = self.on_disk(move |it| it.write(&files, marked)).await?;
-        timings.write += start.elapsed();
+        let work = move |it: &mut Files| Ok((it.write(&files, marked)?, it.built_in()));
+        let (number, build) = self.on_disk(work).await?;
+        timings.build += build;
+        timings.write += start.elapsed().saturating_sub(build);
         Ok(number)
     }
 

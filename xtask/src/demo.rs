@@ -50,6 +50,9 @@ pub(crate) fn run(once: bool) -> Result<()> {
         return Ok(());
     }
     told?;
+    if once {
+        story.stop();
+    }
     let all_well = story.summary();
     if !once {
         println!(

@@ -150,6 +150,7 @@ impl Proxy for Haproxy {
             }
         };
         let steps = [
+            ("write_maps", timings.build),
             ("write_config", timings.write),
             ("update_haproxy", timings.update),
             ("reload_haproxy", timings.reload),

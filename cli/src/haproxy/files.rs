@@ -45,6 +45,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use haproxy_ingress_core::bundle;
 use serde::{Deserialize, Serialize};
@@ -64,6 +65,8 @@ pub(crate) struct Files {
     current: Option<u64>,
     /// The paths that are known to be links of ours.
     linked: HashSet<Arc<str>>,
+    /// How long the last bundle took to be written beside the current generation.
+    built_in: Duration,
 }
 
 /// What is known of one generation; kept beside its files.
@@ -213,6 +216,7 @@ impl Files {
             stored: BTreeMap::new(),
             current: None,
             linked: HashSet::new(),
+            built_in: Duration::ZERO,
         };
         files.recover()?;
         Ok(files)
@@ -255,6 +259,7 @@ impl Files {
         for file in files {
             self.check(&file.path)?;
         }
+        self.built_in = Duration::ZERO;
         let known = self.current.map(|it| &self.stored[&it].contents);
         let contents = contents::of(files, known);
         let digest = contents::digest(&contents);
@@ -276,8 +281,10 @@ impl Files {
             contents,
         };
         let mut linked = Vec::new();
-        let written = self
-            .build(number, stored, marked)
+        let start = Instant::now();
+        let built = self.build(number, stored, marked);
+        self.built_in = start.elapsed();
+        let written = built
             .and_then(|()| self.link(number, marked, &mut linked))
             .and_then(|()| self.switch(number));
         if let Err(error) = written {
@@ -286,6 +293,11 @@ impl Files {
         }
         self.prune();
         Ok(number)
+    }
+
+    /// How much of the last [`Files::write`] was spent beside the current generation.
+    pub(crate) fn built_in(&self) -> Duration {
+        self.built_in
     }
 
     /// Notes that HAProxy runs with a generation, and removes those that are not needed any more.

@@ -12,6 +12,9 @@ use anyhow::{Context as _, Result, bail};
 
 use crate::command;
 
+/// What [`Load`] asks for.
+pub(super) const LOAD: &str = "/load";
+
 /// Status and body of an answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Answer {
@@ -37,10 +40,11 @@ pub(super) struct Counts {
 pub(super) fn get(port: u16, host: &str, path: &str) -> Result<Answer> {
     let mut connection = TcpStream::connect(("127.0.0.1", port))?;
     connection.set_read_timeout(Some(Duration::from_secs(5)))?;
-    write!(
-        connection,
+    // In one piece: small ones would wait for each other.
+    let request = format!(
         "GET {path} HTTP/1.1\r\nhost: {host}\r\nuser-agent: demo\r\nconnection: close\r\n\r\n"
-    )?;
+    );
+    connection.write_all(request.as_bytes())?;
     let mut answer = String::new();
     connection.read_to_string(&mut answer)?;
     let (head, body) = answer
@@ -82,7 +86,7 @@ impl Load {
             let mut counts = Counts::default();
             while !stopped.load(Ordering::Relaxed) {
                 counts.sent += 1;
-                match get(port, host, "/load") {
+                match get(port, host, LOAD) {
                     Ok(Answer { status: 200, .. }) => {}
                     Ok(answer) => counts.failures.push(format!("status {}", answer.status)),
                     Err(error) => counts.failures.push(format!("{error:#}")),

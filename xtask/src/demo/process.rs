@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::command;
+use crate::demo::client;
 
 /// Lines in the order in which they came.
 type Lines = Arc<Mutex<Vec<String>>>;
@@ -128,7 +129,10 @@ fn show(
         let prefix = command::painted(colour, &format!("{name:>10} |"));
         for line in BufReader::new(from).lines() {
             let Ok(line) = line else { return };
-            println!("{prefix} {line}");
+            // Hundreds of the same, which are counted by who sent them.
+            if !line.contains(&format!("\"GET {} ", client::LOAD)) {
+                println!("{prefix} {line}");
+            }
             lines
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)

@@ -69,6 +69,13 @@ impl<'a> Story<'a> {
         met == self.checks.len()
     }
 
+    /// Stops what it started, the controller before its HAProxy.
+    pub(super) fn stop(&mut self) {
+        for it in [self.controller.take(), self.haproxy.take()] {
+            it.map(Process::stop);
+        }
+    }
+
     fn empty(&mut self) -> Result<()> {
         command::title("1. Nothing is routed yet");
         let port = self.place.ports.http;
@@ -302,7 +309,7 @@ impl<'a> Story<'a> {
             if start.elapsed() > LIMIT {
                 return Ok(false);
             }
-            thread::sleep(Duration::from_millis(20));
+            thread::sleep(Duration::from_millis(50));
         }
         Ok(true)
     }

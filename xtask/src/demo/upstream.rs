@@ -45,10 +45,10 @@ fn serve(connection: TcpStream, name: &str) -> std::io::Result<()> {
         }
         let path = request.split(' ').nth(1).unwrap_or("?");
         let body = format!("hello from {name}: {path}\n");
-        write!(
-            writer,
-            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {}\r\n\r\n{body}",
-            body.len()
-        )?;
+        let length = body.len();
+        let answer = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: {length}\r\n\r\n{body}"
+        );
+        writer.write_all(answer.as_bytes())?;
     }
 }
