@@ -7,11 +7,12 @@ use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
 
-const INGRESS: &str = r#"apiVersion: networking.k8s.io/v1
+const INGRESS: &str = r#"# What a comment says is no value.
+apiVersion: networking.k8s.io/v1
 kind: Ingress
 metadata:
   name: web
-  namespace: shop
+  namespace: shop # the team's
   annotations:
     haproxy-ingress.github.io/cors-enable: "true"
     haproxy-ingress.github.io/cors-max-age: "1 day"
@@ -65,8 +66,8 @@ fn an_ingress_alone_renders_and_says_what_is_assumed() {
     let findings = err(&done);
     for expected in [
         "warning[invalid-value]",
-        "--> <stdin>:8:45",
-        "8 |     haproxy-ingress.github.io/cors-max-age: \"1 day\"",
+        "--> <stdin>:9:45",
+        "9 |     haproxy-ingress.github.io/cors-max-age: \"1 day\"",
         "warning[not-found]: there is no Service shop/web in the manifests",
         "notice[no-class]",
         "2 warnings, 1 notice",
@@ -132,7 +133,7 @@ fn what_haproxy_refuses_is_led_back_to_the_object() {
     let findings = err(&done);
     assert_eq!(done.status.code(), Some(1), "{findings}");
     assert!(findings.contains("error[refused]"), "{findings}");
-    assert!(findings.contains("--> <stdin>:7:"), "{findings}");
+    assert!(findings.contains("--> <stdin>:8:"), "{findings}");
     assert!(findings.contains("refuses the configuration"), "{findings}");
 }
 
@@ -162,7 +163,7 @@ fn json_is_one_document_without_private_keys() {
         .expect("there are findings");
     let invalid = findings.iter().find(|it| it["code"] == "invalid-value");
     let invalid = invalid.expect("a value is invalid");
-    assert_eq!(invalid["place"]["line"], 8);
+    assert_eq!(invalid["place"]["line"], 9);
     assert_eq!(invalid["place"]["column"], 45);
 }
 

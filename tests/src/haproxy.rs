@@ -121,8 +121,9 @@ impl Haproxy {
         let mut child = Command::new(&self.program)
             .args(["-W", "-db", "-S"])
             .arg(format!("{},mode,600", master.display()))
+            // The whole folder, as an installation does: the controller puts files of its own there.
             .arg("-f")
-            .arg(folder.config())
+            .arg(folder.path().join("etc/haproxy"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -49,8 +49,8 @@ pub struct Manifest {
 pub struct Output {
     /// Whether all of the text was understood as YAML. If not, the rest counts all the same.
     pub parsed: bool,
-    /// How many objects were read.
-    pub objects: usize,
+    /// The objects that were read.
+    pub objects: Vec<Object>,
     /// The files that HAProxy reads, the main configuration first.
     pub files: Vec<OutputFile>,
     /// The sections of the main configuration.
@@ -65,6 +65,17 @@ pub struct Output {
     pub plan: Plan,
     /// Where the values of Secrets stand, so that a shared text can leave them out.
     pub secrets: Vec<Place>,
+}
+
+/// An object of the text.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Object {
+    /// Its kind, namespace and name, such as `Ingress shop/web`.
+    pub label: String,
+    /// Where it stands.
+    pub place: Option<Place>,
 }
 
 /// One file.
@@ -285,6 +296,18 @@ impl<'a> Origins<'a> {
         origins.iter().map(|it| self.index(it)).collect()
     }
 
+    /// An object with its place.
+    pub fn object(&self, object: &core::resource::Object) -> Object {
+        let object = object.object_ref();
+        Object {
+            label: object.to_string(),
+            place: self
+                .positions
+                .extent(&object)
+                .and_then(|it| self.converted(it)),
+        }
+    }
+
     /// Where the values of a Secret stand: its own, and the copy that `kubectl apply` leaves.
     pub fn secret_places(&self, secret: &core::resource::Secret) -> Vec<Place> {
         let pointer = |list: &str, it: &str| {
@@ -460,6 +483,7 @@ mod tests {
         add::<Settings>(&mut text);
         add::<Manifest>(&mut text);
         add::<Output>(&mut text);
+        add::<Object>(&mut text);
         add::<OutputFile>(&mut text);
         add::<Role>(&mut text);
         add::<Section>(&mut text);

@@ -111,7 +111,12 @@ impl Playground {
         };
         dto::Output {
             parsed: !diagnostics.iter().any(|it| *it.code == INVALID_YAML),
-            objects: input.manifests.objects.len(),
+            objects: input
+                .manifests
+                .objects
+                .iter()
+                .map(|it| origins.object(it))
+                .collect(),
             files: bundle.files.iter().map(Into::into).collect(),
             sections: bundle.sections.iter().map(Into::into).collect(),
             lines: bundle

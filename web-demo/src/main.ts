@@ -137,7 +137,7 @@ function showProvenance(): void {
   const onConfig = shownFile()?.role === 'config'
   const seen =
     focus.side === 'configuration' && !onConfig
-      ? { origins: [], lines: [], places: [] }
+      ? { object: null, origins: [], lines: [], places: [] }
       : trace(good.output, focus)
   if (isCurrent(state)) markParts(editor, seen.places.map(it => ({ ...it, from: it.keyFrom ?? it.from })))
   else markParts(editor, [])
@@ -170,7 +170,7 @@ function statusText(): string {
   if (isStale(state)) return `The text does not parse: ${summary(newest)}. The last good result is shown.`
   const lines = newest.files.find(it => it.role === 'config')?.content.split('\n').length ?? 1
   const parts = [
-    `${count(newest.objects, 'object')} → ${count(lines - 1, 'line')} in ${count(newest.files.length, 'file')}`,
+    `${count(newest.objects.length, 'object')} → ${count(lines - 1, 'line')} in ${count(newest.files.length, 'file')}`,
     summary(newest),
     `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`,
   ]

@@ -146,6 +146,14 @@ test('a field shows the lines that it made', () =>
     assert.match(line, /600|Access-Control|cors/i)
   }))
 
+test('a field that made no line itself shows what its object made', () =>
+  visit(async page => {
+    await compiled(page)
+    await lookAt(page, 'yaml', 'name: hello-1')
+    await page.locator('#output .cm-traced', { hasText: 'server srv' }).first().waitFor()
+    assert.match(await page.textContent('#trace'), /^EndpointSlice default\/hello-1 as a whole made \d+ line/)
+  }))
+
 test('a line shows the field that made it', () =>
   visit(async page => {
     await compiled(page)
@@ -370,10 +378,10 @@ test('a worker that hangs is replaced', () => {
   return visit(
     async page => {
       await status(page, /no answer after 5 seconds/)
-      assert.equal(workers, 2)
       await yaml(page).focus()
       await page.keyboard.type('# again')
       await compiled(page)
+      assert.equal(workers, 2)
     },
     {
       // The first worker is one that never answers; the page cannot know that.

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { readFileSync, readdirSync } from 'node:fs'
+import { basename } from 'node:path'
 import test, { before } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -18,11 +19,16 @@ before(() => {
   initSync({ module: wasm })
 })
 
-for (const name of readdirSync(examples).filter(it => it.endsWith('.yaml'))) {
+const inputs = [
+  ...readdirSync(examples).filter(it => it.endsWith('.yaml')).map(it => examples + it),
+  fileURLToPath(new URL('mistakes.yaml', import.meta.url)),
+]
+
+for (const path of inputs) {
   for (const haproxy of ['2.4', '2.6', '3.2']) {
-    test(`${name} for HAProxy ${haproxy} gives the same here and there`, async () => {
-      const there = JSON.parse(await render(examples + name, haproxy))
-      const here = compile(examples + name, haproxy)
+    test(`${basename(path)} for HAProxy ${haproxy} gives the same here and there`, async () => {
+      const there = JSON.parse(await render(path, haproxy))
+      const here = compile(path, haproxy)
       const texts = files => files.filter(it => it.role !== 'certificate').map(it => [it.path, it.content])
       assert.ok(here.files[0].content.length > 0)
       assert.deepEqual(texts(here.files), texts(there.files))
@@ -32,8 +38,19 @@ for (const name of readdirSync(examples).filter(it => it.endsWith('.yaml'))) {
   }
 }
 
+test('places are counted as JavaScript counts', () => {
+  const path = inputs.at(-1)
+  const text = readFileSync(path, 'utf8')
+  const { diagnostics, origins } = compile(path, '3.2')
+  const written = diagnostics.flatMap(it => {
+    const place = origins[it.origin].place
+    return place && it.code === 'invalid-value' ? [text.slice(place.from, place.to)] : []
+  })
+  assert.deepEqual(written, ['"sööön 😀"'])
+})
+
 function compile(path, haproxy) {
-  const playground = new Playground(JSON.stringify({ haproxy }))
+  const playground = new Playground(JSON.stringify({ haproxy, now: Math.floor(Date.now() / 1000) }))
   try {
     return JSON.parse(playground.compile(JSON.stringify([{ name: path, text: readFileSync(path, 'utf8') }])))
   } finally {
@@ -41,9 +58,13 @@ function compile(path, haproxy) {
   }
 }
 
+/** What the binary prints. Status 1 says that it found mistakes, which is no failure here. */
 async function render(path, haproxy) {
-  const { stdout } = await promisify(execFile)(binary, [
-    'render', '-f', path, '--haproxy-version', haproxy, '--format', 'json',
-  ])
+  const words = ['render', '-f', path, '--haproxy-version', haproxy, '--format', 'json']
+  const run = promisify(execFile)(binary, words, { maxBuffer: 2 ** 26 })
+  const { stdout } = await run.catch(error => {
+    if (error.code !== 1) throw new Error(error.stderr || `cannot run ${binary}`)
+    return error
+  })
   return stdout
 }

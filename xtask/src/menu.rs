@@ -77,7 +77,19 @@ pub(crate) fn generate(check: bool) -> Result<()> {
     if !check {
         generate.env("UPDATE", "1");
     }
-    command::run(&mut generate)
+    command::run(&mut generate)?;
+    // The types of the page.
+    let mut declarations = cargo(&[
+        "test",
+        "-p",
+        "haproxy-ingress-wasm",
+        "--lib",
+        "declarations",
+    ]);
+    if !check {
+        declarations.env("UPDATE", "1");
+    }
+    command::run(&mut declarations)
 }
 
 /// Runs the benchmark, optimised.
@@ -111,15 +123,21 @@ fn style() -> Stage {
 fn page() -> Result<Stage> {
     let mut build = Command::new(env::current_exe()?);
     build.arg("web");
+    // What the page says is compared with what the binary says.
+    let binary = cargo(&["build", "-p", "haproxy-ingress"]);
     let mut test = Command::new("npm");
     test.args(["test", "--silent"])
+        .env(
+            "HAPROXY_INGRESS",
+            command::target()?.join("debug/haproxy-ingress"),
+        )
         .current_dir(command::root().join("web-demo"));
     if let Some(browser) = setup::browser() {
         test.env("CHROMIUM", browser);
     }
     Ok(Stage {
         name: "The page in a browser",
-        commands: vec![build, test],
+        commands: vec![build, binary, test],
     })
 }
 

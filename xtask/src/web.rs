@@ -5,12 +5,12 @@
 //! ```
 
 use std::env;
-use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context as _, Result};
+
+use crate::command;
 
 /// What to build.
 #[derive(Debug, clap::Args)]
@@ -27,35 +27,28 @@ const DISTRO_PACKAGES: &str = "rustc-web cargo-web rust-web-src lld-22";
 
 /// Builds the engine, and the page unless only the engine is asked for.
 pub(crate) fn build(args: &Args) -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("the package is in a folder of the workspace")?;
-    let page = root.join("web-demo");
-    engine(root, &page.join("src/engine"))?;
+    let page = command::root().join("web-demo");
+    engine(&page.join("src/engine"))?;
     if args.engine_only {
         return Ok(());
     }
     packages(&page)?;
-    run(Command::new("npm")
-        .args(["run", "--silent", "build"])
-        .current_dir(&page))?;
-    run(Command::new("node").arg("size.mjs").current_dir(&page))
+    command::run(
+        Command::new("npm")
+            .args(["run", "--silent", "build"])
+            .current_dir(&page),
+    )?;
+    command::run(Command::new("node").arg("size.mjs").current_dir(&page))
 }
 
 /// Compiles the engine into `folder`.
-fn engine(root: &Path, folder: &Path) -> Result<()> {
+fn engine(folder: &Path) -> Result<()> {
     // A folder of its own: the compiler for the page may be another one than that for this machine,
     // and two compilers must not share one.
-    let target = target_folder(root).join("web");
+    let target = command::target()?.join("web");
     let mut cargo = cargo_for_the_page()?;
     cargo
-        .args([
-            "build",
-            "--locked",
-            "--package",
-            "haproxy-ingress-wasm",
-            "--lib",
-        ])
+        .args(["build", "--package", "haproxy-ingress-wasm", "--lib"])
         .args(["--profile", "wasm", "--target", TARGET])
         .env("CARGO_TARGET_DIR", &target)
         // Without names and padding the file is a third smaller, which an optimiser does not better.
@@ -63,21 +56,11 @@ fn engine(root: &Path, folder: &Path) -> Result<()> {
             "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
             "-C link-arg=--compress-relocations -C strip=symbols",
         )
-        .current_dir(root);
-    run(&mut cargo)?;
+        .current_dir(command::root());
+    command::run(&mut cargo)?;
     let wasm = target.join(TARGET).join("wasm/haproxy_ingress_wasm.wasm");
-    run(Command::new(cargo_for_this_machine())
-        .args([
-            "run",
-            "--quiet",
-            "--locked",
-            "--package",
-            "xtask-bindgen",
-            "--",
-        ])
-        .arg(wasm)
-        .arg(folder)
-        .current_dir(root))
+    let bindgen = ["run", "--quiet", "--package", "xtask-bindgen", "--"];
+    command::run(command::cargo(&bindgen).arg(wasm).arg(folder))
 }
 
 /// The compiler of rustup where it has the target, else Debian's, which builds the standard library.
@@ -86,7 +69,7 @@ fn engine(root: &Path, folder: &Path) -> Result<()> {
 fn cargo_for_the_page() -> Result<Command> {
     let distro_wanted = env::var_os("WASM_TOOLCHAIN").is_some_and(|it| it == "distro");
     if !distro_wanted && rustup_has_the_target() {
-        return Ok(Command::new(cargo_for_this_machine()));
+        return Ok(command::cargo(&[]));
     }
     let advice = format!(
         "cannot compile for {TARGET}: run `rustup target add {TARGET}`, or `apt-get install \
@@ -106,26 +89,14 @@ fn cargo_for_the_page() -> Result<Command> {
 }
 
 fn rustup_has_the_target() -> bool {
-    Command::new("rustup")
-        .args(["target", "list", "--installed"])
-        .output()
-        .is_ok_and(|it| {
-            String::from_utf8_lossy(&it.stdout)
-                .lines()
-                .any(|it| it == TARGET)
-        })
+    command::output(Command::new("rustup").args(["target", "list", "--installed"]))
+        .is_some_and(|it| it.lines().any(|it| it == TARGET))
 }
 
 /// The file of a Debian package whose path ends so.
 fn packaged(package: &str, end: &str) -> Result<PathBuf> {
-    let list = Command::new("dpkg")
-        .args(["--listfiles", package])
-        .output()
-        .context("there is no dpkg here")?;
-    String::from_utf8_lossy(&list.stdout)
-        .lines()
-        .find(|it| it.ends_with(end))
-        .map(PathBuf::from)
+    command::output(Command::new("dpkg").args(["--listfiles", package]))
+        .and_then(|it| it.lines().find(|it| it.ends_with(end)).map(PathBuf::from))
         .with_context(|| format!("the package {package} is not installed"))
 }
 
@@ -136,34 +107,5 @@ fn packages(page: &Path) -> Result<()> {
     if modified("node_modules/.package-lock.json").is_ok_and(|it| it >= locked) {
         return Ok(());
     }
-    run(Command::new("npm").arg("ci").current_dir(page))
-}
-
-fn target_folder(root: &Path) -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), |it| root.join(it))
-}
-
-/// The cargo that runs this program.
-fn cargo_for_this_machine() -> OsString {
-    env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
-}
-
-fn run(command: &mut Command) -> Result<()> {
-    writeln!(std::io::stderr(), "$ {}", shown(command))?;
-    let program = command.get_program().to_string_lossy().into_owned();
-    match command.status() {
-        Ok(status) => {
-            ensure!(status.success(), "`{program}` failed: {status}");
-            Ok(())
-        }
-        Err(error) => bail!("cannot run `{program}`: {error}"),
-    }
-}
-
-fn shown(command: &Command) -> String {
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    words
-        .map(|it| it.to_string_lossy().into_owned())
-        .collect::<Vec<_>>()
-        .join(" ")
+    command::run(Command::new("npm").arg("ci").current_dir(page))
 }

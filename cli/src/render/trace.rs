@@ -39,9 +39,11 @@ pub(super) fn text(bundle: &Bundle, positions: &Positions) -> String {
         }
         names.extend(origins.iter().take(NAMED).map(|it| known[it].as_str()));
         let more = origins.len().saturating_sub(NAMED);
-        let more = (more > 0)
-            .then(|| format!(" and {more} more"))
-            .unwrap_or_default();
+        let more = if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
         let row = format!(
             "{number:digits$}  {line:column$}  | {}{more}",
             names.join(", ")

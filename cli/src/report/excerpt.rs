@@ -171,7 +171,7 @@ metadata:
         let read =
             read("apiVersion: v1\nkind: Secret\nmetadata: {name: a}\nstringData: {pin: 73155}\n");
         let shown = Excerpts::new(&read.positions, false).render(&read.diagnostics[0]);
-        assert!(shown.contains("shop.yaml:4:20"), "{shown}");
+        assert!(shown.contains("shop.yaml:4:19"), "{shown}");
         assert!(!shown.contains("73155"), "{shown}");
 
         let broken = self::read("a: 1\n---\nstringData: {pin: 73155]\nkind: 'Secret'\n---\nb: 2\n");

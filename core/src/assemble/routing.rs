@@ -167,7 +167,10 @@ impl Rules<'_, '_> {
         } else {
             "field(1,:)"
         };
-        self.set("txn.host", &format!("req.hdr(host),{host},lower"), &[]);
+        // What stands behind a `#` would pass for the beginning of the path in the keys of maps, and
+        // lead around what protects the path itself.
+        let host = format!("req.hdr(host),{host},field(1,#),lower");
+        self.set("txn.host", &host, &[]);
         self.set("req.path", "path", &[]);
     }
 

@@ -38,21 +38,24 @@ pub fn complete(snapshot: &mut Snapshot, options: &Options) -> Vec<Diagnostic> {
     class(snapshot, options, &mut findings);
     let absent = services(snapshot, options, &mut findings);
 
-    let mut unserved = Vec::new();
+    let mut unserved: Vec<Arc<Service>> = Vec::new();
     if !sliced {
-        for service in snapshot
-            .services
-            .values()
-            .filter(|it| !it.is_external_name())
-        {
-            findings.push(Diagnostic::new(
-                &codes::PLACEHOLDER,
-                service.origin(Field::Object),
-                "there is no EndpointSlice in the manifests",
-                format!("one server, {ADDRESS}, stands for the endpoints of this Service"),
-            ));
-            unserved.push(service.clone());
-        }
+        let services = snapshot.services.values();
+        unserved.extend(services.filter(|it| !it.is_external_name()).cloned());
+    }
+    if let Some(first) = unserved.first() {
+        // Once for all: no chart has EndpointSlices.
+        let services = match unserved.len() {
+            1 => String::from("this Service"),
+            2 => String::from("this Service and another one"),
+            more => format!("this Service and {} others", more - 1),
+        };
+        findings.push(Diagnostic::new(
+            &codes::PLACEHOLDER,
+            first.origin(Field::Object),
+            "there is no EndpointSlice in the manifests",
+            format!("one server, {ADDRESS}, stands for the endpoints of {services}"),
+        ));
     }
     for service in absent {
         unserved.push(service.clone());
@@ -290,6 +293,25 @@ spec:
         let slice = &snapshot.endpoint_slices[&Name::new("shop", "web")];
         assert_eq!(slice.service().map(|it| &**it), Some("web"));
         assert!(complete(&mut snapshot, &Options::default()).is_empty());
+    }
+
+    #[test]
+    fn absent_endpoints_are_said_once() {
+        let service = |name: &str| {
+            format!("---\napiVersion: v1\nkind: Service\nmetadata: {{name: {name}}}\n")
+        };
+        let text = service("a") + &service("b");
+        let mut snapshot = manifest::read(&[("a.yaml".into(), text)]).snapshot();
+        let findings = complete(&mut snapshot, &Options::default());
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        assert!(
+            findings[0]
+                .outcome
+                .ends_with("this Service and another one"),
+            "{}",
+            findings[0]
+        );
+        assert_eq!(snapshot.endpoint_slices.len(), 2);
     }
 
     #[test]

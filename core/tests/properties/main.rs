@@ -12,7 +12,10 @@ use proptest::test_runner::Config;
 /// How many inputs are tried: 10,000, unless `PROPTEST_CASES` says otherwise.
 fn config() -> Config {
     const UNSAID: u32 = 256;
-    let mut config = Config { failure_persistence: None, ..Config::default() };
+    let mut config = Config {
+        failure_persistence: None,
+        ..Config::default()
+    };
     if config.cases == UNSAID {
         config.cases = 10_000;
     }

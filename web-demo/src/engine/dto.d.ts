@@ -39,9 +39,9 @@ export type Output = {
  */
 parsed: boolean, 
 /**
- * How many objects were read.
+ * The objects that were read.
  */
-objects: number, 
+objects: Array<Object>, 
 /**
  * The files that HAProxy reads, the main configuration first.
  */
@@ -70,6 +70,19 @@ plan: Plan,
  * Where the values of Secrets stand, so that a shared text can leave them out.
  */
 secrets: Array<Place>, };
+
+/**
+ * An object of the text.
+ */
+export type Object = { 
+/**
+ * Its kind, namespace and name, such as `Ingress shop/web`.
+ */
+label: string, 
+/**
+ * Where it stands.
+ */
+place: Place | null, };
 
 /**
  * One file.

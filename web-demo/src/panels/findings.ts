@@ -28,10 +28,10 @@ export function showFindings(
       make('span', { className: 'where' }, place ? `line ${place.line}` : ''),
     )
     const message = make('span', { className: 'message' }, ...spans(it.message))
-    const rest = make('span', { className: 'outcome' }, ...spans(it.outcome))
-    if (it.help) rest.append(' ', make('span', { className: 'help' }, ...spans(it.help)))
+    const outcome = make('span', { className: 'outcome' }, ...spans(it.outcome))
+    const help = make('span', { className: 'help' }, ...(it.help ? ['Help: ', ...spans(it.help)] : []))
     const from = make('span', { className: 'origin' }, place ? '' : (origin?.label ?? ''))
-    const content = [head, message, rest, from].filter(part => part.textContent !== '')
+    const content = [head, message, outcome, help, from].filter(part => part.textContent !== '')
     const entry = place
       ? make('button', { type: 'button', className: 'finding', onclick: () => goTo(place) }, ...content)
       : make('div', { className: 'finding' }, ...content)

@@ -17,15 +17,16 @@ export function showTrace(
   body: HTMLElement,
   output: Output,
   focus: Focus,
-  { origins, lines }: Trace,
+  { object, origins, lines }: Trace,
   ways: Ways,
 ): void {
-  if (origins.length === 0) {
+  if (origins.length === 0 && object === null) {
     body.replaceChildren(make('p', { className: 'empty' }, nothing(focus)))
     return
   }
   const config = output.files.find(it => it.role === 'config')?.content.split('\n') ?? []
-  const who = origins.map(index => {
+  const named = object === null ? origins : []
+  const who = named.map(index => {
     const origin = output.origins[index]
     if (!origin) return ''
     const words = [
@@ -63,13 +64,11 @@ export function showTrace(
     ),
   )
   const rest = lines.length - made.length
+  const whole = object === null ? [] : [make('span', { className: 'object' }, object), ' as a whole ']
+  const verdict = lines.length === 0 ? 'made no line of haproxy.cfg.' : `made ${count(lines.length, 'line')}:`
   body.replaceChildren(
     make('ul', { className: 'list' }, ...who),
-    make(
-      'p',
-      { className: 'lead' },
-      lines.length === 0 ? 'made no line of the main configuration.' : `made ${count(lines.length, 'line')}:`,
-    ),
+    make('p', { className: 'lead' }, ...whole, verdict),
     make('ul', { className: 'list' }, ...made),
     ...(rest > 0 ? [make('p', { className: 'lead' }, `and ${rest} more.`)] : []),
   )
