@@ -460,7 +460,17 @@ fn ask(socket: &Path, command: &str) -> String {
         stream.read_to_string(&mut answer)?;
         Ok(answer)
     };
-    ask().unwrap_or_else(|error| panic!("`{command}` on {}: {error}", socket.display()))
+    loop {
+        match ask() {
+            // At the end of a reload a connection may be taken and dropped; asking again does no harm.
+            Ok(answer) if !answer.is_empty() || !command.starts_with("show") => return answer,
+            Err(error) if Instant::now() > deadline || !command.starts_with("show") => {
+                panic!("`{command}` on {}: {error}", socket.display())
+            }
+            Ok(answer) if Instant::now() > deadline => return answer,
+            Ok(_) | Err(_) => std::thread::sleep(Duration::from_millis(5)),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -37,6 +37,12 @@ spec:
           - path: /
             pathType: Prefix
             backend: {service: {name: app, port: {number: 8080}}}
+    - host: app.example
+      http:
+        paths:
+          - path: /
+            pathType: Prefix
+            backend: {service: {name: app, port: {number: 8080}}}
 "#;
 
 #[test]
@@ -87,7 +93,7 @@ fn findings_name_their_place_and_decide_the_exit_code() {
         );
     }
     assert!(
-        printed.stdout.contains("frontend _front_http"),
+        printed.stdout.contains("backend default_app_8080"),
         "the rest still renders"
     );
     let printed = run(["render", "-f", &file, "--deny", "none"], "");

@@ -164,8 +164,14 @@ impl Line {
     }
 
     /// Appends a text as one word; a NUL in it is left out.
-    pub fn text(self, text: &str) -> Self {
-        self.word(&Word::lossy(text))
+    pub fn text(mut self, text: &str) -> Self {
+        self.push_blank();
+        if text.contains('\0') {
+            write_word(self.0.to_mut(), &text.replace('\0', ""));
+        } else {
+            write_word(self.0.to_mut(), text);
+        }
+        self
     }
 
     /// Appends several words.
