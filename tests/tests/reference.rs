@@ -88,17 +88,26 @@ fn every_key_is_in_a_case() {
 fn the_reader_of_cases_sees_annotations_and_data() {
     let text = "Prose says cors-prose: nothing.\n\
                 metadata:\n  annotations:\n    haproxy-ingress.github.io/cors-enable: \"true\"\n\
-                data:\n  \"timeout-client\": 5s\n";
+                data:\n  \"timeout-client\": 5s\n\
+                ```yaml global\nnbthread: \"4\"\n```\nProse: nothing.\n";
     let fields = fields(text);
     assert!(fields.contains("cors-enable"));
     assert!(fields.contains("timeout-client"));
-    assert!(!fields.contains("cors-prose"));
+    assert!(fields.contains("nbthread"));
+    assert!(!fields.contains("cors-prose") && !fields.contains("Prose"));
 }
 
-/// The names before the colons of indented lines, without a prefix.
+/// The names before the colons of indented lines, without a prefix, and of all lines of a block
+/// `yaml global`, which is the `data` of the global ConfigMap.
 fn fields(text: &str) -> BTreeSet<String> {
+    let mut is_global = false;
     text.lines()
-        .filter(|it| it.starts_with(' '))
+        .filter(|it| {
+            if let Some(info) = it.strip_prefix("```") {
+                is_global = info.trim() == "yaml global";
+            }
+            is_global || it.starts_with(' ')
+        })
         .filter_map(|it| {
             let (name, _) = it.trim_start().split_once(':')?;
             let name = name.trim_matches(['"', '\'']);
