@@ -31,7 +31,7 @@ pub fn global(cx: &mut Cx<'_>) {
         );
         return;
     };
-    let source = keys::config_map(config_map, Tier::Global, &mut cx.sink);
+    let source = keys::config_map(config_map, Tier::Global, cx);
     cx.set_global(source);
 }
 

@@ -258,7 +258,7 @@ fn global(config: &Config, options: &Options, cx: &mut Context<'_>) {
         cx.part("log_tag", log.tag.as_ref());
     }
     let path = |it: &str| Line::default().text(&format!("{}{it}", options.prefix));
-    cx.line("socket", &path("/var/run/haproxy/admin.sock"));
+    cx.line("socket", path("/var/run/haproxy/admin.sock"));
     let timeout = Line::default().text(&format!("{}s", options.connection_timeout.max(1)));
     cx.part(
         "stats_timeout",
@@ -269,7 +269,7 @@ fn global(config: &Config, options: &Options, cx: &mut Context<'_>) {
     cx.part("hard_stop_after", global.hard_stop_after.as_ref());
     cx.lines("tls", by_name(&global.tls));
     cx.flag("has_bool_conversion", options.haproxy.is_at_least(3, 1));
-    cx.line("responses", &path(assemble::RESPONSES));
+    cx.line("responses", path(assemble::RESPONSES));
     snippet("snippet", global.snippet.as_ref(), cx);
 }
 
@@ -300,7 +300,7 @@ fn stats_bind(config: &Config) -> Option<Part> {
 }
 
 fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
-    cx.line("name", &Line::default().text(&frontend.name));
+    cx.line("name", Line::default().text(&frontend.name));
     let mut bind = frontend.bind.value.clone();
     let mut authors = vec![frontend.bind.origin.clone()];
     if let Some(origin) = &frontend.accept_proxy {
@@ -315,7 +315,7 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
         bind = bind.and("alpn").line(&alpn.value);
         authors.push(alpn.origin.clone());
     }
-    cx.line_of("bind", &bind, &authors);
+    cx.line_of("bind", bind, &authors);
     cx.flag("is_logged", config.global.log.is_some());
     snippet("early", frontend.early.as_ref(), cx);
     cx.lines("routing", parts(&frontend.routing));

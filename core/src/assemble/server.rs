@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use crate::diagnostic::codes;
 use crate::haproxy::{Address, Server, ServerState};
@@ -193,9 +193,13 @@ fn place(endpoints: Vec<Endpoint>, places: &[Place], target: &Target) -> Vec<Ser
     servers
 }
 
-/// The name of a place: they are counted from 1.
+/// The name of a place: they are counted from 1. Most backends have few, whose names are shared.
 fn name(number: usize) -> Arc<str> {
-    format!("srv{number:03}").into()
+    static SHARED: LazyLock<Vec<Arc<str>>> = LazyLock::new(|| (0..64).map(spell).collect());
+    fn spell(number: usize) -> Arc<str> {
+        format!("srv{number:03}").into()
+    }
+    SHARED.get(number).cloned().unwrap_or_else(|| spell(number))
 }
 
 /// A place that nobody takes.

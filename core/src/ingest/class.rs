@@ -137,11 +137,7 @@ fn read(class: &Arc<IngressClass>, cx: &mut Cx<'_>) -> Option<Arc<Source>> {
         .unwrap_or_else(|| cx.options.controller_namespace.as_str().into());
     let name = Name::new(namespace, parameters.name.clone());
     match cx.snapshot.config_maps.get(&name) {
-        Some(config_map) => Some(Arc::new(keys::config_map(
-            config_map,
-            Tier::Class,
-            &mut cx.sink,
-        ))),
+        Some(config_map) => Some(Arc::new(keys::config_map(config_map, Tier::Class, cx))),
         None => {
             cx.report(
                 &codes::NOT_FOUND,

@@ -63,7 +63,7 @@ impl Ingests {
         let object = object(Kind::Ingress, &meta.namespace, &meta.name);
         let mut sources = Vec::new();
         if !meta.annotations.is_empty() {
-            let source = keys::annotations(&object, meta, Tier::Ingress, cx.options, &mut cx.sink);
+            let source = keys::annotations(&object, meta, Tier::Ingress, cx);
             sources.push(Arc::new(source));
         }
         if let Some(class) = class {

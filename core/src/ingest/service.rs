@@ -39,13 +39,7 @@ impl Services {
             return source.clone();
         }
         let object = object(Kind::Service, &name.namespace, &name.name);
-        let source = keys::annotations(
-            &object,
-            &service.meta,
-            Tier::Service,
-            cx.options,
-            &mut cx.sink,
-        );
+        let source = keys::annotations(&object, &service.meta, Tier::Service, cx);
         let source = (!source.values.is_empty()).then(|| Arc::new(source));
         self.sources.insert(name, source.clone());
         source

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Sink, codes};
-use crate::keys::{REGISTRY, Scope, Source, SourceValue, Tier};
-use crate::options::Options;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::keys::{Cx, REGISTRY, Scope, Source, SourceValue, Tier};
 use crate::origin::{Field, Kind, ObjectRef, Origin};
 use crate::resource::{ConfigMap, Meta, Resource};
 
@@ -12,20 +11,14 @@ use crate::resource::{ConfigMap, Meta, Resource};
 const FOREIGN: &[&str] = &["kubernetes.io/ingress.class", "kubernetes.io/tls-acme"];
 
 /// The keys in an object's annotations; what is no key, or not in its place, is reported.
-pub fn annotations(
-    object: &Arc<ObjectRef>,
-    meta: &Meta,
-    tier: Tier,
-    options: &Options,
-    sink: &mut Sink,
-) -> Source {
+pub fn annotations(object: &Arc<ObjectRef>, meta: &Meta, tier: Tier, cx: &mut Cx<'_>) -> Source {
     let mut source = Source {
         object: object.clone(),
         tier,
         values: Vec::new(),
     };
     // The prefix that stands first wins, so its keys come first.
-    for prefix in &options.annotation_prefixes {
+    for prefix in &cx.options.annotation_prefixes {
         for (name, text) in &meta.annotations {
             let Some(key) = name
                 .strip_prefix(prefix.as_str())
@@ -36,13 +29,7 @@ pub fn annotations(
             if FOREIGN.contains(&&**name) {
                 continue;
             }
-            add(
-                &mut source,
-                key,
-                text,
-                Field::Annotation(name.clone()),
-                sink,
-            );
+            add(&mut source, key, text, Field::Annotation(name.clone()), cx);
         }
     }
     source.values.sort_unstable_by_key(|it| it.key);
@@ -50,7 +37,7 @@ pub fn annotations(
 }
 
 /// The keys in the data of a ConfigMap.
-pub fn config_map(config_map: &ConfigMap, tier: Tier, sink: &mut Sink) -> Source {
+pub fn config_map(config_map: &ConfigMap, tier: Tier, cx: &mut Cx<'_>) -> Source {
     let object = Arc::new(config_map.object_ref());
     let mut source = Source {
         object,
@@ -58,14 +45,14 @@ pub fn config_map(config_map: &ConfigMap, tier: Tier, sink: &mut Sink) -> Source
         values: Vec::new(),
     };
     for (name, text) in &config_map.data {
-        add(&mut source, name, text, Field::Data(name.clone()), sink);
+        add(&mut source, name, text, Field::Data(name.clone()), cx);
     }
     source.values.sort_unstable_by_key(|it| it.key);
     source
 }
 
 /// Takes one text, if it is a key in its place.
-fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, sink: &mut Sink) {
+fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut Cx<'_>) {
     let origin = Origin::Object(source.object.clone(), field.clone());
     let Some(key) = REGISTRY.find(name) else {
         let mut diagnostic = Diagnostic::new(
@@ -74,15 +61,15 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, sink: &mu
             format!("no key is named `{name}`"),
             "it is ignored",
         );
-        diagnostic.help = REGISTRY
-            .nearest(name)
+        diagnostic.help = cx
+            .nearest_key(name)
             .map(|it| format!("the nearest name is `{it}`"));
-        sink.report(diagnostic);
+        cx.sink.report(diagnostic);
         return;
     };
     let known = REGISTRY.key(key);
     if let Err(place) = place(known.scope, source.tier) {
-        sink.report(Diagnostic::new(
+        cx.sink.report(Diagnostic::new(
             &codes::MISPLACED_KEY,
             origin,
             format!(
@@ -95,7 +82,7 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, sink: &mu
         return;
     }
     if known.scope == Scope::Tcp {
-        sink.report(Diagnostic::new(
+        cx.sink.report(Diagnostic::new(
             &codes::UNSUPPORTED,
             origin,
             format!(
@@ -107,7 +94,7 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, sink: &mu
         return;
     }
     if known.name != name {
-        sink.report(
+        cx.sink.report(
             Diagnostic::new(
                 &codes::DEPRECATED_KEY,
                 origin.clone(),
@@ -136,7 +123,7 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, sink: &mu
     };
     if wins.text != loses.text {
         let object = &source.object;
-        sink.report(
+        cx.sink.report(
             Diagnostic::new(
                 &codes::CONFLICT,
                 Origin::Object(object.clone(), loses.field),

@@ -1,7 +1,7 @@
 //! What effects may look up, and where they report.
 
 use std::any::Any;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ pub struct Cx<'a> {
     pub files: Vec<DataFile>,
     /// Paths of the lists among these files.
     lists: BTreeSet<Arc<str>>,
+    /// The key nearest to names that are unknown: the same mistake stands on many objects.
+    nearest: BTreeMap<Box<str>, Option<&'static str>>,
 }
 
 impl<'a> Cx<'a> {
@@ -45,7 +47,18 @@ impl<'a> Cx<'a> {
             global_source: None,
             files: Vec::new(),
             lists: BTreeSet::new(),
+            nearest: BTreeMap::new(),
         }
+    }
+
+    /// The key that is nearest to an unknown name, if any is near.
+    pub(super) fn nearest_key(&mut self, name: &str) -> Option<&'static str> {
+        if let Some(nearest) = self.nearest.get(name) {
+            return *nearest;
+        }
+        let nearest = REGISTRY.nearest(name);
+        self.nearest.insert(name.into(), nearest);
+        nearest
     }
 
     /// Takes the global ConfigMap.

@@ -18,9 +18,9 @@ const PATHS: usize = 30;
 
 /// Fills the context of a backend's section.
 pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &mut Context<'_>) {
-    cx.line("name", &Line::default().text(&backend.name));
+    cx.line("name", Line::default().text(&backend.name));
     if backend.mode == Mode::Tcp {
-        cx.line("mode", &Line::keyword("tcp"));
+        cx.line("mode", Line::keyword("tcp"));
     }
     cx.part("balance", backend.balance.as_ref());
     cx.lines("timeouts", by_name(&backend.timeouts));
@@ -118,7 +118,7 @@ fn server_options(options: &BTreeMap<&'static str, Part>, cx: &mut Context<'_>) 
         .iter()
         .fold(Line::default(), |line, it| line.line(&it.value));
     debug_assert!(line.as_str().split(' ').count() < MAX_WORDS, "{line}");
-    cx.line_of("server_options", &line, &origins);
+    cx.line_of("server_options", line, &origins);
 }
 
 fn server(server: &Server) -> Line {

@@ -10,6 +10,8 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
+use crate::value::text::Line;
+
 /// Begins a mark. No typed part can hold it: words escape control characters, lines refuse them.
 pub(super) const MARK: char = '\u{1}';
 /// Ends a mark.
@@ -34,7 +36,7 @@ pub const TEMPLATES: &[(&str, &str)] = &[
 /// Text made of typed parts, and which set of authors wrote it.
 #[derive(Debug)]
 pub(super) struct Printed {
-    pub(super) text: String,
+    pub(super) text: Line,
     pub(super) authors: Option<u32>,
 }
 
@@ -84,7 +86,7 @@ pub(super) fn environment() -> Environment<'static> {
 
 fn format(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
     if let Some(printed) = value.downcast_object_ref::<Printed>() {
-        out.write_str(&printed.text)?;
+        out.write_str(printed.text.as_str())?;
         if let Some(authors) = printed.authors {
             write!(out, "{MARK}{authors}{MARK_END}")?;
         }

@@ -36,20 +36,20 @@ impl<'a> Context<'a> {
     /// Sets a part; without one the name stays undefined.
     pub(super) fn part(&mut self, name: &'static str, part: Option<&Part>) {
         if let Some(part) = part {
-            let value = self.printed(part.value.to_string(), std::slice::from_ref(&part.origin));
+            let value = self.printed(part.value.clone(), std::slice::from_ref(&part.origin));
             self.record.set(name, value);
         }
     }
 
     /// Sets a line that our code spells.
-    pub(super) fn line(&mut self, name: &'static str, line: &Line) {
-        let value = plain(line.to_string());
+    pub(super) fn line(&mut self, name: &'static str, line: Line) {
+        let value = self.printed(line, &[]);
         self.record.set(name, value);
     }
 
     /// Sets a line that several authors made.
-    pub(super) fn line_of(&mut self, name: &'static str, line: &Line, authors: &[Origin]) {
-        let value = self.printed(line.to_string(), authors);
+    pub(super) fn line_of(&mut self, name: &'static str, line: Line, authors: &[Origin]) {
+        let value = self.printed(line, authors);
         self.record.set(name, value);
     }
 
@@ -61,7 +61,7 @@ impl<'a> Context<'a> {
     ) {
         let values: Vec<Value> = lines
             .into_iter()
-            .map(|(line, by)| self.printed(line.to_string(), by))
+            .map(|(line, by)| self.printed(line, by))
             .collect();
         if !values.is_empty() {
             self.record.set(name, Value::from_object(values));
@@ -86,7 +86,7 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn printed(&mut self, text: String, authors: &[Origin]) -> Value {
+    fn printed(&mut self, text: Line, authors: &[Origin]) -> Value {
         let authors = (!authors.is_empty()).then(|| self.source_map.add_set(authors));
         Value::from_object(Printed { text, authors })
     }
@@ -94,13 +94,6 @@ impl<'a> Context<'a> {
     pub(super) fn finish(self) -> Value {
         Value::from_object(self.record)
     }
-}
-
-fn plain(text: String) -> Value {
-    Value::from_object(Printed {
-        text,
-        authors: None,
-    })
 }
 
 impl Output {

@@ -71,8 +71,11 @@ impl<'a> Story<'a> {
 
     /// Stops what it started, the controller before its HAProxy.
     pub(super) fn stop(&mut self) {
-        for it in [self.controller.take(), self.haproxy.take()] {
-            it.map(Process::stop);
+        for it in [self.controller.take(), self.haproxy.take()]
+            .into_iter()
+            .flatten()
+        {
+            it.stop();
         }
     }
 

@@ -62,7 +62,8 @@ impl Held {
             Some(_) => "its last good state stays until it changes",
             None => "it is left out until it changes",
         };
-        let said = messages.trim();
+        let alert = messages.lines().find(|it| it.starts_with("[ALERT]"));
+        let said = alert.unwrap_or(messages).trim();
         let message = if said.is_empty() {
             "HAProxy refuses the configuration with this object".into()
         } else {
@@ -127,7 +128,13 @@ impl<P: Proxy> Reconcile<P> {
             return false;
         }
         info!("haproxy runs everything but what is held back");
-        matches!(self.try_out(base, timer).await, Done::Confirmed)
+        match self.running.clone() {
+            Some(running) if Arc::ptr_eq(&running.snapshot, &base) => {
+                self.confirm(running);
+                true
+            }
+            _ => matches!(self.try_out(base, timer).await, Done::Confirmed),
+        }
     }
 
     /// What surely works: what HAProxy runs, with the endpoints of now; or, for a HAProxy that has
@@ -174,7 +181,8 @@ fn changed(base: &Snapshot, wanted: &Snapshot) -> Vec<ObjectRef> {
         .map(|it| it.object_ref())
         .filter(|it| it.kind != Kind::EndpointSlice && differs(it))
         .collect();
-    changed.sort();
+    // What has one name often belongs together, so it is tried together.
+    changed.sort_by(|a, b| (&a.namespace, &a.name, a.kind).cmp(&(&b.namespace, &b.name, b.kind)));
     changed.dedup();
     changed
 }

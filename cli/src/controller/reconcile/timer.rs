@@ -21,9 +21,14 @@ impl Timer {
         done
     }
 
-    /// Adds steps that others have measured.
+    /// Adds steps that others have measured; the time of a step that was taken before grows.
     pub(super) fn extend(&mut self, steps: Vec<(&'static str, Duration)>) {
-        self.0.extend(steps);
+        for (step, time) in steps {
+            match self.0.iter_mut().find(|(name, _)| *name == step) {
+                Some((_, sum)) => *sum += time,
+                None => self.0.push((step, time)),
+            }
+        }
     }
 
     /// `step=1.234567ms … total=…`: the total is the sum of the steps.
@@ -48,6 +53,18 @@ fn millis(time: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_step_stands_once() {
+        let mut timer = Timer::default();
+        let second = Duration::from_secs(1);
+        timer.extend(vec![("a", second), ("b", second)]);
+        timer.extend(vec![("a", second)]);
+        assert_eq!(
+            timer.line(true),
+            "a=2000.000000ms b=1000.000000ms total=3000.000000ms"
+        );
+    }
 
     #[test]
     fn the_line_is_that_of_the_existing_controller() {

@@ -1,3 +1,5 @@
+//! What becomes of files on disk.
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
