@@ -110,10 +110,10 @@ pub(crate) enum Outcome {
 /// How long the steps took.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Timings {
-    /// Writing maps and all other files beside the current ones.
-    pub(crate) build: Duration,
-    /// Making them the current ones.
-    pub(crate) write: Duration,
+    /// Writing maps, lists, pages, scripts and certificates.
+    pub(crate) maps: Duration,
+    /// Writing the configuration, and making all of it the current generation.
+    pub(crate) config: Duration,
     /// Commands on the worker's socket, with reading back.
     pub(crate) update: Duration,
     /// The reload, until the new worker was seen.
@@ -510,10 +510,10 @@ impl Haproxy {
         let files = bundle.files.clone();
         // A HAProxy that was never reached may be any, and is most likely not older.
         let marked = self.version.is_none_or(|it| it.is_at_least(2, 4));
-        let work = move |it: &mut Files| Ok((it.write(&files, marked)?, it.built_in()));
-        let (number, build) = self.on_disk(work).await?;
-        timings.build += build;
-        timings.write += start.elapsed().saturating_sub(build);
+        let work = move |it: &mut Files| Ok((it.write(&files, marked)?, it.maps_in()));
+        let (number, maps) = self.on_disk(work).await?;
+        timings.maps += maps;
+        timings.config += start.elapsed().saturating_sub(maps);
         Ok(number)
     }
 

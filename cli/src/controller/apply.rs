@@ -150,8 +150,8 @@ impl Proxy for Haproxy {
             }
         };
         let steps = [
-            ("write_maps", timings.build),
-            ("write_config", timings.write),
+            ("write_maps", timings.maps),
+            ("write_config", timings.config),
             ("update_haproxy", timings.update),
             ("reload_haproxy", timings.reload),
         ];

@@ -353,10 +353,13 @@ impl<P: Proxy> Reconcile<P> {
 
     /// Brings HAProxy to a state, or as near as it can be; tells whether it got there.
     async fn apply(&mut self, wanted: State, timer: &mut Timer) -> bool {
-        if self.running.is_none() && !self.adopt(&wanted).await {
+        // Finding out what differs counts as writing the maps: where nothing does, that is all of it,
+        // as the steps of a run that has nothing to do have always been named.
+        let compared = timer.measure("write_maps", self.compare(&wanted)).await;
+        let Some(decision) = compared else {
             return false;
-        }
-        match self.decide(&wanted) {
+        };
+        match decision {
             Decision::Nothing => {
                 info!("configurations match, nothing to do");
                 self.confirm(wanted);
@@ -383,6 +386,14 @@ impl<P: Proxy> Reconcile<P> {
                 true
             }
         }
+    }
+
+    /// What to do with a new configuration; nothing if HAProxy could not be asked what it runs.
+    async fn compare(&mut self, wanted: &State) -> Option<Decision> {
+        if self.running.is_none() && !self.adopt(wanted).await {
+            return None;
+        }
+        Some(self.decide(wanted))
     }
 
     /// Finds out what HAProxy runs: what is wanted, as after a restart of the controller, or what it

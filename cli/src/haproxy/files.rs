@@ -45,7 +45,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use haproxy_ingress_core::bundle;
 use serde::{Deserialize, Serialize};
@@ -65,8 +65,8 @@ pub(crate) struct Files {
     current: Option<u64>,
     /// The paths that are known to be links of ours.
     linked: HashSet<Arc<str>>,
-    /// How long the last bundle took to be written beside the current generation.
-    built_in: Duration,
+    /// How long everything but the configuration of the last bundle took to be written.
+    maps_in: Duration,
 }
 
 /// What is known of one generation; kept beside its files.
@@ -216,7 +216,7 @@ impl Files {
             stored: BTreeMap::new(),
             current: None,
             linked: HashSet::new(),
-            built_in: Duration::ZERO,
+            maps_in: Duration::ZERO,
         };
         files.recover()?;
         Ok(files)
@@ -259,7 +259,7 @@ impl Files {
         for file in files {
             self.check(&file.path)?;
         }
-        self.built_in = Duration::ZERO;
+        self.maps_in = Duration::ZERO;
         let known = self.current.map(|it| &self.stored[&it].contents);
         let contents = contents::of(files, known);
         let digest = contents::digest(&contents);
@@ -281,10 +281,8 @@ impl Files {
             contents,
         };
         let mut linked = Vec::new();
-        let start = Instant::now();
-        let built = self.build(number, stored, marked);
-        self.built_in = start.elapsed();
-        let written = built
+        let written = self
+            .build(number, stored, marked)
             .and_then(|()| self.link(number, marked, &mut linked))
             .and_then(|()| self.switch(number));
         if let Err(error) = written {
@@ -295,9 +293,9 @@ impl Files {
         Ok(number)
     }
 
-    /// How much of the last [`Files::write`] was spent beside the current generation.
-    pub(crate) fn built_in(&self) -> Duration {
-        self.built_in
+    /// How much of the last [`Files::write`] was spent on maps, lists, pages, scripts and certificates.
+    pub(crate) fn maps_in(&self) -> Duration {
+        self.maps_in
     }
 
     /// Notes that HAProxy runs with a generation, and removes those that are not needed any more.

@@ -152,14 +152,14 @@ impl Line {
         Self: Sized,
     {
         self.push_blank();
-        self.0.to_mut().push_str(keyword);
+        self.edit().push_str(keyword);
         self
     }
 
     /// Appends one word.
     pub fn word(mut self, word: &Word) -> Self {
         self.push_blank();
-        word.write_to(self.0.to_mut());
+        word.write_to(self.edit());
         self
     }
 
@@ -167,9 +167,9 @@ impl Line {
     pub fn text(mut self, text: &str) -> Self {
         self.push_blank();
         if text.contains('\0') {
-            write_word(self.0.to_mut(), &text.replace('\0', ""));
+            write_word(self.edit(), &text.replace('\0', ""));
         } else {
-            write_word(self.0.to_mut(), text);
+            write_word(self.edit(), text);
         }
         self
     }
@@ -185,27 +185,37 @@ impl Line {
     /// Appends a number.
     pub fn number(mut self, number: impl Into<i64>) -> Self {
         self.push_blank();
-        let _ = write!(self.0.to_mut(), "{}", number.into());
+        let _ = write!(self.edit(), "{}", number.into());
         self
     }
 
     /// Appends a log-format string as one word.
     pub fn format(mut self, format: &Format) -> Self {
         self.push_blank();
-        write_word(self.0.to_mut(), &format.0);
+        write_word(self.edit(), &format.0);
         self
     }
 
     /// Appends another line.
     pub fn line(mut self, line: &Self) -> Self {
         self.push_blank();
-        self.0.to_mut().push_str(&line.0);
+        self.edit().push_str(&line.0);
         self
+    }
+
+    /// The text to append to; the first time with room for what usually follows a keyword.
+    fn edit(&mut self) -> &mut String {
+        if let Cow::Borrowed(keyword) = self.0 {
+            let mut text = String::with_capacity(keyword.len() + 64);
+            text.push_str(keyword);
+            self.0 = Cow::Owned(text);
+        }
+        self.0.to_mut()
     }
 
     fn push_blank(&mut self) {
         if !self.0.is_empty() {
-            self.0.to_mut().push(' ');
+            self.edit().push(' ');
         }
     }
 

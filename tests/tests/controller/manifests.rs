@@ -48,6 +48,7 @@ fn an_empty_cluster_answers_404_and_both_logs_say_so() {
         .expect("it was found above");
     for key in [
         "parse_ingress=",
+        "write_maps=",
         "write_config=",
         "reload_haproxy=",
         "total=",
