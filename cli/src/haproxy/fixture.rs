@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use haproxy_ingress_core::bundle::{Bundle, File, Role};
+use haproxy_ingress_core::bundle::{Bundle, Compiled, File, Role};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
@@ -54,9 +54,9 @@ pub(super) fn config(prefix: &Path, backends: &[Backend]) -> String {
     text
 }
 
-/// A bundle of one configuration.
-pub(super) fn bundle(prefix: &Path, config: &str) -> Bundle {
-    Bundle {
+/// What consists of one configuration.
+pub(super) fn compiled(prefix: &Path, config: &str) -> Compiled {
+    let bundle = Bundle {
         files: vec![File {
             path: prefix
                 .join("etc/haproxy/haproxy.cfg")
@@ -67,6 +67,10 @@ pub(super) fn bundle(prefix: &Path, config: &str) -> Bundle {
             content: config.into(),
         }],
         ..Bundle::default()
+    };
+    Compiled {
+        bundle,
+        ..Compiled::default()
     }
 }
 

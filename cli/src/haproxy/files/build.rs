@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use haproxy_ingress_core::assemble::Places;
+
 use crate::haproxy::files::contents::{self, Content, Contents};
 use crate::haproxy::files::disk::{failed, unfinished};
 use crate::haproxy::files::links::relative;
 use crate::haproxy::files::{
-    Error, Files, GENERATIONS, Generation, MANY_FILES, MARKER, MARKER_VARIABLE, PLACEHOLDER, Place,
-    Stored, is_config, marker, names, note,
+    Error, Files, GENERATIONS, Generation, MANY_FILES, MARKER, MARKER_VARIABLE, PLACEHOLDER,
+    PLACES, Place, Stored, is_config, marker, names, note,
 };
 
 impl Files {
@@ -20,6 +22,7 @@ impl Files {
         &mut self,
         number: u64,
         mut stored: Stored,
+        places: &Places,
         marked: bool,
     ) -> Result<(), Error> {
         let start = Instant::now();
@@ -68,6 +71,10 @@ impl Files {
         let note = note(&stored.generation);
         self.disk
             .write(&new.join("generation.json"), 0o644, &note, true)?;
+        if !places.is_empty() {
+            let text = serde_json::to_vec(places).expect("plain fields become JSON");
+            self.disk.write(&new.join(PLACES), 0o644, &text, true)?;
+        }
         self.disk.sync_folder(&new)?;
         self.disk.rename(&new, &folder)?;
         self.stored.insert(number, stored);
@@ -199,7 +206,7 @@ impl Files {
             contents,
         };
         let made = self
-            .build(number, stored, false)
+            .build(number, stored, &Places::new(), false)
             .and_then(|()| self.switch(number));
         if made.is_err() {
             self.undo(number, &[]);
