@@ -1,3 +1,5 @@
+//! What is on the disk after writing, after a cut at any change, and after going back.
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
