@@ -20,6 +20,8 @@ const NOT_FOUND_YET: &str = "!{ var(txn.route) -m found }";
 
 /// The rules of a frontend while they are written.
 struct Rules<'a, 'c> {
+    /// The place of the frontend in the configuration.
+    place: usize,
     parts: Vec<Part>,
     maps: &'a Maps,
     config: &'a Config,
@@ -32,6 +34,7 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
         let kind = config.frontends[place].kind;
         let maps = fill(kind, config.frontends[place].name.clone(), config);
         let mut rules = Rules {
+            place,
             parts: Vec::new(),
             maps: &maps,
             config,
@@ -39,7 +42,7 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
         };
         rules.variables();
         rules.levels();
-        rules.redirects(place);
+        rules.redirects();
         let parts = rules.parts;
         config.frontends[place].routing = parts;
         maps.finish(&mut config.files);
@@ -160,6 +163,9 @@ impl Rules<'_, '_> {
     }
 
     /// The host without its port in lower case, and the path as the client wrote it.
+    ///
+    /// A host that holds `#` is cut there: what a client writes behind it must not be taken for a
+    /// part of the path, or it could choose the rules that apply to it.
     fn variables(&mut self) {
         // `host_only` knows IPv6 addresses in brackets; older versions lack it.
         let host = if self.cx.haproxy_is(2, 8) {
@@ -167,10 +173,11 @@ impl Rules<'_, '_> {
         } else {
             "field(1,:)"
         };
-        // What stands behind a `#` would pass for the beginning of the path in the keys of maps, and
-        // lead around what protects the path itself.
-        let host = format!("req.hdr(host),{host},field(1,#),lower");
-        self.set("txn.host", &host, &[]);
+        self.set(
+            "txn.host",
+            &format!("req.fhdr(host),field(1,#),{host},lower"),
+            &[],
+        );
         self.set("req.path", "path", &[]);
     }
 
@@ -198,6 +205,7 @@ impl Rules<'_, '_> {
             self.set("req.alias", &format!("var(txn.host),{alias}"), &guards);
             self.level("host", "var(req.alias)", &guards);
         }
+        self.redirect_from();
         self.level("defaulthost", "str(<default>)", &guards);
     }
 
@@ -323,12 +331,10 @@ impl Rules<'_, '_> {
     }
 
     /// Redirects that belong to a host or a path, and not to a backend.
-    fn redirects(&mut self, place: usize) {
+    fn redirects(&mut self) {
         let found = self.maps.found;
-        let frontend = &self.config.frontends[place];
-        let redirects = &self.config.redirects;
-        let exempt = redirects.exempt.as_ref().filter(|it| !it.value.is_empty());
-        let exempt = exempt.map(|it| unless_begins(&it.value));
+        let frontend = &self.config.frontends[self.place];
+        let exempt = self.exempt();
         if found.redirect_to {
             let mut line = Line::keyword("http-request redirect location")
                 .format(&Format::expression("var(txn.route),field(2,/,0)"));
@@ -363,6 +369,18 @@ impl Rules<'_, '_> {
                 self.push(line);
             }
         }
+    }
+
+    /// The paths that redirects of hosts and paths leave alone, as a condition.
+    fn exempt(&self) -> Option<Line> {
+        let exempt = self.config.redirects.exempt.as_ref()?;
+        (!exempt.value.is_empty()).then(|| unless_begins(&exempt.value))
+    }
+
+    /// Hosts that are redirected to others, unless a host that has a name serves the request.
+    fn redirect_from(&mut self) {
+        let frontend = &self.config.frontends[self.place];
+        let exempt = self.exempt();
         for (method, kind) in [("map_str", "exact"), ("map_reg", "regex")] {
             if !self.maps.has("redir_from", kind) {
                 continue;

@@ -59,6 +59,11 @@ pub(super) fn findings(line: &str) -> Vec<&str> {
     }
 }
 
+/// Whether a line ends with the `|` of a block: a comment inside of the block would be a part of it.
+pub(super) fn opens_text(line: &str) -> bool {
+    line.contains(": |")
+}
+
 impl Input {
     pub(super) fn of(case: &Case) -> Result<Self, Failure> {
         let options = case
@@ -74,8 +79,7 @@ impl Input {
                         .parse()
                         .map_err(|it: String| case.failure(line, it))?;
                     // The text of a block begins on the line below its `|`.
-                    let is_block = it.contains(": |");
-                    expected.push((line + u32::from(is_block), finding));
+                    expected.push((line + u32::from(opens_text(it)), finding));
                 }
             }
             if block.info == "yaml global" {

@@ -48,10 +48,17 @@ pub(super) fn update(file: &Path) -> Result<bool, ReadError> {
             .map(|(line, it)| (line, it.to_string()))
             .collect();
         for block in &case.yaml {
+            let mut is_text = false;
             for (number, line) in (block.line..).zip(block.text.lines()) {
+                let opens_text = input::opens_text(line);
+                // What is found in a text was said behind its `|`.
+                if std::mem::replace(&mut is_text, opens_text) {
+                    continue;
+                }
+                let place = number + u32::from(opens_text);
                 let mut wanted: Vec<&str> = serious
                     .iter()
-                    .filter(|(it, _)| *it == number)
+                    .filter(|(it, _)| *it == place)
                     .map(|(_, it)| it.as_str())
                     .collect();
                 wanted.dedup();

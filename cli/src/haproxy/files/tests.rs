@@ -1,4 +1,4 @@
-//! What is on the disk after writing, after a cut at any change, and after going back.
+//! What becomes of files on disk.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
