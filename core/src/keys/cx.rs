@@ -10,7 +10,7 @@ use crate::diagnostic::{Code, Diagnostic, Sink, codes};
 use crate::haproxy::{DataFile, Role};
 use crate::keys::{Block, Layers, REGISTRY, Source};
 use crate::options::{Options, Version};
-use crate::origin::{Origin, Setting};
+use crate::origin::{Origin, Setting, SourceMap};
 use crate::snapshot::Snapshot;
 use crate::value::ValueError;
 use crate::value::text::Word;
@@ -163,12 +163,9 @@ impl<'a> Cx<'a> {
                 // Writing to a `String` cannot fail.
                 let _ = writeln!(text, "{line}");
             }
-            self.files.push(DataFile {
-                path,
-                role: Role::List,
-                text: text.into(),
-                origins: vec![origin.clone()],
-            });
+            let source_map = SourceMap::whole(&text, std::slice::from_ref(origin));
+            self.files
+                .push(DataFile::of_lines(path, Role::List, text, source_map));
         }
         word
     }

@@ -114,12 +114,8 @@ const ENGINE: Engine = Engine {
         let ingresses = names(snapshot.ingresses.keys().collect());
         assert!(!ingresses.contains("panic"), "a bug");
         let slices = names(snapshot.endpoint_slices.keys().collect());
-        let file = File {
-            path: "haproxy.cfg".into(),
-            mode: 0o644,
-            role: Role::Config,
-            content: format!("{ingresses}|{slices}").into(),
-        };
+        let content = format!("{ingresses}|{slices}");
+        let file = File::new("haproxy.cfg", 0o644, Role::Config, content);
         let bundle = Bundle {
             files: vec![file],
             ..Bundle::default()
