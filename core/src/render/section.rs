@@ -5,9 +5,9 @@ use std::sync::Arc;
 use minijinja::{Template, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::bundle::{Section, SourceMap};
+use crate::bundle::Section;
 use crate::haproxy::Part;
-use crate::origin::{Origin, Setting};
+use crate::origin::{Origin, Setting, SourceMap};
 use crate::render::environment::{MARK, MARK_END, Printed, Record};
 use crate::value::text::{Line, Snippet};
 
@@ -140,7 +140,7 @@ impl Output {
                             all.push(origin.clone());
                         }
                     }
-                    self.source_map.add_set(all)
+                    self.source_map.add_set(&all)
                 }
             };
             self.source_map.add_line(authors);
