@@ -54,7 +54,18 @@ fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps 
     let mut maps = Maps::new(name);
     maps.found = map::find(kind, config);
     let found = maps.found;
-    for host in config.hosts.values().filter(|it| map::is_in(it, kind)) {
+    let hosts = || config.hosts.values().filter(|it| map::is_in(it, kind));
+    // The first entry of a key stays: an alias that is left is older than a host of that name.
+    for host in hosts().filter(|it| !it.aliases.is_empty()) {
+        let stem = "host";
+        for path in host.paths.iter().map(|it| &config.paths[*it]) {
+            let value = map::value(path, kind, found, config);
+            for alias in &host.aliases {
+                maps.put_path(stem, alias.value.as_str(), path, value.clone());
+            }
+        }
+    }
+    for host in hosts() {
         let stem = if host.name.is_empty() {
             "defaulthost"
         } else {
@@ -64,9 +75,6 @@ fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps 
         let mut has_regex = false;
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
             let value = map::value(path, kind, found, config);
-            for alias in &host.aliases {
-                maps.put_path(stem, alias.value.as_str(), path, value.clone());
-            }
             has_regex |= path.matching == PathMatch::Regex;
             maps.put_path(stem, key, path, value);
         }
