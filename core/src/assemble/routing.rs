@@ -55,7 +55,22 @@ fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps<
     let mut maps = Maps::new(name);
     maps.found = map::find(kind, config);
     let found = maps.found;
-    for host in config.hosts.values().filter(|it| map::is_in(it, kind)) {
+    let hosts = || config.hosts.values().filter(|it| map::is_in(it, kind));
+    // The first entry of a key stays: an alias that is left is older than a host of that name.
+    for host in hosts().filter(|it| !it.aliases.is_empty()) {
+        for path in host.paths.iter().map(|it| &config.paths[*it]) {
+            let value = map::value(path, kind, found, config);
+            for alias in &host.aliases {
+                let authors = Authors {
+                    line: &path.origin,
+                    name: NameBy::Other(&alias.origin),
+                    value: map::value_author(path, kind),
+                };
+                maps.put_path("host", alias.value.as_str(), path, value.clone(), authors);
+            }
+        }
+    }
+    for host in hosts() {
         let (stem, name) = if host.name.is_empty() {
             ("defaulthost", NameBy::Line)
         } else {
@@ -65,17 +80,13 @@ fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps<
         let mut has_regex = false;
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
             let value = map::value(path, kind, found, config);
-            let authors = |name| Authors {
+            let authors = Authors {
                 line: &path.origin,
                 name,
                 value: map::value_author(path, kind),
             };
-            for alias in &host.aliases {
-                let authors = authors(NameBy::Other(&alias.origin));
-                maps.put_path(stem, alias.value.as_str(), path, value.clone(), authors);
-            }
             has_regex |= path.matching == PathMatch::Regex;
-            maps.put_path(stem, key, path, value, authors(name));
+            maps.put_path(stem, key, path, value, authors);
         }
         host_maps(host, has_regex, &mut maps, config);
     }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Sink, codes};
-use crate::haproxy::{DataFile, Role};
+use crate::haproxy::{DataFile, Role, short};
 use crate::keys::{Block, Layers, REGISTRY, Source};
 use crate::options::{Options, Version};
 use crate::origin::{Origin, Setting, SourceMap};
@@ -176,24 +176,15 @@ impl<'a> Cx<'a> {
     }
 }
 
-/// The name of a list. No two objects share one: `_` cannot occur in the parts, and a name that is too
-/// long for a file is cut and gets a number made of the whole.
+/// The name of a list. No two objects share one: `_` cannot occur in the parts.
 fn list_name(purpose: &str, origin: &Origin) -> String {
-    const MAX: usize = 100;
     let Some(object) = origin.object() else {
         return format!("_list_{purpose}");
     };
     let kind = object.kind.name().to_ascii_lowercase();
-    let (namespace, name) = (&object.namespace, &object.name);
-    if name.len() <= MAX {
-        return format!("_list_{purpose}_{namespace}_{kind}_{name}");
-    }
-    // FNV-1a, 64 bits: names that meet are of one namespace, whose owner gains nothing by it.
-    let number = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |it, byte| {
-        (it ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    let cut: String = name.chars().take(MAX).collect();
-    format!("_list_{purpose}_{namespace}_{kind}_{cut}_{number:016x}")
+    let namespace = &object.namespace;
+    let name = short(&object.name, 100);
+    format!("_list_{purpose}_{namespace}_{kind}_{name}")
 }
 
 #[cfg(test)]
