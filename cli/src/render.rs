@@ -8,7 +8,7 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use haproxy_ingress_core::bundle::{Bundle, File, Section};
+use haproxy_ingress_core::bundle::{Bundle, File, Role, Section};
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::diagnostic::{Diagnostic, Sink};
 use haproxy_ingress_core::manifest::Positions;
@@ -40,14 +40,15 @@ pub(crate) struct Args {
     /// The HAProxy for --check
     #[arg(long, value_name = "PATH", env = "HAPROXY", default_value = "haproxy")]
     haproxy: PathBuf,
-    /// Print who made each line of haproxy.cfg: object, field, and place in the manifests
+    /// Print who made each line of haproxy.cfg, the maps and the lists: object, field, and place in
+    /// the manifests
     #[arg(long)]
     trace: bool,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
     /// The lowest severity with which the exit status is 1
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, value_name = "SEVERITY")]
     deny: Deny,
 }
 
@@ -111,22 +112,31 @@ fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
 
 /// Everything as one JSON document. Origins stand once; lines refer to them by number.
 fn document(bundle: &Bundle, diagnostics: &[Diagnostic], positions: &Positions) -> Value {
-    let mut origins: Vec<&Origin> = bundle.source_map.lines().flatten().collect();
+    let maps = bundle.files.iter().map(|it| &it.source_map);
+    let mut origins: Vec<&Origin> = maps.flat_map(|it| it.lines().flatten()).collect();
     origins.sort();
     origins.dedup();
     let index = |it: &Origin| origins.binary_search(&it).unwrap_or_default();
-    let lines = bundle
-        .source_map
-        .lines()
-        .map(|line| line.iter().map(index).collect());
+    let lines = |file: &File| -> Vec<Vec<usize>> {
+        let lines = file.source_map.lines();
+        lines.map(|it| it.iter().map(index).collect()).collect()
+    };
+    let files = bundle.files.iter().map(|it| {
+        let mut value = file(it);
+        // That of the main configuration stands beside its sections.
+        if it.role != Role::Config && !it.is_secret() {
+            value["sourceMap"] = json!(lines(it));
+        }
+        value
+    });
     let diagnostics = diagnostics
         .iter()
         .map(|it| report_json::diagnostic(it, positions));
     json!({
-        "files": bundle.files.iter().map(file).collect::<Vec<_>>(),
+        "files": files.collect::<Vec<_>>(),
         "sections": bundle.sections.iter().map(section).collect::<Vec<_>>(),
         "origins": origins.iter().map(|it| report_json::origin(it, positions)).collect::<Vec<_>>(),
-        "sourceMap": lines.collect::<Vec<Vec<usize>>>(),
+        "sourceMap": bundle.main().map(lines).unwrap_or_default(),
         "diagnostics": diagnostics.collect::<Vec<_>>(),
     })
 }

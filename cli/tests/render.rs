@@ -138,6 +138,27 @@ fn what_haproxy_refuses_is_led_back_to_the_object() {
 }
 
 #[test]
+fn a_trace_names_the_authors_of_every_line_of_maps_too() {
+    let words = ["render", "-f", "-", "--trace"];
+    let done = run(&words, INGRESS);
+    let text = out(&done);
+    assert!(text.starts_with(" 1  # Generated") || text.starts_with("  1  # Generated"));
+    let (_, map) = text
+        .split_once("\n\n/etc/haproxy/maps/_front_http_host__prefix.map:\n")
+        .unwrap_or_else(|| panic!("no map in {text}"));
+    let rows: Vec<&str> = map.lines().take(2).collect();
+    assert!(rows[0].starts_with("1  shop.example#/ "), "{rows:?}");
+    for author in [
+        "Ingress shop/web spec.rules[0].http.paths[0] (<stdin>:",
+        "Ingress shop/web spec.rules[0].host (<stdin>:",
+    ] {
+        assert!(rows[0].contains(author), "{author}: {rows:?}");
+    }
+    assert!(rows[1].contains("# End of file."), "{rows:?}");
+    assert!(rows[1].contains("| engine: "), "{rows:?}");
+}
+
+#[test]
 fn json_is_one_document_without_private_keys() {
     let done = run(&["render", "-f", "-", "--format", "json"], INGRESS);
     assert_eq!(err(&done), "");
@@ -158,6 +179,15 @@ fn json_is_one_document_without_private_keys() {
             "{file}"
         );
     }
+    let origins = document["origins"].as_array().expect("there are authors");
+    let map = files.iter().find(|it| it["role"] == "map");
+    let map = map.expect("one is a map");
+    let content = map["content"].as_str().expect("it is shown");
+    let made = map["sourceMap"].as_array().expect("its lines have authors");
+    assert_eq!(made.len(), content.lines().count());
+    let first = made[0][0].as_u64().and_then(|it| usize::try_from(it).ok());
+    let first = &origins[first.expect("it is a number")];
+    assert_eq!(first["field"], "spec.rules[0].http.paths[0]", "{first}");
     let findings = document["diagnostics"]
         .as_array()
         .expect("there are findings");

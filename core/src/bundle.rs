@@ -1,15 +1,13 @@
 //! What a compilation produces: files with modes, sections with digests, and who made which line.
 
-mod source_map;
-
 use std::fmt;
 use std::sync::Arc;
-
-pub use self::source_map::SourceMap;
 
 use crate::assemble::Places;
 use crate::diagnostic::Diagnostic;
 pub use crate::haproxy::Role;
+use crate::origin::Origin;
+pub use crate::origin::SourceMap;
 
 /// Everything that HAProxy reads, as one generation.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -18,8 +16,6 @@ pub struct Bundle {
     pub files: Vec<File>,
     /// The sections of the main configuration, in order.
     pub sections: Vec<Section>,
-    /// Who made each line of the main configuration.
-    pub source_map: SourceMap,
 }
 
 /// The result of a compilation: the best configuration there is, and what is wrong with the input.
@@ -44,6 +40,8 @@ pub struct File {
     pub role: Role,
     /// What is in it.
     pub content: Arc<str>,
+    /// Who made each of its lines.
+    pub source_map: Arc<SourceMap>,
 }
 
 /// A part of the main configuration that HAProxy calls a section.
@@ -62,12 +60,19 @@ pub struct Section {
 }
 
 impl Bundle {
-    /// The main configuration.
+    /// The text of the main configuration.
     pub fn config(&self) -> &str {
-        self.files
-            .iter()
-            .find(|it| it.role == Role::Config)
-            .map_or("", |it| &*it.content)
+        self.main().map_or("", |it| &*it.content)
+    }
+
+    /// Who made a line of the main configuration, counted from 1.
+    pub fn authors(&self, line: u32) -> &[Origin] {
+        self.main().map_or(&[], |it| it.source_map.line(line))
+    }
+
+    /// The file with the main configuration.
+    pub fn main(&self) -> Option<&File> {
+        self.files.iter().find(|it| it.role == Role::Config)
     }
 
     /// A file by its path.
@@ -77,6 +82,22 @@ impl Bundle {
 }
 
 impl File {
+    /// A file of which nobody knows who made it.
+    pub fn new(
+        path: impl Into<Arc<str>>,
+        mode: u32,
+        role: Role,
+        content: impl Into<Arc<str>>,
+    ) -> Self {
+        Self {
+            path: path.into(),
+            mode,
+            role,
+            content: content.into(),
+            source_map: Arc::default(),
+        }
+    }
+
     /// Whether its content must not be shown.
     pub fn is_secret(&self) -> bool {
         self.role == Role::Certificate

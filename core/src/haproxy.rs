@@ -31,9 +31,15 @@ pub use self::proxy::{Defaults, ForwardedFor, Global, Log, Stats, Trust};
 pub use self::rule::{Phase, Placed, Rule, path_name};
 pub use self::server::{Address, Server, ServerState};
 
-use crate::origin::{Origin, Setting};
+use crate::origin::{Origin, Setting, SourceMap};
 use crate::value::response::Response;
 use crate::value::text::{Line, Snippet};
+
+/// The last line of every file that is made line by line: a file without it was cut.
+pub const END: &str = "# End of file.\n";
+
+/// Who writes [`END`].
+pub const END_ORIGIN: Origin = Origin::Engine("a file without this line was cut");
 
 /// A part of a line with who wrote it.
 pub type Part = Setting<Line>;
@@ -85,8 +91,8 @@ pub struct DataFile {
     pub role: Role,
     /// What is in it.
     pub text: Arc<str>,
-    /// Who made it.
-    pub origins: Vec<Origin>,
+    /// Who made each of its lines.
+    pub source_map: Arc<SourceMap>,
 }
 
 /// What a file is for.
@@ -122,13 +128,38 @@ pub(crate) fn short(text: &str, max: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{cut}_{:016x}", xxh3_64(text.as_bytes())))
 }
 
-impl Config {
-    /// Adds a file; one with the same path and text is there already.
-    pub fn add_file(&mut self, file: DataFile) {
-        if let Some(same) = self.files.iter_mut().find(|it| it.path == file.path) {
-            same.origins.extend(file.origins);
-        } else {
-            self.files.push(file);
+impl DataFile {
+    /// A file that is made as a whole.
+    pub fn whole(
+        path: impl Into<Arc<str>>,
+        role: Role,
+        text: impl Into<Arc<str>>,
+        authors: &[Origin],
+    ) -> Self {
+        let text = text.into();
+        let source_map = SourceMap::whole(&text, authors).into();
+        Self {
+            path: path.into(),
+            role,
+            text,
+            source_map,
+        }
+    }
+
+    /// A file that is made line by line; the line that ends it is added.
+    pub(crate) fn of_lines(
+        path: impl Into<Arc<str>>,
+        role: Role,
+        mut text: String,
+        mut source_map: SourceMap,
+    ) -> Self {
+        text.push_str(END);
+        source_map.add_line_by([END_ORIGIN]);
+        Self {
+            path: path.into(),
+            role,
+            text: text.into(),
+            source_map: source_map.into(),
         }
     }
 }

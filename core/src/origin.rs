@@ -6,10 +6,14 @@
 //!
 //! *Invariant:* an origin is information, never identity: no decision depends on one.
 
+mod source_map;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::Serialize;
+
+pub use self::source_map::SourceMap;
 
 /// The kinds of objects that are read.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]

@@ -57,8 +57,6 @@ pub struct Output {
     pub sections: Vec<Section>,
     /// Who wrote things, each once; everything else refers to them by index.
     pub origins: Vec<Origin>,
-    /// For each line of the main configuration, who made it.
-    pub lines: Vec<Vec<u32>>,
     /// What is wrong with the text, errors first.
     pub diagnostics: Vec<Diagnostic>,
     /// What a running HAProxy would have to do.
@@ -91,6 +89,8 @@ pub struct OutputFile {
     pub content: String,
     /// Whether `content` is only such a remark.
     pub redacted: bool,
+    /// For each line of `content`, who made it.
+    pub lines: Vec<Vec<u32>>,
 }
 
 /// What a file is for.
@@ -345,19 +345,23 @@ impl<'a> Origins<'a> {
     }
 }
 
-impl From<&core::bundle::File> for OutputFile {
-    fn from(file: &core::bundle::File) -> Self {
+impl OutputFile {
+    /// Converts, and remembers the origins.
+    pub fn new(file: &core::bundle::File, origins: &mut Origins<'_>) -> Self {
+        let content = if file.is_secret() {
+            format!(
+                "({} bytes: a certificate and its private key)\n",
+                file.content.len()
+            )
+        } else {
+            file.content.to_string()
+        };
+        let made = file.source_map.lines().take(content.lines().count());
         Self {
             path: file.path.to_string(),
             role: file.role.into(),
-            content: if file.is_secret() {
-                format!(
-                    "({} bytes: a certificate and its private key)\n",
-                    file.content.len()
-                )
-            } else {
-                file.content.to_string()
-            },
+            lines: made.map(|it| origins.indexes(it)).collect(),
+            content,
             redacted: file.is_secret(),
         }
     }

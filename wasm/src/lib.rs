@@ -117,13 +117,12 @@ impl Playground {
                 .iter()
                 .map(|it| origins.object(it))
                 .collect(),
-            files: bundle.files.iter().map(Into::into).collect(),
-            sections: bundle.sections.iter().map(Into::into).collect(),
-            lines: bundle
-                .source_map
-                .lines()
-                .map(|it| origins.indexes(it))
+            files: bundle
+                .files
+                .iter()
+                .map(|it| dto::OutputFile::new(it, &mut origins))
                 .collect(),
+            sections: bundle.sections.iter().map(Into::into).collect(),
             diagnostics: diagnostics
                 .iter()
                 .map(|it| dto::Diagnostic::new(it, &mut origins))

@@ -12,7 +12,7 @@ import { showFindings, summary } from './panels/findings'
 import { showPlan } from './panels/plan'
 import { showTrace } from './panels/trace'
 import { Engine } from './protocol'
-import { trace } from './provenance'
+import { trace, type Line } from './provenance'
 import { fromFragment, remember, restore, toFragment, withoutSecrets, type Shared } from './share'
 import { VERSIONS, isCurrent, isStale, next, start, type Event, type State } from './state'
 
@@ -41,15 +41,16 @@ const editor = yaml.yamlEditor(byId('yaml'), state.text, {
   lookedAt: offset => dispatch({ type: 'looked at', focus: { side: 'resources', offset } }),
   left: save,
 })
-const output = outputView(byId('output'), line =>
-  dispatch({ type: 'looked at', focus: { side: 'configuration', line } }),
-)
+const output = outputView(byId('output'), line => {
+  if (state.file !== null) {
+    dispatch({ type: 'looked at', focus: { side: 'configuration', path: state.file, line } })
+  }
+})
 const ways = {
   toPlace: (place: Place) => yaml.goTo(editor, place.from, place.to),
-  toLine: (line: number) => {
-    const config = state.good?.output.files.find(it => it.role === 'config')
-    if (config) dispatch({ type: 'file chosen', path: config.path })
-    goToLine(output, line)
+  toLine: ({ file, number }: Pick<Line, 'file' | 'number'>) => {
+    dispatch({ type: 'file chosen', path: file.path })
+    goToLine(output, number)
   },
   apply: () => {
     dispatch({ type: 'applied' })
@@ -134,14 +135,11 @@ function showLatest(): void {
 function showProvenance(): void {
   const { good, focus } = state
   if (!good) return
-  const onConfig = shownFile()?.role === 'config'
-  const seen =
-    focus.side === 'configuration' && !onConfig
-      ? { object: null, origins: [], lines: [], places: [] }
-      : trace(good.output, focus)
+  const seen = trace(good.output, focus)
+  const here = seen.lines.filter(it => it.file.path === state.file)
   if (isCurrent(state)) markParts(editor, seen.places.map(it => ({ ...it, from: it.keyFrom ?? it.from })))
   else markParts(editor, [])
-  markLines(output, onConfig ? seen.lines : [])
+  markLines(output, here.map(it => it.number))
   showTrace(byId('trace'), good.output, focus, seen, ways)
 }
 
@@ -207,9 +205,10 @@ function mountTools(): void {
 
   const sections = byId<HTMLSelectElement>('sections')
   sections.onchange = () => {
-    const line = Number(sections.value)
+    const number = Number(sections.value)
+    const file = state.good?.output.files.find(it => it.role === 'config')
     sections.value = ''
-    if (line > 0) ways.toLine(line)
+    if (file && number > 0) ways.toLine({ file, number })
   }
 
   const intro = byId('intro')

@@ -1,7 +1,16 @@
-// Field ⇄ lines: the source map read in both directions.
+// Field ⇄ lines: the source maps of all files read in both directions.
 
-import type { Output, Place } from './engine/dto'
+import type { Output, OutputFile, Place } from './engine/dto'
 import type { Focus } from './state'
+
+/** A line of a file. */
+export interface Line {
+  file: OutputFile
+  /** Counted from 1. */
+  number: number
+  /** What stands on it. */
+  text: string
+}
 
 /** What belongs together. */
 export interface Trace {
@@ -9,22 +18,28 @@ export interface Trace {
   object: string | null
   /** Who: indexes into the output's origins. */
   origins: number[]
-  /** The lines of the main configuration that they made, counted from 1. */
-  lines: number[]
+  /** The lines that they made, those of the main configuration first. */
+  lines: Line[]
   /** Where they stand in the text. */
   places: Place[]
 }
 
+const NOTHING: Trace = { object: null, origins: [], lines: [], places: [] }
+
 export function trace(output: Output, focus: Focus): Trace {
   if (focus.side === 'configuration') {
-    const origins = output.lines[focus.line - 1] ?? []
-    return { object: null, origins, lines: [focus.line], places: placesOf(output, origins) }
+    const file = output.files.find(it => it.path === focus.path)
+    if (!file) return NOTHING
+    const origins = file.lines[focus.line - 1] ?? []
+    const text = file.content.split('\n')[focus.line - 1]?.trim() ?? ''
+    const lines = [{ file, number: focus.line, text }]
+    return { object: null, origins, lines, places: placesOf(output, origins) }
   }
   const origins = originsAt(output, focus.offset)
   const lines = linesOf(output, origins)
   if (lines.length > 0) return { object: null, origins, lines, places: placesOf(output, origins) }
   const object = output.objects.find(({ place }) => place && encloses(place, focus.offset))
-  if (!object?.place) return { object: null, origins: [], lines: [], places: [] }
+  if (!object?.place) return NOTHING
   const ofObject = output.origins.flatMap((it, index) => (it.object === object.label ? [index] : []))
   return { object: object.label, origins: ofObject, lines: linesOf(output, ofObject), places: [] }
 }
@@ -53,10 +68,13 @@ function originsAt(output: Output, offset: number): number[] {
 }
 
 /** Lines with nothing on them belong to a section as well, but say nothing. */
-function linesOf(output: Output, origins: number[]): number[] {
+function linesOf(output: Output, origins: number[]): Line[] {
   const wanted = new Set(origins)
-  const text = output.files.find(it => it.role === 'config')?.content.split('\n') ?? []
-  return output.lines.flatMap((made, index) =>
-    made.some(it => wanted.has(it)) && text[index]?.trim() ? [index + 1] : [],
-  )
+  return output.files.flatMap(file => {
+    const texts = file.content.split('\n')
+    return file.lines.flatMap((made, index) => {
+      const text = made.some(it => wanted.has(it)) ? texts[index]?.trim() : ''
+      return text ? [{ file, number: index + 1, text }] : []
+    })
+  })
 }

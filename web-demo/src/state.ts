@@ -8,7 +8,7 @@ export const VERSIONS = ['3.2', '3.4', '3.0', '2.8', '2.6', '2.4'] as const
 /** Where the reader looks. */
 export type Focus =
   | { side: 'resources'; offset: number }
-  | { side: 'configuration'; line: number }
+  | { side: 'configuration'; path: string; line: number }
 
 /** A result, and the text that it is the result of. */
 export interface Result {

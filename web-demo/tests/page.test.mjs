@@ -168,6 +168,33 @@ test('a line shows the field that made it', () =>
     assert.match(there, /addresses|127\.0\.0\.1|kind: EndpointSlice|apiVersion/)
   }))
 
+test('a host and its line in a map light up each other', () =>
+  visit(async page => {
+    await compiled(page)
+    await page.getByRole('tab', { name: /_front_http_host__prefix\.map/ }).click()
+    await lookAt(page, 'yaml', 'host: hello.example')
+    const lit = page.locator('#output .cm-traced')
+    await lit.first().waitFor()
+    assert.deepEqual(await lit.allTextContents(), ['hello.example#/ default_hello_8080/path01'])
+    assert.match(await page.textContent('#trace'), /spec\.rules\[0\]\.host.*made \d+ line/)
+
+    await lookAt(page, 'output', 'hello.example#/')
+    const trace = page.locator('#trace')
+    await trace.getByText(/^Line 1 /).waitFor()
+    assert.match(await trace.textContent(), /_host__prefix\.map .*Ingress default\/hello.*spec\.rules\[0\]\.http\.paths\[0\]/)
+    const parts = (await page.locator('#yaml .cm-traced-part').allTextContents()).join('')
+    assert.match(parts, /host: hello\.example/)
+    assert.match(parts, /pathType: Prefix/)
+
+    // From another file the panel leads to the line.
+    await page.getByRole('tab').first().click()
+    await lookAt(page, 'yaml', 'host: hello.example')
+    await page.locator('#trace button.line-row', { hasText: '_host__prefix.map' }).click()
+    const tab = page.getByRole('tab', { selected: true })
+    assert.equal(await tab.textContent(), '_front_http_host__prefix.map')
+    await lit.first().waitFor()
+  }))
+
 test('text that does not parse keeps the last good configuration, marked as such', () =>
   visit(async page => {
     await compiled(page)

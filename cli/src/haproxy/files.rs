@@ -187,12 +187,7 @@ pub(crate) fn write_bootstrap(prefix: &Path) -> Result<(), Error> {
     {
         return Ok(());
     }
-    let file = bundle::File {
-        path: config,
-        mode: 0o644,
-        role: bundle::Role::Config,
-        content: BOOTSTRAP.into(),
-    };
+    let file = bundle::File::new(config, 0o644, bundle::Role::Config, BOOTSTRAP);
     let generation = Generation {
         bootstrap: true,
         ..Generation::default()

@@ -56,16 +56,14 @@ pub(super) fn config(prefix: &Path, backends: &[Backend]) -> String {
 
 /// What consists of one configuration.
 pub(super) fn compiled(prefix: &Path, config: &str) -> Compiled {
+    let path = prefix.join("etc/haproxy/haproxy.cfg");
     let bundle = Bundle {
-        files: vec![File {
-            path: prefix
-                .join("etc/haproxy/haproxy.cfg")
-                .to_string_lossy()
-                .into(),
-            mode: 0o644,
-            role: Role::Config,
-            content: config.into(),
-        }],
+        files: vec![File::new(
+            path.to_string_lossy(),
+            0o644,
+            Role::Config,
+            config,
+        )],
         ..Bundle::default()
     };
     Compiled {

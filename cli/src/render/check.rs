@@ -135,9 +135,7 @@ fn messages(said: &str) -> Vec<Message> {
 /// A message as a finding about who made the line, or the section, that it names.
 fn diagnostic(message: &Message, bundle: &Bundle, config: &str, prefix: &str) -> Diagnostic {
     let line = line_of(&message.text, config).or_else(|| section_of(&message.text, bundle));
-    let origins = line
-        .map(|it| bundle.source_map.line(it))
-        .unwrap_or_default();
+    let origins = line.map(|it| bundle.authors(it)).unwrap_or_default();
     let text = message.text.replace(prefix, "");
     let text = match line.and_then(|it| bundle.config().lines().nth(it as usize - 1)) {
         Some(line) => format!("HAProxy says: {text}\nabout `{}`", line.trim()),

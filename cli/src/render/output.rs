@@ -89,12 +89,9 @@ mod tests {
     use haproxy_ingress_core::bundle::File;
 
     fn bundle(files: &[(&str, u32, Role, &str)]) -> Bundle {
-        let files = files.iter().map(|&(path, mode, role, content)| File {
-            path: path.into(),
-            mode,
-            role,
-            content: content.into(),
-        });
+        let files = files
+            .iter()
+            .map(|&(path, mode, role, content)| File::new(path, mode, role, content));
         Bundle {
             files: files.collect(),
             ..Bundle::default()

@@ -1,8 +1,9 @@
-//! Each line of the configuration beside who made it.
+//! Each line of what HAProxy reads beside who made it.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use haproxy_ingress_core::bundle::Bundle;
+use haproxy_ingress_core::bundle::{Bundle, File, Role};
 use haproxy_ingress_core::manifest::Positions;
 use haproxy_ingress_core::origin::Origin;
 
@@ -12,9 +13,28 @@ const WIDEST: usize = 90;
 /// How many origins of a line are named.
 const NAMED: usize = 3;
 
-/// The configuration in three columns: number, line, origins.
+/// The configuration, then the maps and lists under their paths, in three columns: number, line,
+/// origins.
 pub(super) fn text(bundle: &Bundle, positions: &Positions) -> String {
-    let lines: Vec<&str> = bundle.config().lines().collect();
+    let mut names = Names {
+        positions,
+        known: BTreeMap::new(),
+    };
+    let mut text = String::new();
+    if let Some(main) = bundle.main() {
+        add(&mut text, main, &mut names);
+    }
+    let is_shown = |it: &&File| matches!(it.role, Role::Map | Role::List | Role::CertificateList);
+    for file in bundle.files.iter().filter(is_shown) {
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "\n{}:\n", file.path);
+        add(&mut text, file, &mut names);
+    }
+    text
+}
+
+fn add<'a>(text: &mut String, file: &'a File, names: &mut Names<'a>) {
+    let lines: Vec<&str> = file.content.lines().collect();
     let digits = lines.len().to_string().len();
     let width = |it: &&str| it.chars().count();
     let column = lines
@@ -23,35 +43,42 @@ pub(super) fn text(bundle: &Bundle, positions: &Positions) -> String {
         .filter(|&it| it <= WIDEST)
         .max()
         .unwrap_or_default();
-    let mut known = BTreeMap::new();
-    let mut text = String::new();
     for (number, line) in (1..).zip(&lines) {
         // An empty line stands for nothing.
-        let origins = match *line {
-            "" => &[],
-            _ => bundle.source_map.line(number),
+        let authors = match *line {
+            "" => String::new(),
+            _ => names.list(file.source_map.line(number)),
         };
-        let mut names: Vec<&str> = Vec::new();
-        for origin in origins.iter().take(NAMED) {
-            known
-                .entry(origin)
-                .or_insert_with(|| named(origin, positions));
-        }
-        names.extend(origins.iter().take(NAMED).map(|it| known[it].as_str()));
-        let more = origins.len().saturating_sub(NAMED);
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        let row = format!(
-            "{number:digits$}  {line:column$}  | {}{more}",
-            names.join(", ")
-        );
+        let row = format!("{number:digits$}  {line:column$}  | {authors}");
         text.push_str(row.trim_end_matches([' ', '|']));
         text.push('\n');
     }
-    text
+}
+
+/// The names of origins, each made once.
+struct Names<'a> {
+    positions: &'a Positions,
+    known: BTreeMap<&'a Origin, String>,
+}
+
+impl<'a> Names<'a> {
+    /// The first few of a line's origins, and how many more there are.
+    fn list(&mut self, origins: &'a [Origin]) -> String {
+        let mut list = String::new();
+        for origin in origins.iter().take(NAMED) {
+            if !list.is_empty() {
+                list.push_str(", ");
+            }
+            let positions = self.positions;
+            let name = self.known.entry(origin);
+            list.push_str(name.or_insert_with(|| named(origin, positions)));
+        }
+        let more = origins.len().saturating_sub(NAMED);
+        if more > 0 {
+            let _ = write!(list, " and {more} more");
+        }
+        list
+    }
 }
 
 fn named(origin: &Origin, positions: &Positions) -> String {

@@ -1,7 +1,7 @@
 //! Lists of certificates: which one is served for which host (configuration manual, section 5.1,
 //! `crt-list`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::assemble::names;
@@ -9,7 +9,7 @@ use crate::haproxy::{Config, DataFile, FrontendKind, Host, Role};
 use crate::ingest::certificate::Certificates;
 use crate::keys::Cx;
 use crate::options::DefaultCertificate;
-use crate::origin::{Origin, Setting};
+use crate::origin::{Origin, Setting, SourceMap};
 use crate::route::TlsEntry;
 use crate::value::text::Line;
 
@@ -43,14 +43,8 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
             Line::default().text(&real),
             default.origin.clone(),
         ));
-        let hosts = config.hosts.values();
-        let (text, origins) = list(hosts, &default.value, cx);
-        config.files.push(DataFile {
-            path,
-            role: Role::CertificateList,
-            text,
-            origins,
-        });
+        let file = list(path, config.hosts.values(), &default, cx);
+        config.files.push(file);
     }
     if let Some(reference) = config.stats.certificate_secret.take() {
         let name = reference.value.clone();
@@ -90,47 +84,58 @@ fn default_certificate(
 fn generated(pem: Option<Arc<str>>, cx: &mut Cx<'_>) -> Setting<String> {
     let origin = Origin::Engine("default certificate");
     if let Some(text) = pem {
-        cx.files.push(DataFile {
-            path: GENERATED.into(),
-            role: Role::Certificate,
-            text,
-            origins: vec![origin.clone()],
-        });
+        let authors = std::slice::from_ref(&origin);
+        cx.files
+            .push(DataFile::whole(GENERATED, Role::Certificate, text, authors));
     }
     Setting::new(names::real(GENERATED, cx.options), origin)
 }
 
-/// The text of a list: the default certificate for unknown names, then a line per certificate and set
-/// of options with the names of its hosts.
+/// A name on a line of a list.
+struct Name<'a> {
+    text: &'a str,
+    /// Who wants it there: who asked for TLS, or who wrote the alias.
+    origin: &'a Origin,
+    host: &'a Host,
+}
+
+/// A list: the default certificate for unknown names, then a line per certificate and set of options
+/// with the names of its hosts.
 fn list<'a>(
+    path: Arc<str>,
     hosts: impl Iterator<Item = &'a Host>,
-    default: &str,
+    default: &Setting<String>,
     cx: &Cx<'_>,
-) -> (Arc<str>, Vec<Origin>) {
-    let mut origins = Vec::new();
-    let mut lines: BTreeMap<(String, String), Vec<&str>> = BTreeMap::new();
+) -> DataFile {
+    let mut lines: BTreeMap<(String, String), Vec<Name<'_>>> = BTreeMap::new();
     for host in hosts {
         let Some(tls) = host.tls.as_ref().filter(|_| !host.name.is_empty()) else {
             continue;
         };
         let file = match &tls.certificate {
             Some(file) => names::real(file, cx.options),
-            None => default.to_owned(),
+            None => default.value.clone(),
         };
         let options: Vec<_> = host
             .tls_options
             .iter()
             .map(|(name, it)| format!("{name} {}", it.value))
             .collect();
-        if file == default && options.is_empty() {
+        if file == default.value && options.is_empty() {
             continue;
         }
-        origins.push(tls.origin.clone());
         let names = lines.entry((file, options.join(" "))).or_default();
-        names.push(&host.name);
-        names.extend(host.aliases.iter().map(|it| it.value.as_str()));
+        let aliases = host.aliases.iter();
+        let aliases = aliases.map(|it| (it.value.as_str(), &it.origin));
+        names.extend(
+            std::iter::once((&*host.name, &tls.origin))
+                .chain(aliases)
+                .map(|(text, origin)| Name { text, origin, host }),
+        );
     }
-    let mut text = format!("{default} !*\n");
+    let mut text = format!("{} !*\n", default.value);
+    let mut source_map = SourceMap::default();
+    source_map.add_line_by([default.origin.clone()]);
     for ((file, options), names) in lines {
         for names in names.chunks(NAMES) {
             text.push_str(&file);
@@ -139,12 +144,16 @@ fn list<'a>(
                 text.push_str(&options);
                 text.push(']');
             }
+            let mut authors = BTreeSet::new();
             for name in names {
                 text.push(' ');
-                text.push_str(name);
+                text.push_str(name.text);
+                authors.insert(name.origin);
+                authors.extend(name.host.tls_options.values().map(|it| &it.origin));
             }
             text.push('\n');
+            source_map.add_line_by(authors.into_iter().cloned());
         }
     }
-    (text.into(), origins)
+    DataFile::of_lines(path, Role::CertificateList, text, source_map)
 }

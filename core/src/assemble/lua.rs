@@ -59,12 +59,9 @@ pub(super) fn add(config: &mut Config) {
             own.map_or(&built_in, |it| &it.value),
         );
     }
-    config.files.push(DataFile {
-        path: PATH.into(),
-        role: Role::Lua,
-        text: script.into(),
-        origins,
-    });
+    config
+        .files
+        .push(DataFile::whole(PATH, Role::Lua, script, &origins));
 }
 
 /// A service of HAProxy's Lua (`core.register_service`) that sends a response.

@@ -15,17 +15,17 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::assemble::names;
-use crate::haproxy::{Config, DataFile, FrontendKind, Host, Path, PathMatch, Role, path_name};
+use crate::haproxy::{Config, DataFile, END, FrontendKind, Host, Path, PathMatch, Role, path_name};
 use crate::keys::Cx;
-use crate::origin::Origin;
+use crate::origin::{Field, Origin, SourceMap};
 use crate::value::regex::Regex;
 
 /// The maps of one frontend while they are filled.
-pub(super) struct Maps {
+pub(super) struct Maps<'a> {
     /// The frontend's name, with which the names of its files begin.
     pub(super) frontend: Arc<str>,
     /// Lines by file stem and kind of path.
-    files: BTreeMap<(&'static str, &'static str), Lines>,
+    files: BTreeMap<(&'static str, &'static str), Entries<'a>>,
     /// What has to be known of the hosts.
     pub(super) found: Found,
 }
@@ -42,20 +42,63 @@ pub(super) struct Found {
     pub(super) ssl_redirect: bool,
 }
 
-#[derive(Default)]
-struct Lines {
-    /// Text by key; for equal keys the first one stays.
-    entries: BTreeMap<String, Entry>,
-    origins: Vec<Origin>,
-}
+/// Lines by their key; for equal keys the first one stays.
+type Entries<'a> = BTreeMap<String, Entry<'a>>;
 
-struct Entry {
+struct Entry<'a> {
     value: String,
     /// How much of the path was written, to choose among equal keys.
     weight: usize,
+    authors: Authors<'a>,
 }
 
-impl Maps {
+/// Who made a line of a map.
+#[derive(Clone, Copy)]
+pub(super) struct Authors<'a> {
+    /// Who asked for it.
+    pub(super) line: &'a Origin,
+    /// Who wrote the name of the host in it.
+    pub(super) name: NameBy<'a>,
+    /// Who else has a part in what the line says.
+    pub(super) value: Option<&'a Origin>,
+}
+
+/// Who wrote the name of a host.
+#[derive(Clone, Copy)]
+pub(super) enum NameBy<'a> {
+    /// The same as the line, or nobody.
+    Line,
+    /// The rule of the Ingress in which the path stands.
+    Rule,
+    /// Another one, such as an alias.
+    Other(&'a Origin),
+}
+
+impl<'a> Authors<'a> {
+    /// One author for all of the line.
+    pub(super) fn one(line: &'a Origin) -> Self {
+        Self {
+            line,
+            name: NameBy::Line,
+            value: None,
+        }
+    }
+
+    fn origins(self) -> impl Iterator<Item = Origin> {
+        let name = match (self.name, self.line) {
+            (NameBy::Rule, Origin::Object(object, Field::RulePath(rule, _))) => {
+                Some(Origin::Object(object.clone(), Field::RuleHost(*rule)))
+            }
+            (NameBy::Other(origin), _) => Some(origin.clone()),
+            (NameBy::Line | NameBy::Rule, _) => None,
+        };
+        [Some(self.line.clone()), name, self.value.cloned()]
+            .into_iter()
+            .flatten()
+    }
+}
+
+impl<'a> Maps<'a> {
     pub(super) fn new(frontend: Arc<str>) -> Self {
         Self {
             frontend,
@@ -76,35 +119,40 @@ impl Maps {
         kind: &'static str,
         key: String,
         value: String,
-        origin: &Origin,
+        authors: Authors<'a>,
     ) {
-        self.put_weighed(stem, kind, key, value, 0, origin);
+        let weight = 0;
+        self.put_weighed(
+            (stem, kind),
+            key,
+            Entry {
+                value,
+                weight,
+                authors,
+            },
+        );
     }
 
-    fn put_weighed(
-        &mut self,
-        stem: &'static str,
-        kind: &'static str,
-        key: String,
-        value: String,
-        weight: usize,
-        origin: &Origin,
-    ) {
-        let lines = self.files.entry((stem, kind)).or_default();
-        match lines.entries.get_mut(&key) {
-            Some(older) if older.weight >= weight => return,
-            Some(older) => *older = Entry { value, weight },
+    fn put_weighed(&mut self, file: (&'static str, &'static str), key: String, entry: Entry<'a>) {
+        let entries = self.files.entry(file).or_default();
+        match entries.get_mut(&key) {
+            Some(older) if older.weight >= entry.weight => {}
+            Some(older) => *older = entry,
             None => {
-                lines.entries.insert(key, Entry { value, weight });
+                entries.insert(key, entry);
             }
-        }
-        if lines.origins.len() < MAX_ORIGINS {
-            lines.origins.push(origin.clone());
         }
     }
 
     /// Adds a path under a host name, which may be an alias.
-    pub(super) fn put_path(&mut self, stem: &'static str, host: &str, path: &Path, value: String) {
+    pub(super) fn put_path(
+        &mut self,
+        stem: &'static str,
+        host: &str,
+        path: &Path,
+        value: String,
+        authors: Authors<'a>,
+    ) {
         let mut key = String::with_capacity(host.len() + path.path.len() + 2);
         let weight = path.path.len();
         match path.matching {
@@ -128,21 +176,30 @@ impl Maps {
                 let _ = write!(key, "^{}#(?:{pattern})", Regex::quoted(host));
             }
         }
-        let kind = path.matching.name();
-        self.put_weighed(stem, kind, key, value, weight, &path.origin);
+        let file = (stem, path.matching.name());
+        self.put_weighed(
+            file,
+            key,
+            Entry {
+                value,
+                weight,
+                authors,
+            },
+        );
     }
 
-    /// Hands the files over.
-    pub(super) fn finish(self, files: &mut Vec<DataFile>) {
-        for ((stem, kind), lines) in self.files {
-            let size = lines
-                .entries
+    /// The files.
+    pub(super) fn finish(self) -> impl Iterator<Item = DataFile> {
+        let frontend = self.frontend;
+        self.files.into_iter().map(move |((stem, kind), entries)| {
+            let size: usize = entries
                 .iter()
                 .map(|it| it.0.len() + it.1.value.len() + 2)
                 .sum();
-            let mut text = String::with_capacity(size);
+            let mut text = String::with_capacity(size + END.len());
+            let mut source_map = SourceMap::with_capacity(entries.len() + 1);
+            let mut entries: Vec<_> = entries.into_iter().collect();
             // Longer keys first, as regular expressions are tried in the order of the file.
-            let mut entries: Vec<_> = lines.entries.into_iter().collect();
             if kind == PathMatch::Regex.name() {
                 entries.sort_by_key(|it| std::cmp::Reverse(it.0.len()));
             }
@@ -151,19 +208,13 @@ impl Maps {
                 text.push(' ');
                 text.push_str(&entry.value);
                 text.push('\n');
+                source_map.add_line_by(entry.authors.origins());
             }
-            files.push(DataFile {
-                path: names::map(&format!("{}_{stem}", self.frontend), kind),
-                role: Role::Map,
-                text: text.into(),
-                origins: lines.origins,
-            });
-        }
+            let path = names::map(&format!("{frontend}_{stem}"), kind);
+            DataFile::of_lines(path, Role::Map, text, source_map)
+        })
     }
 }
-
-/// How many authors of a file are remembered; its lines say the rest.
-const MAX_ORIGINS: usize = 16;
 
 /// What a path's value is in the maps of a kind of frontend.
 pub(super) fn value(path: &Path, kind: FrontendKind, found: Found, config: &Config) -> String {
@@ -186,6 +237,13 @@ pub(super) fn value(path: &Path, kind: FrontendKind, found: Found, config: &Conf
         let _ = write!(value, "/{}", text.len());
     }
     value
+}
+
+/// Who has a part in what [`value`] says beside who wrote the path.
+pub(super) fn value_author(path: &Path, kind: FrontendKind) -> Option<&Origin> {
+    let redirect = path.redirect_to.as_ref().map(|it| &it.origin);
+    let to_tls = path.ssl_redirect.as_ref();
+    redirect.or(to_tls.filter(|_| kind == FrontendKind::Http))
 }
 
 /// What the hosts of a frontend need of its look-ups.

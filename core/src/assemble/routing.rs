@@ -9,7 +9,7 @@
 //! Only what the frontend's hosts need is written. The result, `txn.route`, is a value as
 //! [`map`](crate::assemble::map) describes it.
 
-use crate::assemble::map::{self, Maps};
+use crate::assemble::map::{self, Authors, Maps, NameBy};
 use crate::haproxy::{Config, FrontendKind, Host, Part, PathMatch};
 use crate::keys::Cx;
 use crate::origin::{Origin, Setting};
@@ -23,7 +23,7 @@ struct Rules<'a, 'c> {
     /// The place of the frontend in the configuration.
     place: usize,
     parts: Vec<Part>,
-    maps: &'a Maps,
+    maps: &'a Maps<'a>,
     config: &'a Config,
     cx: &'a Cx<'c>,
 }
@@ -44,39 +44,49 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
         rules.levels();
         rules.redirects();
         let parts = rules.parts;
+        let files: Vec<_> = maps.finish().collect();
         config.frontends[place].routing = parts;
-        maps.finish(&mut config.files);
+        config.files.extend(files);
     }
 }
 
 /// The maps of a frontend.
-fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps {
+fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps<'_> {
     let mut maps = Maps::new(name);
     maps.found = map::find(kind, config);
     let found = maps.found;
     let hosts = || config.hosts.values().filter(|it| map::is_in(it, kind));
     // The first entry of a key stays: an alias that is left is older than a host of that name.
     for host in hosts().filter(|it| !it.aliases.is_empty()) {
-        let stem = "host";
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
             let value = map::value(path, kind, found, config);
             for alias in &host.aliases {
-                maps.put_path(stem, alias.value.as_str(), path, value.clone());
+                let authors = Authors {
+                    line: &path.origin,
+                    name: NameBy::Other(&alias.origin),
+                    value: map::value_author(path, kind),
+                };
+                maps.put_path("host", alias.value.as_str(), path, value.clone(), authors);
             }
         }
     }
     for host in hosts() {
-        let stem = if host.name.is_empty() {
-            "defaulthost"
+        let (stem, name) = if host.name.is_empty() {
+            ("defaulthost", NameBy::Line)
         } else {
-            "host"
+            ("host", NameBy::Rule)
         };
         let key = map::host_key(host);
         let mut has_regex = false;
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
             let value = map::value(path, kind, found, config);
+            let authors = Authors {
+                line: &path.origin,
+                name,
+                value: map::value_author(path, kind),
+            };
             has_regex |= path.matching == PathMatch::Regex;
-            maps.put_path(stem, key, path, value);
+            maps.put_path(stem, key, path, value, authors);
         }
         host_maps(host, has_regex, &mut maps, config);
     }
@@ -84,20 +94,26 @@ fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps 
 }
 
 /// Maps by host alone.
-fn host_maps(host: &Host, has_regex: bool, maps: &mut Maps, config: &Config) {
+fn host_maps<'a>(host: &'a Host, has_regex: bool, maps: &mut Maps<'a>, config: &Config) {
+    static ENGINE: Origin = Origin::Engine("hosts that are known");
     let key = map::host_key(host);
-    let engine = Origin::Engine("hosts that are known");
-    let origin = host.origin.as_ref().unwrap_or(&engine);
+    let origin = host.origin.as_ref().unwrap_or(&ENGINE);
     let flags = if has_regex { "r" } else { "-" };
     if (config.route.strict.is_some() || maps.found.regex) && !host.paths.is_empty() {
-        maps.put("hosts", "exact", key.into(), flags.into(), origin);
+        maps.put(
+            "hosts",
+            "exact",
+            key.into(),
+            flags.into(),
+            Authors::one(origin),
+        );
         for alias in &host.aliases {
             maps.put(
                 "hosts",
                 "exact",
                 alias.value.to_string(),
                 flags.into(),
-                &alias.origin,
+                Authors::one(&alias.origin),
             );
         }
     }
@@ -110,18 +126,19 @@ fn host_maps(host: &Host, has_regex: bool, maps: &mut Maps, config: &Config) {
             "regex",
             pattern.value.to_string(),
             key.into(),
-            &pattern.origin,
+            Authors::one(&pattern.origin),
         );
     }
     if let Some(root) = &host.app_root {
-        for name in std::iter::once(key).chain(host.aliases.iter().map(|it| it.value.as_str())) {
-            maps.put(
-                "redir_fromroot",
-                "exact",
-                name.into(),
-                root.value.to_string(),
-                &root.origin,
-            );
+        let aliases = host.aliases.iter();
+        let aliases = aliases.map(|it| (it.value.as_str(), NameBy::Other(&it.origin)));
+        for (key, name) in std::iter::once((key, NameBy::Line)).chain(aliases) {
+            let authors = Authors {
+                name,
+                ..Authors::one(&root.origin)
+            };
+            let root = root.value.to_string();
+            maps.put("redir_fromroot", "exact", key.into(), root, authors);
         }
     }
     for from in &host.redirect_from {
@@ -130,7 +147,7 @@ fn host_maps(host: &Host, has_regex: bool, maps: &mut Maps, config: &Config) {
             "exact",
             from.value.to_string(),
             key.into(),
-            &from.origin,
+            Authors::one(&from.origin),
         );
     }
     for from in &host.redirect_from_patterns {
@@ -139,7 +156,7 @@ fn host_maps(host: &Host, has_regex: bool, maps: &mut Maps, config: &Config) {
             "regex",
             from.value.to_string(),
             key.into(),
-            &from.origin,
+            Authors::one(&from.origin),
         );
     }
 }

@@ -98,12 +98,9 @@ impl Certificates {
             Some(path) => path.clone(),
             None => {
                 let path: Arc<str> = path(secret).into();
-                cx.files.push(DataFile {
-                    path: path.clone(),
-                    role: Role::Certificate,
-                    text: text.clone(),
-                    origins: vec![origin],
-                });
+                let file =
+                    DataFile::whole(path.clone(), Role::Certificate, text.clone(), &[origin]);
+                cx.files.push(file);
                 self.by_content.insert(text, path.clone());
                 path
             }

@@ -9,7 +9,7 @@ use crate::diagnostic::{Code, Diagnostic, Sink, codes};
 use crate::haproxy::{DataFile, Role, short};
 use crate::keys::{Block, Layers, REGISTRY, Source};
 use crate::options::{Options, Version};
-use crate::origin::{Origin, Setting};
+use crate::origin::{Origin, Setting, SourceMap};
 use crate::snapshot::Snapshot;
 use crate::value::ValueError;
 use crate::value::text::Line;
@@ -168,12 +168,9 @@ impl<'a> Cx<'a> {
         if self.lists.insert(path.clone()) {
             let mut text = items.join("\n");
             text.push('\n');
-            self.files.push(DataFile {
-                path,
-                role: Role::List,
-                text: text.into(),
-                origins: vec![origin.clone()],
-            });
+            let source_map = SourceMap::whole(&text, std::slice::from_ref(origin));
+            self.files
+                .push(DataFile::of_lines(path, Role::List, text, source_map));
         }
         Line::keyword("-f").text(&file)
     }

@@ -1,6 +1,6 @@
 //! Compares two results, section by section and file by file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::assemble::Place;
@@ -167,23 +167,58 @@ fn files(running: &Compiled, wanted: &Compiled, reasons: &mut Vec<Reason>) {
         .filter(others)
         .map(|it| (&*it.path, it))
         .collect();
-    let mut add = |file: &File, change| {
+    let mut add = |file: &File, change, origins| {
         reasons.push(Reason {
             place: file.path.clone(),
             change,
-            origins: Vec::new(),
+            origins,
         });
     };
     for new in wanted.bundle.files.iter().filter(others) {
         match before.remove(&*new.path) {
             Some(old) if old.content == new.content && old.mode == new.mode => {}
-            Some(_) => add(new, Change::Changed),
-            None => add(new, Change::Added),
+            Some(old) => add(new, Change::Changed, authors_of_difference(old, new)),
+            None => add(new, Change::Added, authors_of_lines(new)),
         }
     }
     for old in before.into_values() {
-        add(old, Change::Removed);
+        add(old, Change::Removed, authors_of_lines(old));
     }
+}
+
+/// Who made the lines that only one of two files has, those of the new one first.
+fn authors_of_difference(old: &File, new: &File) -> Vec<Origin> {
+    let old_lines: Vec<&str> = old.content.lines().collect();
+    let new_lines: Vec<&str> = new.content.lines().collect();
+    // Two files of many lines are mostly the same, at both ends.
+    let head = same(old_lines.iter(), new_lines.iter());
+    let (old_middle, new_middle) = (&old_lines[head..], &new_lines[head..]);
+    let tail = same(old_middle.iter().rev(), new_middle.iter().rev());
+    let before = &old_middle[..old_middle.len() - tail];
+    let after = &new_middle[..new_middle.len() - tail];
+    let only = |file: &File, lines: &[&str], others: &[&str]| {
+        let others: BTreeSet<&str> = others.iter().copied().collect();
+        let made = file.source_map.lines().skip(head);
+        authors_of(lines.iter().copied().zip(made), |it| !others.contains(it))
+    };
+    let mut origins = only(new, after, before);
+    for origin in only(old, before, after) {
+        add_author(&mut origins, &origin);
+    }
+    origins
+}
+
+/// How many of two lists' first items are equal.
+fn same<'a>(
+    left: impl Iterator<Item = &'a &'a str>,
+    right: impl Iterator<Item = &'a &'a str>,
+) -> usize {
+    left.zip(right).take_while(|it| it.0 == it.1).count()
+}
+
+/// Who made the lines of a file.
+fn authors_of_lines(file: &File) -> Vec<Origin> {
+    authors_of(file.content.lines().zip(file.source_map.lines()), |_| true)
 }
 
 fn lines<'a>(section: &Section, compiled: &'a Compiled) -> impl Iterator<Item = &'a str> {
@@ -198,16 +233,102 @@ fn lines<'a>(section: &Section, compiled: &'a Compiled) -> impl Iterator<Item = 
 
 /// Who made the lines of a section that a test picks.
 fn authors(section: &Section, compiled: &Compiled, pick: impl Fn(&str) -> bool) -> Vec<Origin> {
-    let mut origins: Vec<Origin> = Vec::new();
-    for (number, line) in (section.first_line..).zip(lines(section, compiled)) {
-        if !pick(line) {
-            continue;
+    let numbers = section.first_line..;
+    let made = numbers.map(|it| compiled.bundle.authors(it));
+    authors_of(lines(section, compiled).zip(made), pick)
+}
+
+/// The objects that made lines that a test picks; a few of them, if there are many.
+fn authors_of<'a>(
+    lines: impl Iterator<Item = (&'a str, &'a [Origin])>,
+    pick: impl Fn(&str) -> bool,
+) -> Vec<Origin> {
+    let mut origins = Vec::new();
+    for (_, made) in lines.filter(|it| pick(it.0)) {
+        for origin in made {
+            add_author(&mut origins, origin);
         }
-        for origin in compiled.bundle.source_map.line(number) {
-            if origins.len() < AUTHORS && origin.object().is_some() && !origins.contains(origin) {
-                origins.push(origin.clone());
-            }
+        if origins.len() == AUTHORS {
+            break;
         }
     }
     origins
+}
+
+fn add_author(origins: &mut Vec<Origin>, origin: &Origin) {
+    if origins.len() < AUTHORS && origin.object().is_some() && !origins.contains(origin) {
+        origins.push(origin.clone());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::Bundle;
+    use crate::origin::{Field, Kind, ObjectRef, SourceMap};
+
+    /// A map with a line for each name, made by the Ingress of that name.
+    fn map(path: &str, names: &[&str]) -> File {
+        let mut text = String::new();
+        let mut source_map = SourceMap::default();
+        for name in names {
+            text.push_str(name);
+            text.push_str(" shop_web_80/path01\n");
+            let object = ObjectRef::new(Kind::Ingress, "shop", *name);
+            let origin = Origin::Object(Arc::new(object), Field::RulePath(0, 0));
+            source_map.add_line_by([origin, Origin::Default("ssl-redirect")]);
+        }
+        File {
+            source_map: source_map.into(),
+            ..File::new(path, 0o644, Role::Map, text)
+        }
+    }
+
+    fn reasons(old: &[File], new: &[File]) -> Vec<String> {
+        let compiled = |files: &[File]| Compiled {
+            bundle: Bundle {
+                files: files.to_vec(),
+                ..Bundle::default()
+            },
+            ..Compiled::default()
+        };
+        match plan(Some(&compiled(old)), &compiled(new)) {
+            Plan::Reload { reasons } => reasons.iter().map(ToString::to_string).collect(),
+            other => vec![format!("{other:?}")],
+        }
+    }
+
+    /// What a reason names, in short.
+    fn by(names: &[&str]) -> String {
+        let names = names.iter();
+        let long = names.map(|it| format!("Ingress shop/{it} spec.rules[0].http.paths[0]"));
+        long.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_changed_map_names_who_made_the_lines_that_differ() {
+        let old = [map("a.map", &["a", "b", "d"])];
+        assert_eq!(
+            reasons(&old, &[map("a.map", &["a", "b", "c", "d"])]),
+            [format!("a.map changed by {}", by(&["c"]))]
+        );
+        assert_eq!(
+            reasons(&old, &[map("a.map", &["a", "d"])]),
+            [format!("a.map changed by {}", by(&["b"]))]
+        );
+        assert_eq!(
+            reasons(&old, &[map("a.map", &["b", "d", "z"])]),
+            [format!("a.map changed by {}", by(&["z", "a"]))]
+        );
+        assert_eq!(reasons(&old, &old), ["Nothing"]);
+    }
+
+    #[test]
+    fn a_map_that_comes_or_goes_names_a_few_of_its_authors() {
+        let many = ["a", "a", "b", "c", "d", "e", "f"];
+        let files = [map("a.map", &many)];
+        let few = by(&["a", "b", "c", "d", "e"]);
+        assert_eq!(reasons(&[], &files), [format!("a.map added by {few}")]);
+        assert_eq!(reasons(&files, &[]), [format!("a.map removed by {few}")]);
+    }
 }

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::haproxy::{
-    Address, Backend, Config, Mode, Part, Placed, Server, ServerState, path_name, short,
+    Address, Backend, Config, DataFile, Mode, Part, Placed, Role, Server, ServerState, path_name,
+    short,
 };
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
@@ -152,15 +153,17 @@ pub(super) fn error_file_lines<'a>(
         .collect()
 }
 
-/// The files of all responses, without the operator's prefix.
-pub(super) fn error_files(config: &Config) -> Vec<(String, String)> {
-    let of = |owner: &str, files: &BTreeMap<u16, Setting<Response>>| -> Vec<(String, String)> {
+/// The files of all responses.
+pub(super) fn error_files(config: &Config) -> Vec<DataFile> {
+    let of = |owner: &str, files: &BTreeMap<u16, Setting<Response>>| -> Vec<DataFile> {
         files
             .iter()
             .map(|(code, it)| {
-                (
+                DataFile::whole(
                     error_file(*code, owner),
+                    Role::Response,
                     it.value.to_http(*code, reason(*code)),
+                    std::slice::from_ref(&it.origin),
                 )
             })
             .collect()

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use minijinja::{Template, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::bundle::{Section, SourceMap};
+use crate::bundle::Section;
 use crate::haproxy::Part;
-use crate::origin::{Origin, Setting};
+use crate::origin::{Origin, Setting, SourceMap};
 use crate::render::environment::{MARK, MARK_END, Printed, Record};
 use crate::value::text::{Line, Snippet};
 
@@ -139,18 +139,20 @@ impl Output {
         let mut name: Option<Arc<str>> = None;
         for line in marked.lines() {
             let from = self.text.len();
-            let authors = self.unmark(line);
-            let authors = match authors.as_slice() {
-                [] => owner,
-                [one] => *one,
-                several => {
+            let (first, others) = self.unmark(line);
+            let authors = match first {
+                None => owner,
+                Some(one) if others.is_empty() => one,
+                Some(one) => {
                     let mut all: Vec<Origin> = Vec::new();
-                    for origin in several.iter().flat_map(|it| self.source_map.set(*it)) {
-                        if !all.contains(origin) {
-                            all.push(origin.clone());
+                    for set in std::iter::once(one).chain(others) {
+                        for origin in self.source_map.set(set) {
+                            if !all.contains(origin) {
+                                all.push(origin.clone());
+                            }
                         }
                     }
-                    self.source_map.add_set(all)
+                    self.source_map.add_set(&all)
                 }
             };
             self.source_map.add_line(authors);
@@ -172,9 +174,9 @@ impl Output {
         });
     }
 
-    /// Adds a line without its marks; returns the sets that they name.
-    fn unmark(&mut self, line: &str) -> Vec<u32> {
-        let mut sets = Vec::new();
+    /// Adds a line without its marks; returns the sets that they name, mostly one.
+    fn unmark(&mut self, line: &str) -> (Option<u32>, Vec<u32>) {
+        let (mut first, mut others) = (None, Vec::new());
         let mut rest = line;
         while let Some(mark) = rest.find(MARK) {
             self.text.push_str(&rest[..mark]);
@@ -182,11 +184,17 @@ impl Output {
             let Some(end) = rest.find(MARK_END) else {
                 break;
             };
-            sets.extend(rest[..end].parse::<u32>());
+            if let Ok(set) = rest[..end].parse::<u32>() {
+                if first.is_none() {
+                    first = Some(set);
+                } else {
+                    others.push(set);
+                }
+            }
             rest = &rest[end + MARK_END.len_utf8()..];
         }
         self.text.push_str(rest);
-        sets
+        (first, others)
     }
 }
 

@@ -81,9 +81,17 @@ fn check_shape(compiled: &Compiled, hosts: &[&str]) -> Result<(), TestCaseError>
             }
         }
     }
-    prop_assert_eq!(compiled.bundle.source_map.len(), config.lines().count());
-    for (number, origins) in (1..).zip(compiled.bundle.source_map.lines()) {
-        prop_assert!(!origins.is_empty(), "line {} has no origin", number);
+    for file in &compiled.bundle.files {
+        let made = &file.source_map;
+        prop_assert_eq!(made.len(), file.content.lines().count(), "{}", file.path);
+        for (number, origins) in (1..).zip(made.lines()) {
+            prop_assert!(
+                !origins.is_empty(),
+                "{}:{} has no origin",
+                file.path,
+                number
+            );
+        }
     }
     for file in compiled
         .bundle

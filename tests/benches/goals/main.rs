@@ -18,6 +18,9 @@ use std::env;
 use std::panic;
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// What is measured: its name, and what does it.
 type Row = (&'static str, fn() -> Measured);
 

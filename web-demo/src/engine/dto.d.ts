@@ -55,10 +55,6 @@ sections: Array<Section>,
  */
 origins: Array<Origin>, 
 /**
- * For each line of the main configuration, who made it.
- */
-lines: Array<Array<number>>, 
-/**
  * What is wrong with the text, errors first.
  */
 diagnostics: Array<Diagnostic>, 
@@ -103,7 +99,11 @@ content: string,
 /**
  * Whether `content` is only such a remark.
  */
-redacted: boolean, };
+redacted: boolean, 
+/**
+ * For each line of `content`, who made it.
+ */
+lines: Array<Array<number>>, };
 
 /**
  * What a file is for.

@@ -2,12 +2,13 @@
 
 import { count, make } from '../dom'
 import type { Output, Place } from '../engine/dto'
-import type { Trace } from '../provenance'
+import { baseName } from '../output/view'
+import type { Line, Trace } from '../provenance'
 import type { Focus } from '../state'
 
 export interface Ways {
   toPlace(place: Place): void
-  toLine(line: number): void
+  toLine(line: Line): void
 }
 
 /** So many lines are listed one by one. */
@@ -24,7 +25,6 @@ export function showTrace(
     body.replaceChildren(make('p', { className: 'empty' }, nothing(focus)))
     return
   }
-  const config = output.files.find(it => it.role === 'config')?.content.split('\n') ?? []
   const named = object === null ? origins : []
   const who = named.map(index => {
     const origin = output.origins[index]
@@ -44,28 +44,31 @@ export function showTrace(
     )
   })
   if (focus.side === 'configuration') {
-    const line = config[focus.line - 1] ?? ''
-    body.replaceChildren(
-      make('p', { className: 'lead' }, `Line ${focus.line} `, make('code', {}, line.trim()), ' was made by'),
-      make('ul', { className: 'list' }, ...who),
-    )
+    const head = lines.flatMap(it => [
+      `Line ${it.number} `,
+      ...fileOf(it),
+      make('code', {}, it.text),
+      ' was made by',
+    ])
+    body.replaceChildren(make('p', { className: 'lead' }, ...head), make('ul', { className: 'list' }, ...who))
     return
   }
-  const made = lines.slice(0, LISTED).map(number =>
+  const made = lines.slice(0, LISTED).map(it =>
     make(
       'li',
       {},
       make(
         'button',
-        { type: 'button', className: 'line-row', onclick: () => ways.toLine(number) },
-        make('span', { className: 'number' }, String(number)),
-        make('code', {}, (config[number - 1] ?? '').trim()),
+        { type: 'button', className: 'line-row', onclick: () => ways.toLine(it) },
+        make('span', { className: 'number' }, String(it.number)),
+        make('code', {}, it.text),
+        ...fileOf(it),
       ),
     ),
   )
   const rest = lines.length - made.length
   const whole = object === null ? [] : [make('span', { className: 'object' }, object), ' as a whole ']
-  const verdict = lines.length === 0 ? 'made no line of haproxy.cfg.' : `made ${count(lines.length, 'line')}:`
+  const verdict = lines.length === 0 ? 'made no line.' : `made ${count(lines.length, 'line')}:`
   body.replaceChildren(
     make('ul', { className: 'list' }, ...who),
     make('p', { className: 'lead' }, ...whole, verdict),
@@ -74,8 +77,13 @@ export function showTrace(
   )
 }
 
+/** The file of a line, unless it is the main configuration. */
+function fileOf({ file }: Line): HTMLElement[] {
+  return file.role === 'config' ? [] : [make('span', { className: 'where' }, `${baseName(file.path)} `)]
+}
+
 function nothing(focus: Focus): string {
   return focus.side === 'configuration'
-    ? 'This line is not a line of the main configuration.'
+    ? 'There is nothing on this line.'
     : 'Put the cursor on a field to see the lines it made, or on a line of the configuration to see which field made it.'
 }

@@ -226,7 +226,7 @@ fn accused(messages: &str, bundle: &Bundle) -> Vec<ObjectRef> {
         let Ok(line) = behind[..end].parse() else {
             continue;
         };
-        let origins = bundle.source_map.line(line).iter();
+        let origins = bundle.authors(line).iter();
         accused.extend(
             origins
                 .filter_map(|it| it.object())

@@ -127,12 +127,8 @@ const ENGINE: Engine = Engine {
         assert!(!ingresses.contains("panic"), "a bug");
         let mut slices = names(snapshot.endpoint_slices.keys().collect());
         slices.extend(places.into_iter().flatten().map(|(backend, _)| &**backend));
-        let file = File {
-            path: "haproxy.cfg".into(),
-            mode: 0o644,
-            role: Role::Config,
-            content: format!("{ingresses}|{slices}").into(),
-        };
+        let content = format!("{ingresses}|{slices}");
+        let file = File::new("haproxy.cfg", 0o644, Role::Config, content);
         let bundle = Bundle {
             files: vec![file],
             ..Bundle::default()

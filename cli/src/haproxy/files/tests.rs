@@ -32,15 +32,14 @@ fn folder() -> tempfile::TempDir {
 fn bundle(prefix: &Path, files: &[(&str, &str)]) -> Vec<File> {
     files
         .iter()
-        .map(|(path, content)| File {
-            path: prefix.join(path).to_string_lossy().into(),
-            mode: if path.starts_with("var") {
+        .map(|(path, content)| {
+            let mode = if path.starts_with("var") {
                 0o600
             } else {
                 0o644
-            },
-            role: Role::Map,
-            content: (*content).into(),
+            };
+            let path = prefix.join(path);
+            File::new(path.to_string_lossy(), mode, Role::Map, *content)
         })
         .collect()
 }
