@@ -17,6 +17,7 @@ mod read;
 
 pub mod allowlist;
 pub mod app_root;
+pub mod auth;
 pub mod backend_protocol;
 pub mod balance_algorithm;
 pub mod bind;
@@ -65,6 +66,7 @@ use crate::value::Shape;
 pub static FAMILIES: &[Family] = &[
     allowlist::FAMILY,
     app_root::FAMILY,
+    auth::FAMILY,
     backend_protocol::FAMILY,
     balance_algorithm::FAMILY,
     bind::FAMILY,

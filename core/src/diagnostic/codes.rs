@@ -75,6 +75,8 @@ codes! {
     PLACEHOLDER = Notice "placeholder";
     /// No key has this name.
     UNKNOWN_KEY = Warning "unknown-key";
+    /// A key that protects is known, but this version cannot carry it out. What it protects is denied.
+    UNSUPPORTED_PROTECTION = Error "unsupported-protection";
     /// The key is known, but has no effect in this version of the controller or of HAProxy.
     UNSUPPORTED = Warning "unsupported";
     /// A manifest holds the same object twice. The later one counts.
