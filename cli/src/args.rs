@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn help_names_every_flag_and_what_does_nothing() {
+    fn help_names_every_tool_and_flag_and_what_does_nothing() {
         let Ok(Invocation::Print(text)) = parsed("-h") else {
             panic!("-h asks for help");
         };
@@ -141,5 +141,23 @@ mod tests {
             assert!(text.contains(&format!("--{}", flag.name)), "{}", flag.name);
         }
         assert!(text.contains("not yet effective"));
+        let head = text.split("\nFlags:").next().unwrap_or_default();
+        for tool in ["render", "keys"] {
+            let line = head.lines().find(|it| it.trim().starts_with(tool));
+            assert!(line.is_some_and(|it| it.len() > 20), "{tool}: {head}");
+        }
+    }
+
+    #[test]
+    fn version_prints_name_and_version() {
+        for line in ["--version", "-version", "controller --version"] {
+            let Ok(Invocation::Print(text)) = parsed(line) else {
+                panic!("`{line}` asks for the version");
+            };
+            assert_eq!(
+                text,
+                format!("haproxy-ingress {}\n", env!("CARGO_PKG_VERSION"))
+            );
+        }
     }
 }

@@ -16,13 +16,14 @@ pub(crate) mod admin;
 pub(crate) mod files;
 pub(crate) mod master;
 pub(crate) mod process;
+mod settings;
 pub(crate) mod socket;
 
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use haproxy_ingress_core::bundle::Bundle;
+use haproxy_ingress_core::assemble::Places;
+use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::options::Version;
 use haproxy_ingress_core::plan::{Command, Plan};
 use tokio::task::spawn_blocking;
@@ -32,35 +33,8 @@ use crate::haproxy::admin::Admin;
 use crate::haproxy::files::{Files, MARKER_VARIABLE};
 use crate::haproxy::master::{Master, Verdict};
 use crate::haproxy::process::{Engine, Process, State};
+pub(crate) use crate::haproxy::settings::{Mode, Settings};
 use crate::haproxy::socket::Socket;
-
-/// Where HAProxy is and how it is spoken to.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    /// What stands in front of every path; empty for none.
-    pub(crate) prefix: PathBuf,
-    /// Who starts HAProxy.
-    pub(crate) mode: Mode,
-    /// How long one command may take (`--connection-timeout`). A reload may take longer.
-    pub(crate) timeout: Duration,
-}
-
-/// Who starts HAProxy.
-#[derive(Clone, Debug)]
-pub(crate) enum Mode {
-    /// Somebody else.
-    External {
-        /// The socket of its master.
-        master_socket: PathBuf,
-    },
-    /// We do. What it writes goes to the log as events of the target `haproxy`.
-    Embedded {
-        /// The program.
-        binary: PathBuf,
-        /// How long it may finish its requests when it is stopped.
-        grace: Duration,
-    },
-}
 
 /// One HAProxy. There is one of these for each, and it is the only writer of its files.
 pub(crate) struct Haproxy {
@@ -110,10 +84,10 @@ pub(crate) enum Outcome {
 /// How long the steps took.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Timings {
-    /// Writing maps and all other files beside the current ones.
-    pub(crate) build: Duration,
-    /// Making them the current ones.
-    pub(crate) write: Duration,
+    /// Writing maps, lists, pages, scripts and certificates.
+    pub(crate) maps: Duration,
+    /// Writing the configuration, and making all of it the current generation.
+    pub(crate) config: Duration,
     /// Commands on the worker's socket, with reading back.
     pub(crate) update: Duration,
     /// The reload, until the new worker was seen.
@@ -270,8 +244,8 @@ impl Haproxy {
 
     /// Whether the disk holds exactly this bundle, HAProxy has confirmed it, and the HAProxy that
     /// runs now is the one that did so or was started from it. Then nothing has to be applied.
-    pub(crate) async fn adopt(&mut self, bundle: &Bundle) -> Result<bool, Error> {
-        let files = bundle.files.clone();
+    pub(crate) async fn adopt(&mut self, compiled: &Compiled) -> Result<bool, Error> {
+        let files = compiled.bundle.files.clone();
         let holds = self
             .on_disk(move |it| {
                 let sound = it
@@ -281,6 +255,11 @@ impl Haproxy {
             })
             .await?;
         Ok(holds && matches!(self.look().await?, Look::Ours(_)))
+    }
+
+    /// Where servers stand in what the disk holds.
+    pub(crate) async fn places(&self) -> Places {
+        self.on_disk(|it| Ok(it.places())).await.unwrap_or_default()
     }
 
     /// Whether the disk holds nothing yet but what HAProxy waits with.
@@ -296,14 +275,14 @@ impl Haproxy {
     pub(crate) async fn carry_out(
         &mut self,
         plan: &Plan,
-        bundle: &Bundle,
+        compiled: &Compiled,
     ) -> Result<Outcome, Error> {
         match plan {
             Plan::Nothing => Ok(Outcome::Unchanged),
-            Plan::Update { commands } => self.update(commands, bundle).await,
+            Plan::Update { commands } => self.update(commands, compiled).await,
             Plan::Reload { .. } => {
                 self.settle().await?;
-                self.reload(bundle, None, Timings::default()).await
+                self.reload(compiled, None, Timings::default()).await
             }
         }
     }
@@ -327,7 +306,11 @@ impl Haproxy {
         }
     }
 
-    async fn update(&mut self, commands: &[Command], bundle: &Bundle) -> Result<Outcome, Error> {
+    async fn update(
+        &mut self,
+        commands: &[Command],
+        compiled: &Compiled,
+    ) -> Result<Outcome, Error> {
         let mut timings = Timings::default();
         let drifted = self.settle().await?;
         let before = match self.look().await {
@@ -338,9 +321,9 @@ impl Haproxy {
         };
         let before = match before {
             Ok(it) => it,
-            Err(why) => return self.reload(bundle, Some(why), timings).await,
+            Err(why) => return self.reload(compiled, Some(why), timings).await,
         };
-        let number = self.write(bundle, &mut timings).await?;
+        let number = self.write(compiled, &mut timings).await?;
 
         let start = Instant::now();
         let done = self.admin.carry_out(commands).await;
@@ -356,7 +339,7 @@ impl Haproxy {
             Err(why) => Err(why),
         };
         if let Err(why) = after {
-            let outcome = self.reload(bundle, Some(why), timings).await;
+            let outcome = self.reload(compiled, Some(why), timings).await;
             if !matches!(outcome, Ok(Outcome::Reloaded { .. })) {
                 // The worker goes on, with some of the commands.
                 self.on_disk(Files::note_drift).await?;
@@ -382,11 +365,11 @@ impl Haproxy {
 
     async fn reload(
         &mut self,
-        bundle: &Bundle,
+        compiled: &Compiled,
         because_of: Option<String>,
         mut timings: Timings,
     ) -> Result<Outcome, Error> {
-        let number = self.write(bundle, &mut timings).await?;
+        let number = self.write(compiled, &mut timings).await?;
         let start = Instant::now();
         let lines = self.process.as_ref().map_or(0, Process::lines);
         let loaded = match self.master.reload(self.reload_limit()).await {
@@ -500,20 +483,21 @@ impl Haproxy {
         .await
     }
 
-    async fn write(&mut self, bundle: &Bundle, timings: &mut Timings) -> Result<u64, Error> {
+    async fn write(&mut self, compiled: &Compiled, timings: &mut Timings) -> Result<u64, Error> {
         if self.version.is_none()
             && let Err(error) = self.version().await
         {
             tracing::debug!(%error, "files are written for a HAProxy that is not known yet");
         }
         let start = Instant::now();
-        let files = bundle.files.clone();
+        let files = compiled.bundle.files.clone();
         // A HAProxy that was never reached may be any, and is most likely not older.
         let marked = self.version.is_none_or(|it| it.is_at_least(2, 4));
-        let work = move |it: &mut Files| Ok((it.write(&files, marked)?, it.built_in()));
-        let (number, build) = self.on_disk(work).await?;
-        timings.build += build;
-        timings.write += start.elapsed().saturating_sub(build);
+        let places = compiled.places.clone();
+        let work = move |it: &mut Files| Ok((it.write(&files, &places, marked)?, it.maps_in()));
+        let (number, maps) = self.on_disk(work).await?;
+        timings.maps += maps;
+        timings.config += start.elapsed().saturating_sub(maps);
         Ok(number)
     }
 
@@ -556,18 +540,6 @@ impl Haproxy {
             }
             _ => "HAProxy says why only in its own log".into(),
         }
-    }
-}
-
-impl Settings {
-    /// The folder of sockets.
-    fn run(&self) -> PathBuf {
-        files::root(&self.prefix).join("var/run/haproxy")
-    }
-
-    /// The folder that HAProxy is started with.
-    fn folder(&self) -> PathBuf {
-        files::root(&self.prefix).join("etc/haproxy")
     }
 }
 

@@ -15,6 +15,10 @@ use std::process::ExitCode;
 
 use crate::args::Invocation;
 
+/// A third less time for a compilation than with the allocator of glibc.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match args::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Controller(task)) => controller::start(*task),

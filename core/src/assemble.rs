@@ -7,6 +7,7 @@
 
 mod backend;
 mod certificates;
+mod claim;
 mod frontend;
 mod lua;
 mod map;
@@ -42,6 +43,7 @@ pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
     let mut certificates = Certificates::default();
     hosts(table, &mut certificates, &mut config, cx);
     backend::add(table, places, &mut config, cx);
+    claim::settle(&mut config, cx);
     certificates::add(&mut certificates, &mut config, cx);
     routing::add(&mut config, cx);
     lua::add(&mut config);

@@ -11,8 +11,8 @@ use crate::snapshot::Snapshot;
 
 /// Compiles a snapshot. Never fails: what cannot be used is left out and reported.
 ///
-/// `previous` is the result that HAProxy runs now; servers keep their names and places where they
-/// can, so that a change of endpoints needs no reload. Without it the same input gives the same bytes.
+/// `previous` says where servers stand in the HAProxy that runs now; they keep their names and places
+/// where they can, so that a change of endpoints needs no reload. The same input gives the same bytes.
 ///
 /// ```
 /// use haproxy_ingress_core::compile::compile;
@@ -23,12 +23,12 @@ use crate::snapshot::Snapshot;
 /// assert!(compiled.bundle.config().contains("frontend _front_http"));
 /// assert!(compiled.diagnostics.is_empty());
 /// ```
-pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Compiled>) -> Compiled {
+pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>) -> Compiled {
     let mut cx = Cx::new(snapshot, options);
     ingest::global(&mut cx);
     let table = ingest::table(&mut cx);
     let none = Places::new();
-    let config = assemble::assemble(&table, previous.map_or(&none, |it| &it.places), &mut cx);
+    let config = assemble::assemble(&table, previous.unwrap_or(&none), &mut cx);
     let bundle = render::render(&config, &mut cx);
     Compiled {
         bundle,

@@ -17,10 +17,12 @@ mod proxy;
 mod rule;
 mod server;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::backend::{Backend, Mode};
 pub use self::frontend::{Frontend, FrontendKind, Ports};
@@ -111,6 +113,19 @@ pub enum Role {
     Response,
     /// A Lua script.
     Lua,
+}
+
+/// A text as a part of a name: one that is too long is cut and gets a number made of the whole.
+///
+/// Kubernetes' names have up to 253 bytes, and the name of a file has at most 255. Where the namespace
+/// stays in front, names that meet are of one namespace, whose owner gains nothing by it.
+pub(crate) fn short(text: &str, max: usize) -> Cow<'_, str> {
+    if text.len() <= max {
+        return Cow::Borrowed(text);
+    }
+    let end = (0..=max).rev().find(|it| text.is_char_boundary(*it));
+    let cut = &text[..end.unwrap_or_default()];
+    Cow::Owned(format!("{cut}_{:016x}", xxh3_64(text.as_bytes())))
 }
 
 impl DataFile {

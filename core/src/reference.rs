@@ -138,9 +138,9 @@ pub fn key(key: &Key) -> String {
 pub fn diagnostics() -> String {
     let mut text = String::from(
         "# Diagnostics\n\n\
-         What the controller logs, what `lint` and `render` print and what the playground marks are \
-         the same findings, each with one of the names below. Every finding names the object and \
-         the field, and says what happened instead.\n\n\
+         What the controller logs, what `render` prints and what the playground marks are the same \
+         findings, each with one of the names below. Every finding names the object and the field, \
+         and says what happened instead.\n\n\
          - **error**: an object, or what it protects, is left out or denied.\n\
          - **warning**: a part is ignored or a default is used.\n\
          - **notice**: it works, but should be changed.\n",

@@ -35,9 +35,7 @@ const FEW_KEYS: &[(&str, &str)] = &[
 
 /// Twenty keys of many families.
 const TWENTY_KEYS: &[(&str, &str)] = &[
-    ("affinity", "cookie"),
     ("allowlist-source-range", "10.0.0.0/8,192.168.0.0/16"),
-    ("backend-check-interval", "5s"),
     ("balance-algorithm", "leastconn"),
     ("cors-allow-headers", "authorization,content-type"),
     ("cors-allow-methods", "GET,POST"),
@@ -46,15 +44,17 @@ const TWENTY_KEYS: &[(&str, &str)] = &[
     ("cors-max-age", "600"),
     ("hsts", "true"),
     ("hsts-max-age", "31536000"),
-    ("limit-connections", "200"),
     ("maxconn-server", "100"),
+    ("maxqueue-server", "50"),
     ("proxy-body-size", "8m"),
-    ("session-cookie-name", "route"),
+    ("proxy-protocol", "v2"),
+    ("response-set-headers", "X-Frame-Options: DENY"),
     ("ssl-redirect", "false"),
     ("timeout-connect", "2s"),
     ("timeout-http-request", "10s"),
     ("timeout-queue", "5s"),
     ("timeout-server", "30s"),
+    ("timeout-tunnel", "2h"),
 ];
 
 impl Cluster {

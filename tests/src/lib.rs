@@ -13,3 +13,4 @@ pub mod cluster;
 pub mod tree;
 pub mod case;
 pub mod stage;
+pub mod random;

@@ -14,7 +14,7 @@ use haproxy_ingress_tests::terminal;
 use haproxy_ingress_tests::tree::{files, read, root};
 
 /// The commands of the program; the first is the controller, which needs no word.
-const COMMANDS: &[&str] = &["controller", "render", "lint", "diff", "explain", "keys"];
+const COMMANDS: &[&str] = &["controller", "render", "keys"];
 
 #[test]
 fn the_reference_of_keys_and_diagnostics_is_fresh() {
@@ -60,6 +60,32 @@ fn the_reference_of_commands_is_fresh() {
 }
 
 #[test]
+fn the_example_of_the_readme_is_what_the_program_prints() {
+    let readme = read(&root().join("README.md"));
+    let block = |language: &str| -> String {
+        let start = format!("\n```{language}\n");
+        let (_, rest) = readme
+            .split_once(&start)
+            .unwrap_or_else(|| panic!("README.md has no block {language}"));
+        rest.split("```").next().unwrap_or_default().to_owned()
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let file = |path: &str| folder.path().join(path);
+    fs::write(file("shop.yaml"), block("yaml")).expect("the folder is ours");
+    let arguments = ["render", "-f", "shop.yaml", "--out", "out"];
+    let output = terminal::command(arguments)
+        .current_dir(folder.path())
+        .output()
+        .expect("the program was built, so it can be started");
+    let printed = String::from_utf8_lossy(&output.stderr);
+    assert!(printed.contains(&block("text")), "it prints:\n{printed}");
+    let config = read(&file("out/etc/haproxy/haproxy.cfg"));
+    assert!(config.contains(&block("haproxy")), "it writes:\n{config}");
+    let map = read(&file("out/etc/haproxy/maps/_front_http_host__prefix.map"));
+    assert!(map.contains(&block("map")), "it writes:\n{map}");
+}
+
+#[test]
 fn every_key_is_in_a_case() {
     let mut written = BTreeSet::new();
     for file in files(&root().join("tests/cases")) {
@@ -86,25 +112,28 @@ fn every_key_is_in_a_case() {
 
 #[test]
 fn the_reader_of_cases_sees_annotations_and_data() {
-    let text = "Prose says cors-prose: nothing.\n\
-                metadata:\n  annotations:\n    haproxy-ingress.github.io/cors-enable: \"true\"\n\
-                data:\n  \"timeout-client\": 5s\n";
+    let text = "Prose says\ncors-prose: nothing.\n\n```yaml\nmetadata:\n  annotations:\n    \
+                haproxy-ingress.github.io/cors-enable: \"true\"\n```\n\n\
+                ```yaml global\n\"timeout-client\": 5s\n```\n";
     let fields = fields(text);
     assert!(fields.contains("cors-enable"));
     assert!(fields.contains("timeout-client"));
     assert!(!fields.contains("cors-prose"));
 }
 
-/// The names before the colons of indented lines, without a prefix.
+/// The names before colons in the blocks `yaml` of a case file, without a prefix.
 fn fields(text: &str) -> BTreeSet<String> {
-    text.lines()
-        .filter(|it| it.starts_with(' '))
-        .filter_map(|it| {
-            let (name, _) = it.trim_start().split_once(':')?;
+    let mut is_yaml = false;
+    let mut fields = BTreeSet::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            is_yaml = line.starts_with("```yaml");
+        } else if is_yaml && let Some((name, _)) = line.trim_start().split_once(':') {
             let name = name.trim_matches(['"', '\'']);
-            name.rsplit('/').next().map(String::from)
-        })
-        .collect()
+            fields.extend(name.rsplit('/').next().map(String::from));
+        }
+    }
+    fields
 }
 
 /// Compares a page with its file, or writes it.

@@ -343,6 +343,27 @@ fn a_backend_that_does_not_answer_is_answered_for() {
     assert_eq!(stage.get("other.example", "/").status, 404);
 }
 
+/// HAProxy only warns of such a name, which is why this is not a case.
+#[test]
+fn a_name_that_nobody_knows_does_not_keep_haproxy_from_starting() {
+    let [service, slice] = service("app", &[[10, 0, 0, 1]]);
+    let outside = object::service("outside", 80)
+        .with("/spec/type", "ExternalName")
+        .with("/spec/externalName", "outside.invalid");
+    let stage = Stage::with(
+        [
+            service,
+            slice,
+            outside,
+            route("app", "app.example", "/", "app"),
+            route("outside", "app.example", "/outside", "outside"),
+        ],
+        &[],
+    );
+    assert_eq!(stage.get("app.example", "/").status, 200);
+    assert_eq!(stage.get("app.example", "/outside").status, 503);
+}
+
 /// A Service without endpoints.
 fn service_of_nobody() -> [Object; 2] {
     service("nobody", &[])

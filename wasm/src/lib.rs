@@ -54,8 +54,8 @@ impl Playground {
     /// Compiles manifests as a change of what runs, and gives JSON text of [`dto::Output`].
     pub fn compile(&self, manifests: &str) -> Result<String, String> {
         let input = self.read(manifests)?;
-        let compiled =
-            core::compile::compile(&input.snapshot, &self.options, self.running.as_ref());
+        let places = self.running.as_ref().map(|it| &it.places);
+        let compiled = core::compile::compile(&input.snapshot, &self.options, places);
         serde_json::to_string(&self.output(input, &compiled)).map_err(|it| it.to_string())
     }
 }

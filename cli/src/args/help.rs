@@ -1,22 +1,34 @@
-//! The text of `--help`, from the table of flags.
+//! The text of `--help`, from the tools and the table of flags.
 
 use std::fmt::Write as _;
 
+use crate::args::Tool;
 use crate::args::table::{FLAGS, Flag, Kind, Status};
 
-/// What stands in front of the flags.
+/// What stands in front of the tools.
 const HEAD: &str = "\
 HAProxy Ingress: an ingress controller for HAProxy
 
 Usage: haproxy-ingress [controller] [flags]
+       haproxy-ingress TOOL [options]
 
-A flag is written -name or --name, its value behind `=` or as the next word; a switch takes its value
-behind `=` only. Durations are written as 300ms, 30s or 1h30m.
+Tools, which need no cluster; each has a --help of its own:
+";
+
+/// What stands in front of the flags.
+const NOTATION: &str = "
+The controller has the flags below. A flag is written -name or --name, its value behind `=` or
+as the next word; a switch takes its value behind `=` only. Durations are written as 300ms, 30s or
+1h30m.
 ";
 
 /// The whole text.
 pub(crate) fn text() -> String {
     let mut text = String::from(HEAD);
+    for (name, about) in Tool::list() {
+        let _ = writeln!(text, "  {name:<8}{about}");
+    }
+    text.push_str(NOTATION);
     section(&mut text, "Flags", |it| it == Status::Effective);
     section(&mut text, "Accepted, not yet effective", |it| {
         it == Status::NotYet

@@ -29,6 +29,17 @@ impl Tool {
         <Self as clap::Subcommand>::has_subcommand(word)
     }
 
+    /// The names of all subcommands, with a line about each.
+    pub(crate) fn list() -> Vec<(String, String)> {
+        let line = <Line as clap::CommandFactory>::command();
+        line.get_subcommands()
+            .map(|it| {
+                let about = it.get_about().map(ToString::to_string);
+                (it.get_name().to_owned(), about.unwrap_or_default())
+            })
+            .collect()
+    }
+
     /// Reads the words from the subcommand on.
     pub(crate) fn parse(words: &[String]) -> Result<Invocation, Usage> {
         let program = ["haproxy-ingress".to_owned()];

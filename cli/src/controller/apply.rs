@@ -5,7 +5,8 @@ use std::future::Future;
 use std::path::Path;
 use std::time::Duration;
 
-use haproxy_ingress_core::bundle::Bundle;
+use haproxy_ingress_core::assemble::Places;
+use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::options::Version;
 use haproxy_ingress_core::plan::Plan;
 
@@ -29,17 +30,24 @@ pub(crate) trait Proxy: Send {
     /// Which HAProxy it is.
     fn version(&mut self) -> impl Future<Output = Result<Version, Self::Error>> + Send;
 
-    /// Whether it already runs exactly this bundle.
-    fn adopt(&mut self, bundle: &Bundle) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+    /// Where servers stand in what it was last given, by an earlier process maybe; empty if that is
+    /// not known.
+    fn places(&mut self) -> impl Future<Output = Places> + Send;
+
+    /// Whether it already runs exactly this.
+    fn adopt(
+        &mut self,
+        compiled: &Compiled,
+    ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// Whether it has never run anything of ours.
     fn is_fresh(&mut self) -> impl Future<Output = bool> + Send;
 
-    /// Makes it run a bundle.
+    /// Makes it run something.
     fn carry_out(
         &mut self,
         plan: &Plan,
-        bundle: &Bundle,
+        compiled: &Compiled,
     ) -> impl Future<Output = Result<Applied, Self::Error>> + Send;
 
     /// Whether it still is the HAProxy that was last talked to.
@@ -121,16 +129,24 @@ impl Proxy for Haproxy {
         self.version().await
     }
 
-    async fn adopt(&mut self, bundle: &Bundle) -> Result<bool, Self::Error> {
-        self.adopt(bundle).await
+    async fn places(&mut self) -> Places {
+        Haproxy::places(self).await
+    }
+
+    async fn adopt(&mut self, compiled: &Compiled) -> Result<bool, Self::Error> {
+        self.adopt(compiled).await
     }
 
     async fn is_fresh(&mut self) -> bool {
         Haproxy::is_fresh(self).await
     }
 
-    async fn carry_out(&mut self, plan: &Plan, bundle: &Bundle) -> Result<Applied, Self::Error> {
-        let (outcome, timings) = match self.carry_out(plan, bundle).await? {
+    async fn carry_out(
+        &mut self,
+        plan: &Plan,
+        compiled: &Compiled,
+    ) -> Result<Applied, Self::Error> {
+        let (outcome, timings) = match self.carry_out(plan, compiled).await? {
             haproxy::Outcome::Unchanged => (Outcome::Unchanged, Timings::default()),
             haproxy::Outcome::Updated { commands, timings } => {
                 (Outcome::Updated { commands }, timings)
@@ -150,8 +166,8 @@ impl Proxy for Haproxy {
             }
         };
         let steps = [
-            ("write_maps", timings.build),
-            ("write_config", timings.write),
+            ("write_maps", timings.maps),
+            ("write_config", timings.config),
             ("update_haproxy", timings.update),
             ("reload_haproxy", timings.reload),
         ];

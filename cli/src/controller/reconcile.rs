@@ -12,6 +12,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+use haproxy_ingress_core::assemble::Places;
 use haproxy_ingress_core::bundle::{Bundle, Role};
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::diagnostic::Diagnostic;
@@ -46,7 +47,7 @@ const REASONS: usize = 8;
 #[derive(Clone, Copy)]
 pub(crate) struct Engine {
     /// `core`'s [`compile`](haproxy_ingress_core::compile::compile).
-    pub(crate) compile: fn(&Snapshot, &Options, Option<&Compiled>) -> Compiled,
+    pub(crate) compile: fn(&Snapshot, &Options, Option<&Places>) -> Compiled,
     /// `core`'s [`Plan::between`].
     pub(crate) plan: fn(Option<&Compiled>, &Compiled) -> Plan,
 }
@@ -76,6 +77,8 @@ pub(crate) struct Reconcile<P> {
     running: Option<State>,
     /// The newest that HAProxy ever confirmed: servers keep the places they have there.
     good: Option<State>,
+    /// Where servers stood when the controller started; what counts until there is a `good`.
+    places: Arc<Places>,
     /// Objects that HAProxy does not take.
     held: Held,
     /// What HAProxy refused as a whole.
@@ -144,6 +147,7 @@ impl<P: Proxy> Reconcile<P> {
             connected: false,
             running: None,
             good: None,
+            places: Arc::default(),
             held: Held::default(),
             rejected: None,
             reloaded: None,
@@ -159,6 +163,7 @@ impl<P: Proxy> Reconcile<P> {
         mut changes: mpsc::Receiver<Change>,
         stop: Stop,
     ) -> anyhow::Result<()> {
+        self.places = Arc::new(self.proxy.places().await);
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut repeat = interval(REPEAT);
@@ -338,9 +343,13 @@ impl<P: Proxy> Reconcile<P> {
     /// Compiles in the background. A panic leaves everything as it is.
     async fn compile(&mut self, snapshot: Arc<Snapshot>) -> Option<Arc<Compiled>> {
         let options = self.options.clone();
-        let previous = self.good.as_ref().map(|it| it.compiled.clone());
+        let good = self.good.as_ref().map(|it| it.compiled.clone());
+        let places = self.places.clone();
         let compile = self.engine.compile;
-        let work = move || compile(&snapshot, &options, previous.as_deref());
+        let work = move || {
+            let places = good.as_ref().map_or(&*places, |it| &it.places);
+            compile(&snapshot, &options, Some(places))
+        };
         match tokio::task::spawn_blocking(work).await {
             Ok(compiled) => Some(Arc::new(compiled)),
             Err(error) => {
@@ -353,10 +362,13 @@ impl<P: Proxy> Reconcile<P> {
 
     /// Brings HAProxy to a state, or as near as it can be; tells whether it got there.
     async fn apply(&mut self, wanted: State, timer: &mut Timer) -> bool {
-        if self.running.is_none() && !self.adopt(&wanted).await {
+        // Finding out what differs counts as writing the maps: where nothing does, that is all of it,
+        // as the steps of a run that has nothing to do have always been named.
+        let compared = timer.measure("write_maps", self.compare(&wanted)).await;
+        let Some(decision) = compared else {
             return false;
-        }
-        match self.decide(&wanted) {
+        };
+        match decision {
             Decision::Nothing => {
                 info!("configurations match, nothing to do");
                 self.confirm(wanted);
@@ -385,6 +397,14 @@ impl<P: Proxy> Reconcile<P> {
         }
     }
 
+    /// What to do with a new configuration; nothing if HAProxy could not be asked what it runs.
+    async fn compare(&mut self, wanted: &State) -> Option<Decision> {
+        if self.running.is_none() && !self.adopt(wanted).await {
+            return None;
+        }
+        Some(self.decide(wanted))
+    }
+
     /// Finds out what HAProxy runs: what is wanted, as after a restart of the controller, or what it
     /// ran before, as after a restart of its own. False when it could not be asked.
     async fn adopt(&mut self, wanted: &State) -> bool {
@@ -392,7 +412,7 @@ impl<P: Proxy> Reconcile<P> {
             .into_iter()
             .flatten()
         {
-            match self.proxy.adopt(&state.compiled.bundle).await {
+            match self.proxy.adopt(&state.compiled).await {
                 Ok(true) => {
                     self.running = Some(state);
                     return true;
@@ -439,7 +459,7 @@ impl<P: Proxy> Reconcile<P> {
         if let Plan::Reload { reasons } = plan {
             info!("reload needed: {}", sentence(reasons));
         }
-        let result = self.proxy.carry_out(plan, &wanted.compiled.bundle).await;
+        let result = self.proxy.carry_out(plan, &wanted.compiled).await;
         let Applied { outcome, steps } = match result {
             Ok(applied) => applied,
             Err(error) => {
@@ -496,7 +516,7 @@ impl<P: Proxy> Reconcile<P> {
             return;
         }
         info!("endpoints change at once, the rest waits");
-        match self.proxy.carry_out(&plan, &compiled.bundle).await {
+        match self.proxy.carry_out(&plan, &compiled).await {
             Err(error) => {
                 self.running = None;
                 self.fail(&format!("endpoints were not updated: {error}"));

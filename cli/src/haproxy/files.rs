@@ -12,7 +12,7 @@
 //! etc/haproxy/.current                ─▶ .generations/7            one rename(2) switches everything
 //! etc/haproxy/.generations/7/files/      haproxy.cfg, generation.cfg, maps/front.map, …
 //! etc/haproxy/.generations/7/lib      ─▶ ../../../../var/lib/haproxy/.generations/5
-//! etc/haproxy/.generations/7/generation.json
+//! etc/haproxy/.generations/7/generation.json, places.json
 //! var/lib/haproxy/.generations/5/        crt/shop.pem, …
 //! ```
 //!
@@ -43,10 +43,12 @@ mod recover;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use haproxy_ingress_core::assemble::Places;
 use haproxy_ingress_core::bundle;
 use serde::{Deserialize, Serialize};
 
@@ -65,8 +67,8 @@ pub(crate) struct Files {
     current: Option<u64>,
     /// The paths that are known to be links of ours.
     linked: HashSet<Arc<str>>,
-    /// How long the last bundle took to be written beside the current generation.
-    built_in: Duration,
+    /// How long everything but the configuration of the last bundle took to be written.
+    maps_in: Duration,
 }
 
 /// What is known of one generation; kept beside its files.
@@ -144,6 +146,9 @@ pub(crate) const MARKER_VARIABLE: &str = "proc.haproxy_ingress_generation";
 /// What is in a configuration file of other generations.
 const PLACEHOLDER: &[u8] = b"# Another generation has a file of this name.\n";
 
+/// Where servers stand in a generation, so that a controller that starts can go on from there.
+const PLACES: &str = "places.json";
+
 /// From here on the whole disk is synced instead of each file.
 const MANY_FILES: usize = 32;
 
@@ -187,7 +192,7 @@ pub(crate) fn write_bootstrap(prefix: &Path) -> Result<(), Error> {
         bootstrap: true,
         ..Generation::default()
     };
-    files.write_as(generation, &[file], false)?;
+    files.write_as(generation, &[file], &Places::new(), false)?;
     Ok(())
 }
 
@@ -211,7 +216,7 @@ impl Files {
             stored: BTreeMap::new(),
             current: None,
             linked: HashSet::new(),
-            built_in: Duration::ZERO,
+            maps_in: Duration::ZERO,
         };
         files.recover()?;
         Ok(files)
@@ -229,6 +234,26 @@ impl Files {
             .map(|(number, it)| marker(number, &it.digest))
     }
 
+    /// Where servers stand in the current generation. What cannot be read is not known; that costs a
+    /// reload at most.
+    pub(crate) fn places(&self) -> Places {
+        let Some(number) = self.current else {
+            return Places::new();
+        };
+        let path = self.etc.generation(number).join(PLACES);
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Places::new(),
+            text => text.map_err(failed("read", &path)),
+        };
+        text.and_then(|it| {
+            serde_json::from_slice(&it).map_err(|it| failed("understand", &path)(it.into()))
+        })
+        .unwrap_or_else(|error| {
+            tracing::warn!(%error, "it is not known where servers stand");
+            Places::new()
+        })
+    }
+
     /// Whether the current generation is exactly this bundle.
     pub(crate) fn holds(&self, files: &[bundle::File]) -> bool {
         let known = self.current.map(|it| &self.stored[&it]);
@@ -240,21 +265,27 @@ impl Files {
 
     /// Makes a bundle the current generation and returns its number. Writes nothing if it is already.
     ///
-    /// With `marked` it carries its marker, which needs HAProxy 2.4.
-    pub(crate) fn write(&mut self, files: &[bundle::File], marked: bool) -> Result<u64, Error> {
-        self.write_as(Generation::default(), files, marked)
+    /// `places` are kept beside it. With `marked` it carries its marker, which needs HAProxy 2.4.
+    pub(crate) fn write(
+        &mut self,
+        files: &[bundle::File],
+        places: &Places,
+        marked: bool,
+    ) -> Result<u64, Error> {
+        self.write_as(Generation::default(), files, places, marked)
     }
 
     fn write_as(
         &mut self,
         generation: Generation,
         files: &[bundle::File],
+        places: &Places,
         marked: bool,
     ) -> Result<u64, Error> {
         for file in files {
             self.check(&file.path)?;
         }
-        self.built_in = Duration::ZERO;
+        self.maps_in = Duration::ZERO;
         let known = self.current.map(|it| &self.stored[&it].contents);
         let contents = contents::of(files, known);
         let digest = contents::digest(&contents);
@@ -276,10 +307,8 @@ impl Files {
             contents,
         };
         let mut linked = Vec::new();
-        let start = Instant::now();
-        let built = self.build(number, stored, marked);
-        self.built_in = start.elapsed();
-        let written = built
+        let written = self
+            .build(number, stored, places, marked)
             .and_then(|()| self.link(number, marked, &mut linked))
             .and_then(|()| self.switch(number));
         if let Err(error) = written {
@@ -290,9 +319,9 @@ impl Files {
         Ok(number)
     }
 
-    /// How much of the last [`Files::write`] was spent beside the current generation.
-    pub(crate) fn built_in(&self) -> Duration {
-        self.built_in
+    /// How much of the last [`Files::write`] was spent on maps, lists, pages, scripts and certificates.
+    pub(crate) fn maps_in(&self) -> Duration {
+        self.maps_in
     }
 
     /// Notes that HAProxy runs with a generation, and removes those that are not needed any more.

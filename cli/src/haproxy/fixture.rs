@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use haproxy_ingress_core::bundle::{Bundle, File, Role};
+use haproxy_ingress_core::bundle::{Bundle, Compiled, File, Role};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
@@ -54,10 +54,10 @@ pub(super) fn config(prefix: &Path, backends: &[Backend]) -> String {
     text
 }
 
-/// A bundle of one configuration.
-pub(super) fn bundle(prefix: &Path, config: &str) -> Bundle {
+/// What consists of one configuration.
+pub(super) fn compiled(prefix: &Path, config: &str) -> Compiled {
     let path = prefix.join("etc/haproxy/haproxy.cfg");
-    Bundle {
+    let bundle = Bundle {
         files: vec![File::new(
             path.to_string_lossy(),
             0o644,
@@ -65,6 +65,10 @@ pub(super) fn bundle(prefix: &Path, config: &str) -> Bundle {
             config,
         )],
         ..Bundle::default()
+    };
+    Compiled {
+        bundle,
+        ..Compiled::default()
     }
 }
 

@@ -1,12 +1,12 @@
 //! What a HAProxy does with plans; each test runs its own one.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use haproxy_ingress_core::plan::{Change, Reason, ServerState};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::fixture::{Backend, External, binary, bundle, config, free_port};
+use super::fixture::{Backend, External, binary, compiled, config, free_port};
 use super::*;
 
 const TIMEOUT: Duration = Duration::from_secs(3);
@@ -58,14 +58,14 @@ fn weights(weight: u16) -> Plan {
 }
 
 /// A configuration with a backend `shop`, whose first server has a weight.
-fn shop(prefix: &Path, weight: u16) -> Bundle {
+fn shop(prefix: &Path, weight: u16) -> Compiled {
     let text = config(prefix, &[Backend::new("shop", 2)]);
     let text = text.replacen("weight 1", &format!("weight {weight}"), 1);
-    bundle(prefix, &text)
+    compiled(prefix, &text)
 }
 
-fn with(bundle_of: &Bundle, prefix: &Path, lines: &str) -> Bundle {
-    bundle(prefix, &format!("{}{lines}", bundle_of.config()))
+fn with(before: &Compiled, prefix: &Path, lines: &str) -> Compiled {
+    compiled(prefix, &format!("{}{lines}", before.bundle.config()))
 }
 
 fn on_disk(prefix: &Path) -> String {
@@ -83,12 +83,12 @@ async fn a_reload_brings_what_was_written() -> Result<(), Error> {
     assert!(matches!(haproxy.alive().await, Alive::Restarted { .. }));
     let outcome = haproxy.carry_out(&reload(), &shop(it.prefix(), 1)).await?;
     assert_reloaded(&outcome);
-    assert_eq!(on_disk(it.prefix()), shop(it.prefix(), 1).config());
+    assert_eq!(on_disk(it.prefix()), shop(it.prefix(), 1).bundle.config());
     assert_eq!(haproxy.alive().await, Alive::Yes);
     assert_eq!(haproxy.name(), "external");
     assert!(haproxy.version().await?.is_at_least(2, 4));
     let nothing = haproxy
-        .carry_out(&Plan::Nothing, &Bundle::default())
+        .carry_out(&Plan::Nothing, &Compiled::default())
         .await?;
     assert_eq!(nothing, Outcome::Unchanged);
     Ok(())
@@ -139,7 +139,7 @@ async fn what_haproxy_rejects_does_not_stay_on_the_disk() -> Result<(), Error> {
     } else {
         assert!(messages.contains("its own log"), "{messages}");
     }
-    assert_eq!(on_disk(it.prefix()), good.config());
+    assert_eq!(on_disk(it.prefix()), good.bundle.config());
     assert_eq!(it.worker().await, worker);
     assert_eq!(haproxy.alive().await, Alive::Yes);
     assert!(haproxy.adopt(&good).await?);
@@ -163,7 +163,7 @@ async fn a_port_that_is_taken_is_a_rejection() -> Result<(), Error> {
         .carry_out(&reload(), &with(&good, it.prefix(), &lines))
         .await?;
     assert!(matches!(outcome, Outcome::Rejected { .. }), "{outcome:?}");
-    assert_eq!(on_disk(it.prefix()), good.config());
+    assert_eq!(on_disk(it.prefix()), good.bundle.config());
     assert_eq!(haproxy.alive().await, Alive::Yes);
     drop(busy);
     let outcome = haproxy
@@ -191,7 +191,7 @@ async fn a_surprise_turns_an_update_into_a_reload() -> Result<(), Error> {
     };
     let because_of = because_of.expect("a reason");
     assert!(because_of.contains("No such server."), "{because_of}");
-    assert_eq!(on_disk(it.prefix()), shop(it.prefix(), 5).config());
+    assert_eq!(on_disk(it.prefix()), shop(it.prefix(), 5).bundle.config());
     assert_eq!(haproxy.alive().await, Alive::Yes);
     Ok(())
 }
@@ -212,7 +212,7 @@ async fn commands_that_only_half_arrived_are_remembered() -> Result<(), Error> {
     let bad = with(&good, it.prefix(), "backend bad\n    frobnicate\n");
     let outcome = haproxy.carry_out(&Plan::Update { commands }, &bad).await?;
     assert!(matches!(outcome, Outcome::Rejected { .. }), "{outcome:?}");
-    assert_eq!(on_disk(it.prefix()), good.config());
+    assert_eq!(on_disk(it.prefix()), good.bundle.config());
     // The worker has weight 9 and the disk says 1, so nobody may believe that they agree.
     assert!(!haproxy.adopt(&good).await?);
     assert!(!Haproxy::open(external(&it)).await?.adopt(&good).await?);
@@ -336,7 +336,7 @@ async fn a_master_that_dies_of_a_reload_finds_the_last_good_files() -> Result<()
     if let Some(listener) = listener {
         listener.await.expect("no panic");
     }
-    assert_eq!(on_disk(it.prefix()), good.config());
+    assert_eq!(on_disk(it.prefix()), good.bundle.config());
     it.start_again().await;
     assert_eq!(haproxy.alive().await, Alive::Yes);
     Ok(())
@@ -445,7 +445,7 @@ async fn an_embedded_haproxy_is_started_restarted_and_stopped() -> Result<(), Er
         panic!("{outcome:?}");
     };
     assert!(messages.contains("frobnicate"), "{messages}");
-    assert_eq!(on_disk(it.prefix()), good.config());
+    assert_eq!(on_disk(it.prefix()), good.bundle.config());
 
     let master = it.master().processes().await?.master.pid;
     let pid = Pid::from_raw(master.try_into().expect("an id")).expect("an id");

@@ -8,10 +8,16 @@ use crate::assemble::server::{Places, Slices, servers};
 use crate::haproxy::{Backend, Config, Path};
 use crate::keys::{Cx, Effect, Layers, REGISTRY, Scope};
 use crate::origin::Origin;
-use crate::route::{Entry, Table, Target};
+use crate::route::{Entry, Table, Target, TargetPort};
 
-/// What wins among the keys of backends: two paths with the same go to the same backend.
-type Signature = Vec<(u16, Arc<str>)>;
+/// The port, and what wins among the keys of backends: two paths with the same go to the same backend.
+///
+/// Ports with one label may differ: one that the Service does not have is written like the target of
+/// another one, and endpoints may listen elsewhere for each of two ports with the same target.
+type Signature = (PortKey, Vec<(u16, Arc<str>)>);
+
+/// What tells apart the ports of a Service that have the same label.
+type PortKey = (u8, Arc<str>);
 
 /// Backends by namespace, Service and port, with what their keys say.
 type Known = BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Vec<(Signature, usize)>>;
@@ -95,7 +101,8 @@ impl Backends<'_, '_> {
         config: &mut Config,
         cx: &mut Cx<'_>,
     ) -> usize {
-        let signature = layers.winners(|it| REGISTRY.key(it).scope == Scope::Backend);
+        let winners = layers.winners(|it| REGISTRY.key(it).scope == Scope::Backend);
+        let signature = (port_key(&target.port), winners);
         let key = (
             target.namespace.clone(),
             target.service.clone(),
@@ -112,8 +119,8 @@ impl Backends<'_, '_> {
         let name = unused_name(target, origin, known, config);
         let mut backend = Backend::new(name, &target.namespace, &target.service);
         backend.owners.push(origin.clone());
-        if let crate::route::TargetPort::Endpoints { origin, .. }
-        | crate::route::TargetPort::External { origin, .. } = &target.port
+        if let TargetPort::Endpoints { origin, .. } | TargetPort::External { origin, .. } =
+            &target.port
         {
             backend.owners.push(origin.clone());
         }
@@ -126,6 +133,14 @@ impl Backends<'_, '_> {
         known.push((signature, config.backends.len()));
         config.backends.push(backend);
         config.backends.len() - 1
+    }
+}
+
+fn port_key(port: &TargetPort) -> PortKey {
+    match port {
+        TargetPort::Missing => (0, "".into()),
+        TargetPort::Endpoints { name, .. } => (1, name.clone()),
+        TargetPort::External { name, .. } => (2, name.clone()),
     }
 }
 

@@ -257,7 +257,8 @@ pub(super) fn find(kind: FrontendKind, config: &Config) -> Found {
                 .aliases
                 .iter()
                 .any(|it| it.value.as_str().starts_with("*."));
-        found.alias_pattern |= !host.alias_patterns.is_empty();
+        // A host without paths has no line in the map of expressions.
+        found.alias_pattern |= !host.alias_patterns.is_empty() && !host.paths.is_empty();
         found.regex |= has(PathMatch::Regex);
         found.overlap |= has(PathMatch::Prefix) && has(PathMatch::Begin);
         found.redirect_to |= paths().any(|it| it.redirect_to.is_some());

@@ -20,6 +20,8 @@ const NOT_FOUND_YET: &str = "!{ var(txn.route) -m found }";
 
 /// The rules of a frontend while they are written.
 struct Rules<'a, 'c> {
+    /// The place of the frontend in the configuration.
+    place: usize,
     parts: Vec<Part>,
     maps: &'a Maps<'a>,
     config: &'a Config,
@@ -32,6 +34,7 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
         let kind = config.frontends[place].kind;
         let maps = fill(kind, config.frontends[place].name.clone(), config);
         let mut rules = Rules {
+            place,
             parts: Vec::new(),
             maps: &maps,
             config,
@@ -39,7 +42,7 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
         };
         rules.variables();
         rules.levels();
-        rules.redirects(place);
+        rules.redirects();
         let parts = rules.parts;
         let files: Vec<_> = maps.finish().collect();
         config.frontends[place].routing = parts;
@@ -52,7 +55,22 @@ fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps<
     let mut maps = Maps::new(name);
     maps.found = map::find(kind, config);
     let found = maps.found;
-    for host in config.hosts.values().filter(|it| map::is_in(it, kind)) {
+    let hosts = || config.hosts.values().filter(|it| map::is_in(it, kind));
+    // The first entry of a key stays: an alias that is left is older than a host of that name.
+    for host in hosts().filter(|it| !it.aliases.is_empty()) {
+        for path in host.paths.iter().map(|it| &config.paths[*it]) {
+            let value = map::value(path, kind, found, config);
+            for alias in &host.aliases {
+                let authors = Authors {
+                    line: &path.origin,
+                    name: NameBy::Other(&alias.origin),
+                    value: map::value_author(path, kind),
+                };
+                maps.put_path("host", alias.value.as_str(), path, value.clone(), authors);
+            }
+        }
+    }
+    for host in hosts() {
         let (stem, name) = if host.name.is_empty() {
             ("defaulthost", NameBy::Line)
         } else {
@@ -62,17 +80,13 @@ fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps<
         let mut has_regex = false;
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
             let value = map::value(path, kind, found, config);
-            let authors = |name| Authors {
+            let authors = Authors {
                 line: &path.origin,
                 name,
                 value: map::value_author(path, kind),
             };
-            for alias in &host.aliases {
-                let authors = authors(NameBy::Other(&alias.origin));
-                maps.put_path(stem, alias.value.as_str(), path, value.clone(), authors);
-            }
             has_regex |= path.matching == PathMatch::Regex;
-            maps.put_path(stem, key, path, value, authors(name));
+            maps.put_path(stem, key, path, value, authors);
         }
         host_maps(host, has_regex, &mut maps, config);
     }
@@ -174,6 +188,9 @@ impl Rules<'_, '_> {
     }
 
     /// The host without its port in lower case, and the path as the client wrote it.
+    ///
+    /// A host that holds `#` is cut there: what a client writes behind it must not be taken for a
+    /// part of the path, or it could choose the rules that apply to it.
     fn variables(&mut self) {
         // `host_only` knows IPv6 addresses in brackets; older versions lack it.
         let host = if self.cx.haproxy_is(2, 8) {
@@ -181,10 +198,11 @@ impl Rules<'_, '_> {
         } else {
             "field(1,:)"
         };
-        // What stands behind a `#` would pass for the beginning of the path in the keys of maps, and
-        // lead around what protects the path itself.
-        let host = format!("req.hdr(host),{host},field(1,#),lower");
-        self.set("txn.host", &host, &[]);
+        self.set(
+            "txn.host",
+            &format!("req.fhdr(host),field(1,#),{host},lower"),
+            &[],
+        );
         self.set("req.path", "path", &[]);
     }
 
@@ -212,6 +230,7 @@ impl Rules<'_, '_> {
             self.set("req.alias", &format!("var(txn.host),{alias}"), &guards);
             self.level("host", "var(req.alias)", &guards);
         }
+        self.redirect_from();
         self.level("defaulthost", "str(<default>)", &guards);
     }
 
@@ -337,12 +356,10 @@ impl Rules<'_, '_> {
     }
 
     /// Redirects that belong to a host or a path, and not to a backend.
-    fn redirects(&mut self, place: usize) {
+    fn redirects(&mut self) {
         let found = self.maps.found;
-        let frontend = &self.config.frontends[place];
-        let redirects = &self.config.redirects;
-        let exempt = redirects.exempt.as_ref().filter(|it| !it.value.is_empty());
-        let exempt = exempt.map(|it| unless_begins(&it.value));
+        let frontend = &self.config.frontends[self.place];
+        let exempt = self.exempt();
         if found.redirect_to {
             let mut line = Line::keyword("http-request redirect location")
                 .format(&Format::expression("var(txn.route),field(2,/,0)"));
@@ -377,6 +394,18 @@ impl Rules<'_, '_> {
                 self.push(line);
             }
         }
+    }
+
+    /// The paths that redirects of hosts and paths leave alone, as a condition.
+    fn exempt(&self) -> Option<Line> {
+        let exempt = self.config.redirects.exempt.as_ref()?;
+        (!exempt.value.is_empty()).then(|| unless_begins(&exempt.value))
+    }
+
+    /// Hosts that are redirected to others, unless a host that has a name serves the request.
+    fn redirect_from(&mut self) {
+        let frontend = &self.config.frontends[self.place];
+        let exempt = self.exempt();
         for (method, kind) in [("map_str", "exact"), ("map_reg", "regex")] {
             if !self.maps.has("redir_from", kind) {
                 continue;

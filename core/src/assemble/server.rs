@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
+use serde::{Deserialize, Serialize};
+
 use crate::diagnostic::codes;
 use crate::haproxy::{Address, Server, ServerState};
 use crate::keys::Cx;
@@ -12,7 +14,7 @@ use crate::resource::{EndpointSlice, Resource as _};
 use crate::route::{Target, TargetPort};
 
 /// Where a server stands in a running HAProxy.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub struct Place {
     /// The server's name.
     pub name: Arc<str>,

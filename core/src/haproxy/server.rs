@@ -1,10 +1,11 @@
 //! Servers of a backend.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::origin::Origin;
 
@@ -23,7 +24,7 @@ pub struct Server {
     pub origin: Origin,
 }
 
-/// Where a server listens.
+/// Where a server listens. Serialized as it is displayed, such as `10.0.0.1:8080`.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Address {
     /// An address and a port.
@@ -33,7 +34,7 @@ pub enum Address {
 }
 
 /// The administrative state of a server.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ServerState {
     /// Takes requests.
@@ -68,5 +69,59 @@ impl fmt::Display for Address {
             Self::Ip(IpAddr::V6(ip), port) => write!(f, "[{ip}]:{port}"),
             Self::Name(name, port) => write!(f, "{name}:{port}"),
         }
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Address {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if let Ok(it) = text.parse::<SocketAddr>() {
+            return Ok(Self::Ip(it.ip(), it.port()));
+        }
+        let name = text.rsplit_once(':').and_then(|(name, port)| {
+            let is_name = !name.is_empty() && !name.contains(':');
+            is_name.then_some(Self::Name(name.into(), port.parse().ok()?))
+        });
+        name.ok_or_else(|| D::Error::custom(format!("`{text}` is not an address and a port")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_reads_back_as_it_is_written() -> serde_json::Result<()> {
+        for text in [
+            "10.0.0.1:8080",
+            "[2001:db8::1]:80",
+            "[::ffff:10.0.0.1]:1",
+            "db.example:5432",
+        ] {
+            let written = format!("\"{text}\"");
+            let address: Address = serde_json::from_str(&written)?;
+            assert_eq!(matches!(address, Address::Name(..)), text.starts_with("db"));
+            assert_eq!(serde_json::to_string(&address)?, written);
+        }
+        for bad in [
+            "",
+            "10.0.0.1",
+            ":80",
+            "::1:80",
+            "db.example:70000",
+            "db.example:",
+        ] {
+            assert!(
+                serde_json::from_str::<Address>(&format!("\"{bad}\"")).is_err(),
+                "{bad}"
+            );
+        }
+        Ok(())
     }
 }

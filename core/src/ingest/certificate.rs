@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::codes;
-use crate::haproxy::{DataFile, Role};
+use crate::haproxy::{DataFile, Role, short};
 use crate::keys::Cx;
 use crate::options::Name;
 use crate::origin::{Field, Kind, ObjectRef, Origin};
@@ -166,7 +166,31 @@ fn path(secret: &Name) -> String {
     };
     format!(
         "/var/lib/haproxy/crt/{}_{}.pem",
-        plain(&secret.namespace),
-        plain(&secret.name)
+        short(&plain(&secret.namespace), 63),
+        short(&plain(&secret.name), 150)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_secret_has_a_file_of_its_own_whose_name_is_not_too_long() {
+        let long = "a".repeat(252);
+        let secrets = [
+            ("a", "b"),
+            ("a", "..b"),
+            ("n", &format!("{long}b")),
+            ("n", &format!("{long}c")),
+            (&"n".repeat(63), &format!("{long}c")),
+        ];
+        let files = secrets.map(|(namespace, name)| path(&Name::new(namespace, name)));
+        for file in &files {
+            let name = file.rsplit('/').next().unwrap_or_default();
+            assert!(name.len() <= 255 && !name.contains(".."), "{file}");
+        }
+        let different: std::collections::BTreeSet<_> = files.iter().collect();
+        assert_eq!(different.len(), secrets.len());
+    }
 }

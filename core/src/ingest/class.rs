@@ -38,7 +38,12 @@ pub(super) fn select(cx: &mut Cx<'_>) -> Vec<Ours> {
         let class = match &ingress.spec.ingress_class_name {
             Some(name) if cx.options.ingress_class_api => parameters
                 .entry(name.clone())
-                .or_insert_with(|| class(name, cx.snapshot).and_then(|it| read(it, cx)))
+                .or_insert_with(|| {
+                    class(name, cx.snapshot)
+                        // Where the annotation decides, the class may be another controller's.
+                        .filter(|it| *it.spec.controller == *cx.options.controller_name)
+                        .and_then(|it| read(it, cx))
+                })
                 .clone(),
             _ => None,
         };

@@ -5,7 +5,7 @@ use std::collections::btree_map::Entry as Slot;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::haproxy::{Host, PathMatch};
+use crate::haproxy::{Host, PathMatch, short};
 use crate::ingest::class::Ours;
 use crate::ingest::service::{self, Services};
 use crate::ingest::{layers, object};
@@ -339,7 +339,7 @@ fn target(backend: &Backend, origin: &Origin, current: &Current, cx: &mut Cx<'_>
     let (message, name) = match &backend.resource {
         Some(it) => (
             format!("backends of kind `{}` are not supported", shown(&it.kind)),
-            format!("_{}_{}", it.kind, it.name),
+            short(&format!("_{}_{}", it.kind, it.name), 100).into_owned(),
         ),
         None => ("a backend needs a Service".into(), "_none".into()),
     };
@@ -379,7 +379,14 @@ fn path_match(layers: &Layers, cx: &mut Cx<'_>) -> PathMatch {
 }
 
 /// What a path must be; the error says what is expected.
+///
+/// HAProxy cuts the lines of maps at the size of its buffers, 16 KiB by default, and takes what is
+/// behind the cut for a line of its own: a path that is long enough could be an entry of another host.
 fn check_path(path: &str, matching: PathMatch) -> Result<(), String> {
+    const MAX: usize = 4096;
+    if path.len() > MAX {
+        return Err(format!("a path of at most {MAX} bytes"));
+    }
     if matching == PathMatch::Regex {
         return Regex::parse(path).map(|_| ()).map_err(|it| it.expected);
     }

@@ -162,8 +162,8 @@ impl Access<'_, '_, '_> {
 
     /// A test of the address against a list, without braces.
     fn test(&mut self, purpose: &str, origin: &Origin, networks: &[Network]) -> Line {
-        let file = self.cx.list(purpose, origin, networks);
-        self.source.clone().and("-f").word(&file)
+        let patterns = self.cx.patterns(purpose, origin, networks);
+        self.source.clone().line(&patterns)
     }
 
     /// Denies those for whom all tests hold, each of which may be negated; everybody without tests.

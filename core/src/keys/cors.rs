@@ -78,14 +78,20 @@ impl Cors {
         };
         let mut rules = Vec::new();
         if let Some(setting) = self.origins.as_ref().filter(|_| !named.is_empty()) {
-            let file = cx.list("cors", &setting.origin, named);
-            let test = Line::keyword("{ req.fhdr(Origin,-1) -m str -f");
-            rules.push((remember().when(test.word(&file).and("}")), &setting.origin));
+            let patterns = cx.patterns("cors", &setting.origin, named);
+            let test = Line::keyword("{ req.fhdr(Origin,-1) -m str");
+            rules.push((
+                remember().when(test.line(&patterns).and("}")),
+                &setting.origin,
+            ));
         }
         if let Some(setting) = self.patterns.as_ref().filter(|_| !patterns.is_empty()) {
-            let file = cx.list("cors-regex", &setting.origin, patterns);
-            let test = Line::keyword("{ req.fhdr(Origin,-1) -m reg -f");
-            rules.push((remember().when(test.word(&file).and("}")), &setting.origin));
+            let patterns = cx.patterns("cors-regex", &setting.origin, patterns);
+            let test = Line::keyword("{ req.fhdr(Origin,-1) -m reg");
+            rules.push((
+                remember().when(test.line(&patterns).and("}")),
+                &setting.origin,
+            ));
         }
         if self.is_any_allowed() {
             let by = self

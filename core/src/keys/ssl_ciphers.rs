@@ -83,7 +83,7 @@ impl HostCiphers {
         if let Some(part) = local(&self.ciphers, "ssl-ciphers", cx) {
             host.tls_options.insert("ciphers", part);
         }
-        if let Some(part) = suites(&self.suites).filter(|it| it.is_local) {
+        if let Some(part) = said_here(&self.suites).and_then(suites) {
             host.tls_options.insert("ciphersuites", part);
         }
     }
@@ -97,7 +97,7 @@ impl BackendCiphers {
                 .server_options
                 .insert("ssl-ciphers", with("ciphers", part));
         }
-        if let Some(part) = suites(&self.suites).filter(|it| it.is_local) {
+        if let Some(part) = said_here(&self.suites).and_then(suites) {
             backend
                 .server_options
                 .insert("ssl-ciphersuites", with("ciphersuites", part));
@@ -107,7 +107,7 @@ impl BackendCiphers {
 
 /// The list of an object, unless it is a tenant's and HAProxy might not start with it.
 fn local(ciphers: &Setting<Ciphers>, key: &str, cx: &mut Cx<'_>) -> Option<Part> {
-    let part = list(ciphers).filter(|it| it.is_local)?;
+    let part = list(said_here(ciphers)?)?;
     if !ciphers.is_tenants || ciphers.value.is_certain() {
         return Some(part);
     }
@@ -121,6 +121,11 @@ fn local(ciphers: &Setting<Ciphers>, key: &str, cx: &mut Cx<'_>) -> Option<Part>
         "the ciphers of the operator are used",
     );
     None
+}
+
+/// A setting of an object; what all share stands in the section `global`.
+fn said_here<T>(setting: &Setting<T>) -> Option<&Setting<T>> {
+    setting.is_local.then_some(setting)
 }
 
 fn list(setting: &Setting<Ciphers>) -> Option<Part> {

@@ -137,7 +137,8 @@ fn servers(backend: &Arc<str>, old: &[Place], new: &[Place]) -> Option<Vec<Comma
                 port,
             });
         }
-        if old.weight != new.weight {
+        // A place that became free while it was drained still has the weight of that.
+        if old.weight != new.weight || old.state == ServerState::Maint {
             let (backend, server, weight) = (backend.clone(), server.clone(), new.weight);
             commands.push(Command::SetServerWeight {
                 backend,

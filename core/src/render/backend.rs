@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::haproxy::{
     Address, Backend, Config, DataFile, Mode, Part, Placed, Role, Server, ServerState, path_name,
+    short,
 };
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
@@ -33,8 +34,7 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
     if !backend.servers.is_empty() {
         server_options(&backend.server_options, cx);
     }
-    cx.lines(
-        "servers",
+    cx.servers(
         backend
             .servers
             .iter()
@@ -176,7 +176,7 @@ pub(super) fn error_files(config: &Config) -> Vec<DataFile> {
 }
 
 fn error_file(code: u16, owner: &str) -> String {
-    format!("/etc/haproxy/errorfiles/{code}-{owner}.http")
+    format!("/etc/haproxy/errorfiles/{code}-{}.http", short(owner, 200))
 }
 
 /// The reason phrase of a status (RFC 9110, section 15).

@@ -22,6 +22,8 @@ pub(super) struct Output {
 /// The context of one section while it is filled.
 pub(super) struct Context<'a> {
     record: Record,
+    /// What stands behind `server`, in the order of the lines.
+    servers: Vec<Line>,
     source_map: &'a mut SourceMap,
 }
 
@@ -29,6 +31,7 @@ impl<'a> Context<'a> {
     pub(super) fn new(source_map: &'a mut SourceMap) -> Self {
         Self {
             record: Record::default(),
+            servers: Vec::new(),
             source_map,
         }
     }
@@ -68,6 +71,13 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Sets the servers, whose state can be changed while HAProxy runs.
+    pub(super) fn servers<'l>(&mut self, servers: impl IntoIterator<Item = (Line, &'l [Origin])>) {
+        let servers: Vec<_> = servers.into_iter().collect();
+        self.servers = servers.iter().map(|it| it.0.clone()).collect();
+        self.lines("servers", servers);
+    }
+
     /// Sets the lines of a snippet.
     pub(super) fn snippet(&mut self, name: &'static str, snippets: &[&Setting<Snippet>]) {
         let lines = snippets.iter().flat_map(|it| {
@@ -91,8 +101,8 @@ impl<'a> Context<'a> {
         Value::from_object(Printed { text, authors })
     }
 
-    pub(super) fn finish(self) -> Value {
-        Value::from_object(self.record)
+    fn finish(self) -> (Value, Vec<Line>) {
+        (Value::from_object(self.record), self.servers)
     }
 }
 
@@ -110,34 +120,36 @@ impl Output {
         self.source_map.add_line(owner);
         let mut context = Context::new(&mut self.source_map);
         fill(&mut context);
-        let context = context.finish();
+        let (context, servers) = context.finish();
         let marked = template.render(context)?;
-        self.add(&marked, owner);
+        self.add(&marked, owner, &servers);
         Ok(())
     }
 
     /// Adds text that is no template's, such as sections of the operator.
     pub(super) fn text(&mut self, text: &str, owners: &[Origin]) {
         let owner = self.source_map.add_set(owners);
-        self.add(text, owner);
+        self.add(text, owner, &[]);
     }
 
     /// Takes the marks out of a section's text and notes who made each line.
-    fn add(&mut self, marked: &str, owner: u32) {
+    fn add(&mut self, marked: &str, owner: u32, servers: &[Line]) {
         let start = self.text.len();
         let first_line = self.source_map.len() + 1;
         let mut name: Option<Arc<str>> = None;
         for line in marked.lines() {
             let from = self.text.len();
-            let authors = self.unmark(line);
-            let authors = match authors.as_slice() {
-                [] => owner,
-                [one] => *one,
-                several => {
+            let (first, others) = self.unmark(line);
+            let authors = match first {
+                None => owner,
+                Some(one) if others.is_empty() => one,
+                Some(one) => {
                     let mut all: Vec<Origin> = Vec::new();
-                    for origin in several.iter().flat_map(|it| self.source_map.set(*it)) {
-                        if !all.contains(origin) {
-                            all.push(origin.clone());
+                    for set in std::iter::once(one).chain(others) {
+                        for origin in self.source_map.set(set) {
+                            if !all.contains(origin) {
+                                all.push(origin.clone());
+                            }
                         }
                     }
                     self.source_map.add_set(&all)
@@ -158,13 +170,13 @@ impl Output {
             first_line: number(first_line),
             lines: number(self.source_map.len() + 1 - first_line),
             digest: xxh3_64(text.as_bytes()),
-            frame: frame(text),
+            frame: frame(text, servers),
         });
     }
 
-    /// Adds a line without its marks; returns the sets that they name.
-    fn unmark(&mut self, line: &str) -> Vec<u32> {
-        let mut sets = Vec::new();
+    /// Adds a line without its marks; returns the sets that they name, mostly one.
+    fn unmark(&mut self, line: &str) -> (Option<u32>, Vec<u32>) {
+        let (mut first, mut others) = (None, Vec::new());
         let mut rest = line;
         while let Some(mark) = rest.find(MARK) {
             self.text.push_str(&rest[..mark]);
@@ -172,21 +184,63 @@ impl Output {
             let Some(end) = rest.find(MARK_END) else {
                 break;
             };
-            sets.extend(rest[..end].parse::<u32>());
+            if let Ok(set) = rest[..end].parse::<u32>() {
+                if first.is_none() {
+                    first = Some(set);
+                } else {
+                    others.push(set);
+                }
+            }
             rest = &rest[end + MARK_END.len_utf8()..];
         }
         self.text.push_str(rest);
-        sets
+        (first, others)
     }
 }
 
-/// The digest of a section without the lines of its servers.
-fn frame(text: &str) -> u64 {
-    const SERVER: &str = "\n    server ";
-    let (Some(first), Some(last)) = (text.find(SERVER), text.rfind(SERVER)) else {
+/// The digest of a section without what our servers say of themselves. Servers of an operator's
+/// snippet stay, as does all that stands between: a change there needs a reload.
+fn frame(text: &str, servers: &[Line]) -> u64 {
+    if servers.is_empty() {
         return xxh3_64(text.as_bytes());
-    };
-    let behind = last + 1 + text[last + 1..].find('\n').unwrap_or_default();
-    let bytes = text.as_bytes();
-    xxh3_64(&bytes[..first]) ^ xxh3_64(&bytes[behind..]).rotate_left(1)
+    }
+    let mut frame = String::with_capacity(text.len());
+    let mut servers = servers.iter().peekable();
+    for line in text.split_inclusive('\n') {
+        let behind = servers.peek().and_then(|server| {
+            let line = line.trim_start().strip_prefix("server ")?;
+            line.strip_prefix(server.as_str())
+        });
+        if behind.is_some() {
+            servers.next();
+        }
+        frame.push_str(behind.unwrap_or(line));
+    }
+    xxh3_64(frame.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_our_servers_say_is_left_out_of_a_frame() {
+        let of = |text: &str, servers: &[&str]| {
+            let servers: Vec<_> = servers.iter().map(|it| Line::keyword("").and(it)).collect();
+            frame(text, &servers)
+        };
+        let one = "    server own 10.0.0.9:1\n    deny\n    server a 10.0.0.1:1\n";
+        let moved = "    server own 10.0.0.9:1\n    deny\n    server a 10.0.0.2:1 disabled\n";
+        assert_eq!(
+            of(one, &["a 10.0.0.1:1"]),
+            of(moved, &["a 10.0.0.2:1 disabled"])
+        );
+        for other in [
+            "    server own 10.0.0.9:2\n    deny\n    server a 10.0.0.1:1\n",
+            "    server own 10.0.0.9:1\n    server a 10.0.0.1:1\n",
+            "    server own 10.0.0.9:1\n    deny\n    server a 10.0.0.1:1 check\n",
+        ] {
+            assert_ne!(of(one, &["a 10.0.0.1:1"]), of(other, &["a 10.0.0.1:1"]));
+        }
+    }
 }

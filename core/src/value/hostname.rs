@@ -16,7 +16,10 @@ use crate::value::{KeyValue, Shape, ValueError};
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Hostname(Arc<str>);
 
-/// One or several host names joined by commas.
+/// One or several host names joined by commas, at most 100.
+///
+/// Each name is written with every path of every host of an Ingress: without a limit one annotation
+/// could fill all memory.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Hostnames(pub Vec<Hostname>);
 
@@ -72,6 +75,10 @@ impl KeyValue for Hostnames {
     };
 
     fn parse(text: &str) -> Result<Self, ValueError> {
+        const MAX: usize = 100;
+        if text.split(',').nth(MAX).is_some() {
+            return Err(ValueError::new("at most 100 host names", text));
+        }
         let names = text.split(',').map(Hostname::parse);
         names.collect::<Result<_, _>>().map(Self)
     }
@@ -102,7 +109,8 @@ mod tests {
         let names = Hostnames::parse("a.example, *.B.example").expect("two names");
         assert_eq!(names.to_string(), "a.example,*.b.example");
         assert_eq!(Hostnames::parse(&names.to_string()), Ok(names));
-        for bad in ["", "a.example,", "a b", "a\nb", "a#b", "*"] {
+        let many = ["a.example"; 101].join(",");
+        for bad in ["", "a.example,", "a b", "a\nb", "a#b", "*", &many] {
             assert!(Hostnames::parse(bad).is_err(), "{bad:?}");
         }
     }

@@ -29,12 +29,17 @@ impl KeyValue for Location {
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let location = text.trim();
+        // Lines of maps have an end: HAProxy takes what is behind it for a line of its own.
         if location.is_empty()
+            || location.len() > 4096
             || location
                 .chars()
                 .any(|it| it.is_whitespace() || it.is_control())
         {
-            return Err(ValueError::new("a path or a URL without blanks", text));
+            return Err(ValueError::new(
+                "a path or a URL of at most 4096 bytes without blanks",
+                text,
+            ));
         }
         Ok(Self(location.into()))
     }

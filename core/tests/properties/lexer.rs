@@ -22,26 +22,35 @@ pub(crate) fn words(line: &str) -> Result<Vec<Vec<u8>>, String> {
                 word.get_or_insert_default();
             }
             b'\\' if !single => {
-                let Some(next) = bytes.get(at) else {
-                    return Err("ends in a backslash".into());
-                };
-                at += 1;
-                let escaped = match next {
-                    b'x' => {
-                        let digits = line.get(at..at + 2).ok_or("cut escape")?;
-                        at += 2;
+                let escaped = match bytes.get(at) {
+                    Some(b'x') => {
+                        let digits = line.get(at + 1..at + 3).ok_or("cut escape")?;
+                        if !digits.bytes().all(|it| it.is_ascii_hexdigit()) {
+                            return Err(format!("`{digits}` are no digits"));
+                        }
+                        at += 3;
                         u8::from_str_radix(digits, 16).map_err(|it| it.to_string())?
                     }
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    other => *other,
+                    Some(other) => {
+                        let escaped = match other {
+                            b'n' => Some(b'\n'),
+                            b'r' => Some(b'\r'),
+                            b't' => Some(b'\t'),
+                            b' ' | b'\\' | b'#' | b'\'' | b'"' => Some(*other),
+                            b'$' if double => Some(b'$'),
+                            _ => None,
+                        };
+                        at += usize::from(escaped.is_some());
+                        // What begins no escape is a backslash.
+                        escaped.unwrap_or(b'\\')
+                    }
+                    None => b'\\',
                 };
                 word.get_or_insert_default().push(escaped);
             }
             b'$' if double => return Err("expands a variable".into()),
             b'#' if !single && !double => break,
-            b' ' | b'\t' if !single && !double => words.extend(word.take()),
+            b' ' | b'\t' | 0x0b | 0x0c if !single && !double => words.extend(word.take()),
             other => word.get_or_insert_default().push(other),
         }
     }

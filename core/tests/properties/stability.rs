@@ -127,7 +127,7 @@ proptest! {
         after.addresses = addresses.iter().map(|it| format!("10.1.0.{it}")).collect();
         let none = BTreeMap::new();
         let running = compile(&snapshot(Some(&before), &none), &options(), None);
-        let wanted = compile(&snapshot(Some(&after), &none), &options(), Some(&running));
+        let wanted = compile(&snapshot(Some(&after), &none), &options(), Some(&running.places));
         match Plan::between(Some(&running), &wanted) {
             Plan::Nothing => prop_assert_eq!(running.bundle.config(), wanted.bundle.config()),
             Plan::Update { commands } => {
@@ -150,5 +150,10 @@ proptest! {
         }
         // What was reached is where the next step begins.
         prop_assert_eq!(Plan::between(Some(&wanted), &wanted), Plan::Nothing);
+        // Whoever was told only the places, in writing, comes to the same bytes.
+        let written = serde_json::to_string(&wanted.places).expect("places become JSON");
+        let places: Places = serde_json::from_str(&written).expect("places are read back");
+        let again = compile(&snapshot(Some(&after), &none), &options(), Some(&places));
+        prop_assert_eq!(again.bundle, wanted.bundle);
     }
 }

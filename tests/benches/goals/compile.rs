@@ -98,7 +98,7 @@ fn change(size: usize, change: impl Fn(&Cluster, &mut Snapshot)) -> (f64, Plan) 
             after
         },
         |after| {
-            let wanted = compile(after, &options, Some(&running));
+            let wanted = compile(after, &options, Some(&running.places));
             Plan::between(Some(&running), &wanted)
         },
     )

@@ -15,6 +15,11 @@ mod memory;
 mod proxy;
 
 use std::env;
+use std::panic;
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// What is measured: its name, and what does it.
 type Row = (&'static str, fn() -> Measured);
@@ -64,13 +69,14 @@ struct Measured {
     remark: String,
 }
 
-fn main() {
+fn main() -> ExitCode {
+    let mut outcome = ExitCode::SUCCESS;
     let arguments: Vec<String> = env::args().skip(1).collect();
     if let [memory, size] = &arguments[..]
         && memory == memory::ARGUMENT
     {
         memory::measure(size.parse().expect("a number was given"));
-        return;
+        return outcome;
     }
     // Cargo adds `--bench`.
     let wanted = arguments.iter().find(|it| !it.starts_with("--"));
@@ -80,7 +86,12 @@ fn main() {
         if wanted.is_some_and(|it| !name.contains(it.as_str())) {
             continue;
         }
-        let it = measure();
+        // What fails says why by itself; the other rows are wanted all the same.
+        let Ok(it) = panic::catch_unwind(measure) else {
+            println!("| {name} | failed | | | | |");
+            outcome = ExitCode::FAILURE;
+            continue;
+        };
         let unit = it.unit;
         println!(
             "| {name} | {:.2} {unit} | {:.2} {unit} | {:.0} % | {} | {} |",
@@ -91,4 +102,5 @@ fn main() {
             it.remark
         );
     }
+    outcome
 }

@@ -43,7 +43,7 @@ pub(crate) fn measure(size: usize) {
     let objects = clock::memory("self");
     let options = crate::compile::options();
     let first = compile(&snapshot, &options, None);
-    let second = compile(&snapshot, &options, Some(&first));
+    let second = compile(&snapshot, &options, Some(&first.places));
     drop(first);
     println!("{objects} {}", clock::memory("self"));
     black_box((snapshot, second));

@@ -59,6 +59,28 @@ pub(super) fn findings(line: &str) -> Vec<&str> {
     }
 }
 
+/// Whether a line ends with the `|` or `>` of a block: a comment inside of the block would be a part
+/// of it.
+pub(super) fn opens_text(line: &str) -> bool {
+    let code = line.split(" #").next().unwrap_or_default().trim_end();
+    let indicator = code.rsplit_once(": ").map(|(_, it)| it.trim_start());
+    indicator.is_some_and(|it| {
+        let rest = it.strip_prefix(['|', '>']);
+        rest.is_some_and(|it| it.chars().all(|it| matches!(it, '+' | '-' | '0'..='9')))
+    })
+}
+
+/// How many lines the text of a block has; the first of the given ones ends with its `|`.
+pub(super) fn text_below(lines: &[&str]) -> usize {
+    let indent = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
+    let Some((header, below)) = lines.split_first() else {
+        return 0;
+    };
+    let is_text =
+        |it: &&&str| it.trim().is_empty() || { it.len() - it.trim_start().len() > indent(header) };
+    below.iter().take_while(is_text).count()
+}
+
 impl Input {
     pub(super) fn of(case: &Case) -> Result<Self, Failure> {
         let options = case
@@ -68,14 +90,20 @@ impl Input {
         let mut text = Text::default();
         let mut expected = Vec::new();
         for block in &case.yaml {
-            for (line, it) in (block.line..).zip(block.text.lines()) {
+            let lines: Vec<&str> = block.text.lines().collect();
+            let mut rest = (block.line..).zip(&lines).enumerate();
+            while let Some((index, (line, it))) = rest.next() {
+                let opens_text = opens_text(it);
                 for finding in findings(it) {
                     let finding = finding
                         .parse()
                         .map_err(|it: String| case.failure(line, it))?;
                     // The text of a block begins on the line below its `|`.
-                    let is_block = it.contains(": |");
-                    expected.push((line + u32::from(is_block), finding));
+                    expected.push((line + u32::from(opens_text), finding));
+                }
+                if opens_text {
+                    let text = text_below(&lines[index..]);
+                    rest.by_ref().take(text).for_each(drop);
                 }
             }
             if block.info == "yaml global" {
@@ -238,6 +266,34 @@ impl Text {
                     self.push(*line, &format!("{name} app"));
                 }
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_of_a_block_ends_where_its_indentation_does() {
+        for (lines, count) in [
+            (&["  key: |", "    a", "", "    b", "  next: c"][..], 3),
+            (
+                &[
+                    "  - key: |-   # warning[conflict]",
+                    "      a",
+                    "    next: b",
+                ],
+                1,
+            ),
+            (&["key: >", "  a"], 1),
+            (&["key: |"], 0),
+        ] {
+            assert!(opens_text(lines[0]), "{}", lines[0]);
+            assert_eq!(text_below(lines), count, "{lines:?}");
+        }
+        for line in ["key: value", "key: \"a: |b\"", "key: a|", "- |"] {
+            assert!(!opens_text(line), "{line}");
         }
     }
 }

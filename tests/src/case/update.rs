@@ -7,9 +7,10 @@
 use std::path::Path;
 
 use crate::case::check::{found, name, same};
-use crate::case::{Case, Expected, ReadError, input};
+use crate::case::{Block, Case, Expected, ReadError, input};
 
 /// A range of lines of the file, from 1, and what takes their place.
+#[derive(Debug, Eq, PartialEq)]
 struct Edit {
     first: u32,
     count: u32,
@@ -48,34 +49,7 @@ pub(super) fn update(file: &Path) -> Result<bool, ReadError> {
             .map(|(line, it)| (line, it.to_string()))
             .collect();
         for block in &case.yaml {
-            for (number, line) in (block.line..).zip(block.text.lines()) {
-                let mut wanted: Vec<&str> = serious
-                    .iter()
-                    .filter(|(it, _)| *it == number)
-                    .map(|(_, it)| it.as_str())
-                    .collect();
-                wanted.dedup();
-                let mut written = input::findings(line);
-                written.sort_unstable();
-                wanted.sort_unstable();
-                if wanted == written {
-                    continue;
-                }
-                let code = if written.is_empty() {
-                    line
-                } else {
-                    line.rsplit_once("# ").map_or(line, |(it, _)| it)
-                };
-                let mut line = code.trim_end().to_owned();
-                if !wanted.is_empty() {
-                    line = format!("{line}   # {}", wanted.join(" "));
-                }
-                edits.push(Edit {
-                    first: number,
-                    count: 1,
-                    lines: vec![line],
-                });
-            }
+            edits.extend(comments(block, &serious));
         }
     }
     if edits.is_empty() {
@@ -91,6 +65,50 @@ pub(super) fn update(file: &Path) -> Result<bool, ReadError> {
     let text = lines.join("\n") + "\n";
     std::fs::write(file, text).map_err(|it| error(it.to_string()))?;
     Ok(true)
+}
+
+/// The lines of a block whose comments do not say what was found, by line of the file.
+fn comments(block: &Block, found: &[(u32, String)]) -> Vec<Edit> {
+    let lines: Vec<&str> = block.text.lines().collect();
+    let mut edits = Vec::new();
+    let mut rest = (block.line..).zip(&lines).enumerate();
+    while let Some((index, (number, line))) = rest.next() {
+        let mut place = number;
+        if input::opens_text(line) {
+            // A comment inside of a text would be a part of it, so it stands behind the `|`, and means
+            // the line below, where the text begins.
+            place += 1;
+            let text = input::text_below(&lines[index..]);
+            rest.by_ref().take(text).for_each(drop);
+        }
+        let mut wanted: Vec<&str> = found
+            .iter()
+            .filter(|(it, _)| *it == place)
+            .map(|(_, it)| it.as_str())
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut written = input::findings(line);
+        written.sort_unstable();
+        if wanted == written {
+            continue;
+        }
+        let code = if written.is_empty() {
+            line
+        } else {
+            line.rsplit_once("# ").map_or(*line, |(it, _)| it)
+        };
+        let mut line = code.trim_end().to_owned();
+        if !wanted.is_empty() {
+            line = format!("{line}   # {}", wanted.join(" "));
+        }
+        edits.push(Edit {
+            first: number,
+            count: 1,
+            lines: vec![line],
+        });
+    }
+    edits
 }
 
 impl Expected {
@@ -119,5 +137,49 @@ impl Expected {
             .unwrap_or((0, actual.len().saturating_sub(1)));
         let lines = actual.get(first..=last).unwrap_or_default();
         Some(lines.iter().map(|it| (*it).to_owned()).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of a file with one case.
+    fn updated(yaml: &str) -> String {
+        let folder = tempfile::tempdir().expect("there is room for a folder");
+        let file = folder.path().join("case.md");
+        let text = format!(
+            "# File\n\n## Case\n\n```yaml\n{yaml}```\n\n```request\nGET http://app.example/ → 200\n```\n"
+        );
+        std::fs::write(&file, &text).expect("the folder is ours");
+        update(&file).expect("the file is right");
+        let text = std::fs::read_to_string(&file).expect("it is still there");
+        let (_, rest) = text.split_once("```yaml\n").expect("the block is there");
+        rest.split_once("```").expect("the block ends").0.to_owned()
+    }
+
+    const HEAD: &str = "kind: Ingress\nmetadata:\n  annotations:\n";
+
+    #[test]
+    fn what_is_found_in_a_text_is_said_behind_its_bar() {
+        let key = "haproxy-ingress.github.io/cors-max-age";
+        let text = "\n      soon # and\n\n      later\n";
+        let right = format!("{HEAD}    {key}: |   # warning[invalid-value]{text}");
+        for comment in ["", "   # warning[conflict]", "   # warning[invalid-value]"] {
+            assert_eq!(
+                updated(&format!("{HEAD}    {key}: |{comment}{text}")),
+                right
+            );
+        }
+    }
+
+    #[test]
+    fn a_comment_follows_what_is_found_on_its_line() {
+        let written = "    haproxy-ingress.github.io/cors-max-age: soon\n    haproxy-ingress.github.io/cors-enable: \"true\"   # warning[conflict]\n";
+        let right = "    haproxy-ingress.github.io/cors-max-age: soon   # warning[invalid-value]\n    haproxy-ingress.github.io/cors-enable: \"true\"\n";
+        assert_eq!(
+            updated(&format!("{HEAD}{written}")),
+            format!("{HEAD}{right}")
+        );
     }
 }

@@ -48,6 +48,7 @@ fn an_empty_cluster_answers_404_and_both_logs_say_so() {
         .expect("it was found above");
     for key in [
         "parse_ingress=",
+        "write_maps=",
         "write_config=",
         "reload_haproxy=",
         "total=",
@@ -218,6 +219,56 @@ fn a_controller_that_died_leaves_everything_running_and_takes_over_without_a_rel
 
     rig.manifest("other", &app("other.example", "other", &[&backend]));
     rig.soon_served_by(&controller, "other.example", "app");
+}
+
+#[test]
+fn a_controller_that_died_finds_servers_where_they_stood() {
+    let (first, second) = (Backend::start("first"), Backend::start("second"));
+    let rig = Rig::external();
+    let written = |backends: &[&Backend]| {
+        let mut objects = app("app.example", "app", &[]);
+        objects.truncate(2);
+        // The ports differ, so that each has a slice of its own.
+        objects.extend(
+            backends
+                .iter()
+                .map(|it| slice("app", &[it]).with("/metadata/name", &*it.name)),
+        );
+        rig.manifest("app", &objects);
+    };
+    written(&[&first, &second]);
+    let controller = rig.reads_manifests();
+    rig.soon_served_by(&controller, "app.example", "first");
+    rig.soon_served_by(&controller, "app.example", "second");
+    // The server of the other one stays, in maintenance: a new configuration would not have it.
+    written(&[&first]);
+    controller
+        .output
+        .wait_for("update", |it| it.contains("updated without reload"));
+    let config = std::fs::read_to_string(rig.folder.config()).expect("it is written");
+    assert!(config.contains("127.0.0.1:1023"), "{config}");
+
+    let (worker, reloads) = (rig.haproxy().worker(), rig.haproxy().reloads());
+    controller.kill();
+    let controller = rig.reads_manifests();
+    let timers = controller
+        .output
+        .wait_for("end of a run", |it| it.contains("finish haproxy update"));
+    assert_eq!(
+        (rig.haproxy().worker(), rig.haproxy().reloads()),
+        (worker, reloads),
+        "{}",
+        controller.output.text()
+    );
+    let said = controller.output.text();
+    assert!(said.contains("nothing to do"), "{said}");
+    // Comparing is all that was done.
+    let steps: Vec<_> = timers
+        .split_whitespace()
+        .filter_map(|it| it.split_once('=')?.1.ends_with("ms").then_some(it))
+        .map(|it| it.split('=').next().unwrap_or_default())
+        .collect();
+    assert_eq!(steps, ["parse_ingress", "write_maps", "total"], "{timers}");
 }
 
 #[test]

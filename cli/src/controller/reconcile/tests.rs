@@ -30,6 +30,8 @@ struct Strings {
     alive: VecDeque<Alive>,
     runs_already: bool,
     is_fresh: bool,
+    /// Backends that had servers before the controller was started.
+    stands: Vec<&'static str>,
     /// Names that are refused wherever they occur.
     refused: Vec<&'static str>,
 }
@@ -64,7 +66,15 @@ impl Proxy for Puppet {
         Ok(Version::new(2, 8))
     }
 
-    async fn adopt(&mut self, _: &Bundle) -> Result<bool, String> {
+    async fn places(&mut self) -> Places {
+        let backends = self.strings().stands.clone();
+        backends
+            .into_iter()
+            .map(|it| (it.into(), Vec::new()))
+            .collect()
+    }
+
+    async fn adopt(&mut self, _: &Compiled) -> Result<bool, String> {
         Ok(self.strings().runs_already)
     }
 
@@ -72,7 +82,8 @@ impl Proxy for Puppet {
         self.strings().is_fresh
     }
 
-    async fn carry_out(&mut self, plan: &Plan, bundle: &Bundle) -> Result<Applied, String> {
+    async fn carry_out(&mut self, plan: &Plan, compiled: &Compiled) -> Result<Applied, String> {
+        let bundle = &compiled.bundle;
         let (word, outcome) = match plan {
             Plan::Nothing => ("nothing", Outcome::Unchanged),
             Plan::Update { commands } => (
@@ -107,13 +118,15 @@ impl Proxy for Puppet {
     }
 }
 
-/// Ingresses are the configuration, endpoints can change at run time, `panic` is a bug.
+/// Ingresses are the configuration, endpoints can change at run time, `panic` is a bug. A backend of
+/// which it is known where its servers stand is an endpoint as well.
 const ENGINE: Engine = Engine {
-    compile: |snapshot, _, _| {
+    compile: |snapshot, _, places| {
         let names = |it: Vec<&Name>| it.iter().map(|it| &*it.name).collect::<Vec<_>>().join(",");
         let ingresses = names(snapshot.ingresses.keys().collect());
         assert!(!ingresses.contains("panic"), "a bug");
-        let slices = names(snapshot.endpoint_slices.keys().collect());
+        let mut slices = names(snapshot.endpoint_slices.keys().collect());
+        slices.extend(places.into_iter().flatten().map(|(backend, _)| &**backend));
         let content = format!("{ingresses}|{slices}");
         let file = File::new("haproxy.cfg", 0o644, Role::Config, content);
         let bundle = Bundle {
@@ -261,6 +274,20 @@ async fn what_haproxy_already_runs_is_adopted_without_a_reload() {
     scene.wait(5).await;
     assert_eq!(scene.story(), ["0 ready"]);
     assert!(scene.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn servers_stay_where_they_stood_before_the_start() {
+    let scene = Scene::new(0);
+    scene.strings().stands.push("shop");
+    scene.listed().await;
+    scene.wait(5).await;
+    assert_eq!(scene.story(), ["0 ready", "0 reload |shop"]);
+
+    // From then on it counts where they stand now.
+    scene.add(Kind::EndpointSlice, "x").await;
+    scene.wait(5).await;
+    assert_eq!(scene.story(), ["5 update |x"]);
 }
 
 #[tokio::test(start_paused = true)]

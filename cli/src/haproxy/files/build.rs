@@ -4,13 +4,16 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use haproxy_ingress_core::assemble::Places;
 
 use crate::haproxy::files::contents::{self, Content, Contents};
 use crate::haproxy::files::disk::{failed, unfinished};
 use crate::haproxy::files::links::relative;
 use crate::haproxy::files::{
-    Error, Files, GENERATIONS, Generation, MANY_FILES, MARKER, MARKER_VARIABLE, PLACEHOLDER, Place,
-    Stored, is_config, marker, names, note,
+    Error, Files, GENERATIONS, Generation, MANY_FILES, MARKER, MARKER_VARIABLE, PLACEHOLDER,
+    PLACES, Place, Stored, is_config, marker, names, note,
 };
 
 impl Files {
@@ -19,9 +22,12 @@ impl Files {
         &mut self,
         number: u64,
         mut stored: Stored,
+        places: &Places,
         marked: bool,
     ) -> Result<(), Error> {
+        let start = Instant::now();
         stored.library = self.build_library(number, &stored.contents)?;
+        self.maps_in = start.elapsed();
         if stored.library.is_some_and(|it| it != number)
             && let Some(current) = self.current
         {
@@ -51,9 +57,10 @@ impl Files {
                 stored.generation.extra.insert(place);
             }
         }
-        self.fill(&new.join("files"), &self.etc, &stored.contents, |from| {
+        let maps_in = self.fill(&new.join("files"), &self.etc, &stored.contents, |from| {
             self.etc.generation(from).join("files")
         })?;
+        self.maps_in += maps_in;
         if let Some(library) = stored.library {
             let target = relative(
                 &self.etc.real.join(GENERATIONS).join(number.to_string()),
@@ -64,6 +71,10 @@ impl Files {
         let note = note(&stored.generation);
         self.disk
             .write(&new.join("generation.json"), 0o644, &note, true)?;
+        if !places.is_empty() {
+            let text = serde_json::to_vec(places).expect("plain fields become JSON");
+            self.disk.write(&new.join(PLACES), 0o644, &text, true)?;
+        }
         self.disk.sync_folder(&new)?;
         self.disk.rename(&new, &folder)?;
         self.stored.insert(number, stored);
@@ -100,15 +111,15 @@ impl Files {
         Ok(Some(number))
     }
 
-    /// Writes all files of one place into a new folder. What the current generation has already gets
-    /// a second name.
+    /// Writes all files of one place into a new folder, and returns how long those that are no
+    /// configuration took. What the current generation has already gets a second name.
     fn fill(
         &self,
         folder: &Path,
         place: &Place,
         contents: &Contents,
         source: impl Fn(u64) -> PathBuf,
-    ) -> Result<(), Error> {
+    ) -> Result<Duration, Error> {
         let known = self
             .current
             .map(|it| (source(it), &self.stored[&it].contents));
@@ -123,6 +134,7 @@ impl Files {
         let many = files.clone().filter(|(.., known)| known.is_none()).count() > MANY_FILES;
         self.disk.make_folder(folder)?;
         let mut folders = BTreeSet::from([folder.to_owned()]);
+        let mut others_in = Duration::ZERO;
         for (below, content, known) in files {
             let path = folder.join(below);
             let parent = path.parent().expect("it is below the folder");
@@ -131,27 +143,40 @@ impl Files {
                 let above = parent.ancestors().take_while(|it| *it != folder);
                 folders.extend(above.map(Path::to_owned));
             }
-            if known.is_some_and(|it| self.disk.share(&it.join(below), &path)) {
-                continue;
-            }
-            match (&content.text, known) {
-                (Some(text), _) => self.disk.write(&path, content.mode, text, !many)?,
-                (None, from) => {
-                    let from = from
-                        .expect("a file without a text is on the disk")
-                        .join(below);
-                    let text = fs::read(&from).map_err(failed("read", &from))?;
-                    self.disk.write(&path, content.mode, &text, !many)?;
-                }
+            let start = Instant::now();
+            let from = known.map(|it| it.join(below));
+            self.put(&path, content, from.as_deref(), !many)?;
+            if parent != folder || !is_config(&below.to_string_lossy()) {
+                others_in += start.elapsed();
             }
         }
         if many {
-            return Ok(self.disk.sync_all(folder)?);
+            self.disk.sync_all(folder)?;
+        } else {
+            for folder in &folders {
+                self.disk.sync_folder(folder)?;
+            }
         }
-        for folder in &folders {
-            self.disk.sync_folder(folder)?;
+        Ok(others_in)
+    }
+
+    /// Writes one file, of which the same may be there already.
+    fn put(
+        &self,
+        path: &Path,
+        content: &Content,
+        from: Option<&Path>,
+        sync: bool,
+    ) -> Result<(), Error> {
+        if from.is_some_and(|it| self.disk.share(it, path)) {
+            return Ok(());
         }
-        Ok(())
+        if let Some(text) = &content.text {
+            return Ok(self.disk.write(path, content.mode, text, sync)?);
+        }
+        let from = from.expect("a file without a text is on the disk");
+        let text = fs::read(from).map_err(failed("read", from))?;
+        Ok(self.disk.write(path, content.mode, &text, sync)?)
     }
 
     /// Makes a generation of the files that somebody else has put where ours belong.
@@ -181,7 +206,7 @@ impl Files {
             contents,
         };
         let made = self
-            .build(number, stored, false)
+            .build(number, stored, &Places::new(), false)
             .and_then(|()| self.switch(number));
         if made.is_err() {
             self.undo(number, &[]);

@@ -1,3 +1,5 @@
+//! What becomes of files on disk.
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
@@ -67,6 +69,13 @@ fn new(prefix: &Path) -> Vec<File> {
     )
 }
 
+/// Where the servers of `new` stand.
+fn places() -> Places {
+    let text = r#"{"shop": [{"name": "srv001", "address": "10.0.0.1:80", "weight": 1, "state": "ready"},
+        {"name": "srv002", "address": "127.0.0.1:1023", "weight": 1, "state": "maint"}]}"#;
+    serde_json::from_str(text).expect("these are places")
+}
+
 /// What a HAProxy that starts now finds. Panics where it would not start.
 fn seen(prefix: &Path) -> Seen {
     for name in names(&prefix.join("etc/haproxy")).expect("the folder is there") {
@@ -115,7 +124,7 @@ fn cut_everywhere(end: End, prepare: impl Fn(&Path)) {
         let after = told(&new(prefix), prefix);
         let mut files = Files::open(prefix).expect("the disk is fine");
         files.disk.fuse.set(cuts, end);
-        let written = files.write(&new(prefix), true);
+        let written = files.write(&new(prefix), &places(), true);
         let blown = files.disk.fuse.is_blown();
         let now = seen(prefix);
         match (end, &written) {
@@ -134,7 +143,9 @@ fn cut_everywhere(end: End, prepare: impl Fn(&Path)) {
         let mut files = Files::open(prefix).expect("the disk is fine again");
         // What HAProxy has not confirmed does not survive, unless there was nothing before.
         assert_eq!(seen(prefix), before, "cut {cuts}, opened again");
-        let number = files.write(&new(prefix), true).expect("there is space");
+        let number = files
+            .write(&new(prefix), &places(), true)
+            .expect("there is space");
         assert!(files.confirm(number, None).expect("there is space"));
         assert_eq!(seen(prefix), after, "cut {cuts}, written again");
         drop(files);
@@ -153,7 +164,9 @@ fn cut_everywhere(end: End, prepare: impl Fn(&Path)) {
 
 fn confirmed(prefix: &Path) {
     let mut files = Files::open(prefix).expect("the disk is fine");
-    let number = files.write(&old(prefix), true).expect("there is space");
+    let number = files
+        .write(&old(prefix), &Places::new(), true)
+        .expect("there is space");
     assert!(files.confirm(number, None).expect("there is space"));
 }
 
@@ -212,7 +225,7 @@ fn cut_everywhere_from_foreign(end: End) {
         };
         let mut files = Files::open(prefix).expect("the disk is fine");
         files.disk.fuse.set(cuts, end);
-        let written = files.write(&new(prefix), true);
+        let written = files.write(&new(prefix), &places(), true);
         let now = seen(prefix);
         if written.is_ok() {
             assert_eq!(without_page(now), after, "cut {cuts}");
@@ -239,7 +252,9 @@ fn going_back_and_confirming_are_whole_too() {
             confirmed(prefix);
             let (before, after) = (seen(prefix), told(&new(prefix), prefix));
             let mut files = Files::open(prefix).expect("the disk is fine");
-            let number = files.write(&new(prefix), true).expect("there is space");
+            let number = files
+                .write(&new(prefix), &places(), true)
+                .expect("there is space");
             files.disk.fuse.set(cuts, End::Killed);
             let done = if confirm {
                 files.confirm(number, None)
@@ -275,7 +290,7 @@ fn the_same_bundle_is_not_written_twice() -> Result<(), Error> {
     assert!(!files.holds(&new(prefix)));
     let (number, generation) = files.current().expect("a generation");
     assert!(generation.confirmed && !generation.drifted);
-    assert_eq!(files.write(&old(prefix), true)?, number);
+    assert_eq!(files.write(&old(prefix), &Places::new(), true)?, number);
     let mut other_mode = old(prefix);
     other_mode[1].mode = 0o600;
     assert!(!files.holds(&other_mode));
@@ -288,16 +303,20 @@ fn only_the_current_and_the_last_good_generation_are_kept() -> Result<(), Error>
     let prefix = folder.path();
     let mut files = Files::open(prefix)?;
     for text in ["a", "b", "c", "d"] {
-        let number = files.write(&bundle(prefix, &[(PATHS[0], text), (PATHS[4], text)]), true)?;
+        let number = files.write(
+            &bundle(prefix, &[(PATHS[0], text), (PATHS[4], text)]),
+            &Places::new(),
+            true,
+        )?;
         files.confirm(number, None)?;
     }
     for place in [&files.etc, &files.lib] {
         assert_eq!(names(&place.generations())?, ["4", "5"]);
     }
     // A path that no kept generation has is no longer there, not even as a link.
-    let number = files.write(&bundle(prefix, &[(PATHS[0], "e")]), true)?;
+    let number = files.write(&bundle(prefix, &[(PATHS[0], "e")]), &Places::new(), true)?;
     files.confirm(number, None)?;
-    let number = files.write(&bundle(prefix, &[(PATHS[0], "f")]), true)?;
+    let number = files.write(&bundle(prefix, &[(PATHS[0], "f")]), &Places::new(), true)?;
     files.confirm(number, None)?;
     assert!(names(&prefix.join("var/lib/haproxy/crt"))?.is_empty());
     assert!(names(&files.lib.generations())?.is_empty());
@@ -311,7 +330,7 @@ fn certificates_that_do_not_change_are_neither_written_nor_linked_again() -> Res
     let mut files = Files::open(prefix)?;
     for text in ["a", "b", "c"] {
         let bundle = bundle(prefix, &[(PATHS[0], text), (PATHS[4], "certificate\n")]);
-        let number = files.write(&bundle, true)?;
+        let number = files.write(&bundle, &Places::new(), true)?;
         files.confirm(number, None)?;
     }
     assert_eq!(names(&files.lib.generations())?, ["2"]);
@@ -329,12 +348,12 @@ fn hundreds_of_files_are_written_at_once() -> Result<(), Error> {
         .collect();
     let files: Vec<(&str, &str)> = names.iter().map(|it| (&**it, &**it)).collect();
     let mut disk = Files::open(prefix)?;
-    let number = disk.write(&bundle(prefix, &files), true)?;
+    let number = disk.write(&bundle(prefix, &files), &Places::new(), true)?;
     disk.confirm(number, None)?;
     // One of them goes, one changes, the others stay what they are.
     let mut fewer = files[1..].to_vec();
     fewer[0].1 = "changed";
-    disk.write(&bundle(prefix, &fewer), true)?;
+    disk.write(&bundle(prefix, &fewer), &Places::new(), true)?;
     assert!(!prefix.join(files[0].0).exists());
     for (path, text) in fewer {
         let found = fs::read_to_string(prefix.join(path)).expect("it is there");
@@ -352,7 +371,7 @@ fn the_certificates_may_be_on_another_disk() -> Result<(), Error> {
     confirmed(prefix);
     assert_eq!(seen(prefix), told(&old(prefix), prefix));
     let mut files = Files::open(prefix)?;
-    files.write(&new(prefix), true)?;
+    files.write(&new(prefix), &places(), true)?;
     assert_eq!(seen(prefix), told(&new(prefix), prefix));
     files.roll_back()?;
     assert_eq!(seen(prefix), told(&old(prefix), prefix));
@@ -376,7 +395,9 @@ fn a_folder_in_the_place_of_a_file_changes_nothing() {
     confirmed(prefix);
     fs::create_dir_all(prefix.join(PATHS[5])).expect("a folder");
     let mut files = Files::open(prefix).expect("the disk is fine");
-    let error = files.write(&new(prefix), true).expect_err("it is a folder");
+    let error = files
+        .write(&new(prefix), &places(), true)
+        .expect_err("it is a folder");
     assert!(matches!(error, Error::Folder { .. }), "{error}");
     assert_eq!(seen(prefix), told(&old(prefix), prefix));
 }
@@ -388,7 +409,9 @@ fn a_file_in_the_place_of_a_folder_changes_nothing() {
     confirmed(prefix);
     fs::write(prefix.join("var/lib/haproxy/cacerts"), "").expect("a file");
     let mut files = Files::open(prefix).expect("the disk is fine");
-    let error = files.write(&new(prefix), true).expect_err("it is a file");
+    let error = files
+        .write(&new(prefix), &places(), true)
+        .expect_err("it is a file");
     assert!(matches!(error, Error::Disk(_)), "{error}");
     assert_eq!(seen(prefix), told(&old(prefix), prefix));
 }
@@ -407,7 +430,7 @@ fn a_path_elsewhere_is_refused() {
         "etc/haproxy/generation.cfg",
     ] {
         let error = files
-            .write(&bundle(prefix, &[(path, "")]), true)
+            .write(&bundle(prefix, &[(path, "")]), &Places::new(), true)
             .expect_err("it is not ours");
         assert!(matches!(error, Error::Outside { .. }), "{path}: {error}");
     }
@@ -419,7 +442,7 @@ fn a_generation_that_somebody_changed_is_not_good_any_more() -> Result<(), Error
     let prefix = folder.path();
     confirmed(prefix);
     let mut files = Files::open(prefix)?;
-    let number = files.write(&new(prefix), true)?;
+    let number = files.write(&new(prefix), &places(), true)?;
     files.confirm(number, None)?;
     // The link is followed, as by another controller that opens the path for writing.
     fs::write(prefix.join(PATHS[0]), "scribble").expect("a file");
@@ -452,12 +475,38 @@ fn the_bootstrap_never_replaces_a_generation() -> Result<(), Error> {
 
     // A first configuration that is rejected leads back to it.
     let mut files = Files::open(prefix)?;
-    files.write(&new(prefix), true)?;
+    files.write(&new(prefix), &places(), true)?;
     assert!(files.roll_back()?);
     assert_eq!(seen(prefix)[PATHS[0]], BOOTSTRAP);
 
     confirmed(prefix);
     write_bootstrap(prefix)?;
     assert_eq!(seen(prefix), told(&old(prefix), prefix));
+    Ok(())
+}
+
+#[test]
+fn places_are_those_of_the_current_generation_and_nothing_depends_on_them() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    confirmed(prefix);
+    let mut files = Files::open(prefix)?;
+    assert_eq!(files.places(), Places::new());
+    let number = files.write(&new(prefix), &places(), true)?;
+    assert_eq!(files.places(), places());
+    // It was never confirmed, so that the next process goes back.
+    files = Files::open(prefix)?;
+    assert_eq!(files.places(), Places::new());
+    let again = files.write(&new(prefix), &places(), true)?;
+    assert_eq!(again, number);
+    files.confirm(again, None)?;
+    files = Files::open(prefix)?;
+    assert_eq!(files.places(), places());
+
+    let path = files.etc.generation(again).join(PLACES);
+    fs::write(&path, "{\"shop\": [").expect("it is there");
+    files = Files::open(prefix)?;
+    assert_eq!(files.places(), Places::new());
+    assert!(files.holds(&new(prefix)));
     Ok(())
 }

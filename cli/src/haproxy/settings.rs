@@ -1,0 +1,46 @@
+//! Which HAProxy it is.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::haproxy::files;
+
+/// Where HAProxy is and how it is spoken to.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    /// What stands in front of every path; empty for none.
+    pub(crate) prefix: PathBuf,
+    /// Who starts HAProxy.
+    pub(crate) mode: Mode,
+    /// How long one command may take (`--connection-timeout`). A reload may take longer.
+    pub(crate) timeout: Duration,
+}
+
+/// Who starts HAProxy.
+#[derive(Clone, Debug)]
+pub(crate) enum Mode {
+    /// Somebody else.
+    External {
+        /// The socket of its master.
+        master_socket: PathBuf,
+    },
+    /// We do. What it writes goes to the log as events of the target `haproxy`.
+    Embedded {
+        /// The program.
+        binary: PathBuf,
+        /// How long it may finish its requests when it is stopped.
+        grace: Duration,
+    },
+}
+
+impl Settings {
+    /// The folder of sockets.
+    pub(super) fn run(&self) -> PathBuf {
+        files::root(&self.prefix).join("var/run/haproxy")
+    }
+
+    /// The folder that HAProxy is started with.
+    pub(super) fn folder(&self) -> PathBuf {
+        files::root(&self.prefix).join("etc/haproxy")
+    }
+}

@@ -1,0 +1,386 @@
+//! HAProxy accepts what the engine writes for any world.
+//!
+//! A world has an Ingress, a Service and a global ConfigMap with random keys; their values come from
+//! the cases, from the shapes of the keys and from a list of texts that have hurt others. `SEED=number`
+//! repeats a run, `WORLDS=number` says how many worlds it has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::LazyLock;
+
+use haproxy_ingress_core::compile::compile;
+use haproxy_ingress_core::keys::{Key, REGISTRY, Scope};
+use haproxy_ingress_core::snapshot::Snapshot;
+use haproxy_ingress_core::value::cipher::Ciphers;
+use haproxy_ingress_core::value::{KeyValue, Shape};
+use haproxy_ingress_tests::case::{Case, Settings};
+use haproxy_ingress_tests::haproxy::{Folder, Haproxy, in_parallel};
+use haproxy_ingress_tests::object::{self, Object};
+use haproxy_ingress_tests::random::{Random, number, seed};
+
+/// Texts that have hurt others.
+const NASTY: &[&str] = &[
+    "",
+    " ",
+    "\n",
+    "a\nb",
+    "\r\n",
+    "\0",
+    "\"",
+    "'",
+    "\\",
+    "\\x41",
+    "#",
+    "a #b",
+    "$HOME",
+    "${HOME}",
+    "%[env(HOME)]",
+    "%",
+    "%%",
+    "%{+Q}o",
+    "%ci",
+    "unix@/x",
+    "abns@x",
+    "fd@3",
+    "-f /etc/passwd",
+    "-i",
+    "--",
+    "}",
+    "{",
+    " if TRUE",
+    "\nbackend evil\n",
+    "x\n    server evil 192.0.2.1:80",
+    "\u{1}1\u{2}",
+    "\u{7f}",
+    "ä",
+    "\u{2028}",
+    "*",
+    "*.",
+    "!",
+    "!*",
+    "../../etc/passwd",
+    "/",
+    "//",
+    "/a b",
+    "[",
+    "(",
+    ")",
+    "(.*",
+    "(?<a>b)",
+    "\\1",
+    "\\9",
+    "^/(a+)+$",
+    "a,b",
+    ",",
+    ",,",
+    "a:b",
+    ":",
+    ";",
+    "=",
+    "true",
+    "0",
+    "-1",
+    "65536",
+    "99999999999999999999",
+    "10.0.0.0/8",
+    "::/0",
+    "1s",
+    "0s",
+    "9999d",
+    "h2",
+    "https://a.example",
+    "200\ncontent-type: x\n\nbody",
+    "X-A: b\nX-C: %[src]",
+    "lua.x",
+    "none",
+    "default/tls",
+    "no-such",
+];
+
+/// What the cases say, read once.
+static KNOWN: LazyLock<Known> = LazyLock::new(Known::of_cases);
+
+/// Values that are written in the cases.
+struct Known {
+    /// By the name of the key.
+    values: BTreeMap<String, Vec<String>>,
+    /// By the shape of the key.
+    alike: BTreeMap<String, Vec<String>>,
+}
+
+/// Makes worlds.
+struct Maker(Random);
+
+/// What a tenant or the operator wrote.
+#[derive(Clone)]
+enum Piece {
+    /// A key and its value.
+    Key(Place, &'static str, String),
+    /// The host of the rule.
+    Host(String),
+    /// The path of the rule and its type.
+    Path(String, &'static str),
+}
+
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Place {
+    Ingress,
+    Service,
+    ConfigMap,
+}
+
+impl Known {
+    fn of_cases() -> Self {
+        let mut known = Self {
+            values: BTreeMap::new(),
+            alike: BTreeMap::new(),
+        };
+        let cases = Case::all(&Case::folder()).unwrap_or_else(|error| panic!("{error}"));
+        for case in cases {
+            let input = case.input().unwrap_or_else(|failure| panic!("{failure}"));
+            let snapshot = &input.snapshot;
+            for ingress in snapshot.ingresses.values() {
+                known.add(&ingress.meta.annotations);
+            }
+            for service in snapshot.services.values() {
+                known.add(&service.meta.annotations);
+            }
+            for config_map in snapshot.config_maps.values() {
+                known.add(&config_map.data);
+            }
+        }
+        known
+    }
+
+    fn add<'a, T: AsRef<str> + 'a>(&mut self, data: impl IntoIterator<Item = (&'a T, &'a T)>) {
+        for (name, value) in data {
+            let name = name.as_ref().rsplit('/').next().unwrap_or_default();
+            let Some(key) = REGISTRY.find(name) else {
+                continue;
+            };
+            let key = REGISTRY.key(key);
+            let value = value.as_ref().to_owned();
+            let alike = self.alike.entry(format!("{:?}", key.shape)).or_default();
+            alike.push(value.clone());
+            self.values.entry(key.name.into()).or_default().push(value);
+        }
+    }
+}
+
+impl Maker {
+    /// A text that nobody planned for.
+    fn nasty(&mut self) -> String {
+        match self.0.below(6) {
+            0..=2 => self.0.pick(NASTY).into(),
+            3 => (0..=self.0.below(3)).map(|_| self.0.pick(NASTY)).collect(),
+            4 => {
+                let printable =
+                    |it: &mut Self| char::from(b' ' + u8::try_from(it.0.below(95)).unwrap_or(0));
+                (0..self.0.below(40)).map(|_| printable(self)).collect()
+            }
+            _ => "x ".repeat(self.0.below(100)),
+        }
+    }
+
+    /// A text that a key may well have.
+    fn plausible(&mut self, key: &Key) -> String {
+        let alike = KNOWN.alike.get(&format!("{:?}", key.shape));
+        let own = KNOWN.values.get(key.name);
+        let known = if self.0.below(4) == 0 { alike } else { own };
+        match (key.shape, known) {
+            (Shape::Boolean, _) => self.0.pick(&["true", "false"]).into(),
+            (Shape::Choice { words }, _) => self.0.pick(words).into(),
+            (Shape::Integer { min, max }, _) => {
+                let random = i64::try_from(self.0.below(100_000)).unwrap_or(0);
+                let some = [min, max, min.saturating_add(random).min(max)];
+                self.0.pick(&some).to_string()
+            }
+            (_, Some(known)) => self.0.pick(known),
+            (_, None) => self.nasty(),
+        }
+    }
+
+    /// A plausible text, a nasty one, or a plausible one with something nasty in it.
+    fn text(&mut self, key: &Key) -> String {
+        match self.0.below(8) {
+            0..=3 => self.plausible(key),
+            4 | 5 => self.nasty(),
+            _ => {
+                let mut text = self.plausible(key);
+                let places: Vec<usize> = text
+                    .char_indices()
+                    .map(|it| it.0)
+                    .chain([text.len()])
+                    .collect();
+                let place = self.0.pick(&places);
+                let nasty = self.0.pick(NASTY);
+                text.insert_str(place, nasty);
+                text
+            }
+        }
+    }
+
+    fn world(&mut self) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        for _ in 0..=self.0.below(10) {
+            let key = self.0.pick(&REGISTRY.keys);
+            let place = match (key.scope, self.0.below(3)) {
+                (Scope::Global | Scope::Frontend | Scope::Tcp, _) | (_, 0) => Place::ConfigMap,
+                (Scope::Host, _) | (_, 1) => Place::Ingress,
+                _ => Place::Service,
+            };
+            let text = self.text(key);
+            if !is_operators(key, &text, place) {
+                pieces.push(Piece::Key(place, key.name, text));
+            }
+        }
+        match self.0.below(6) {
+            0 => pieces.push(Piece::Host("*.loud.example".into())),
+            1 => pieces.push(Piece::Host(self.nasty())),
+            _ => {}
+        }
+        if self.0.below(3) == 0 {
+            let path = match self.0.below(2) {
+                0 => self.nasty(),
+                _ => format!("/{}", self.nasty()),
+            };
+            let kind = self.0.pick(&["Exact", "Prefix", "ImplementationSpecific"]);
+            pieces.push(Piece::Path(path, kind));
+        }
+        pieces
+    }
+}
+
+/// Whether a text is the operator's own, so that the engine does not vouch for it: configuration, files,
+/// names that HAProxy looks up when it starts, lists for the OpenSSL at hand, log-format expressions.
+fn is_operators(key: &Key, text: &str, place: Place) -> bool {
+    let is_configuration = match key.shape {
+        Shape::Text { grammar } | Shape::Lines { grammar } => grammar.contains("HAProxy"),
+        _ => false,
+    };
+    let known = KNOWN.values.get(key.name);
+    let is_known = known.is_some_and(|it| it.iter().any(|it| it == text));
+    let is_uncertain = match key.name {
+        "syslog-endpoint" => !is_known,
+        "ssl-ciphers" | "ssl-ciphers-backend" => {
+            Ciphers::parse(text).is_ok_and(|it| !it.is_certain())
+        }
+        name => name.ends_with("headers") && text.contains('%') && !is_known,
+    };
+    key.name.starts_with("config-")
+        || is_configuration
+        || (place == Place::ConfigMap && (is_uncertain || text.contains("file:")))
+}
+
+/// The objects that the pieces stand in.
+fn snapshot(pieces: &[Piece]) -> Snapshot {
+    static TLS: LazyLock<Object> = LazyLock::new(|| object::tls_secret("tls", &["loud.example"]));
+    let (mut host, mut path, mut path_type) = ("loud.example", "/", "Prefix");
+    for piece in pieces {
+        match piece {
+            Piece::Host(it) => host = it,
+            Piece::Path(it, kind) => (path, path_type) = (it, kind),
+            Piece::Key(..) => {}
+        }
+    }
+    let mut ingress = object::ingress("loud")
+        .route(host, path, "loud", 8080)
+        .with("/spec/rules/0/http/paths/0/pathType", path_type)
+        .tls(host, "tls");
+    let mut service = object::service("loud", 8080);
+    let mut data = Vec::new();
+    for piece in pieces {
+        match piece {
+            Piece::Key(Place::Ingress, key, text) => ingress = ingress.annotation(key, text),
+            Piece::Key(Place::Service, key, text) => service = service.annotation(key, text),
+            Piece::Key(Place::ConfigMap, key, text) => data.push((*key, text.as_str())),
+            Piece::Host(_) | Piece::Path(..) => {}
+        }
+    }
+    let objects = [
+        TLS.clone(),
+        ingress,
+        service,
+        object::endpoints("loud", &[[10, 0, 0, 1].into()], 8080),
+        object::service("quiet", 8080),
+        object::endpoints("quiet", &[[10, 0, 0, 2].into()], 8080),
+        object::ingress("quiet").route("quiet.example", "/", "quiet", 8080),
+        object::config_map("haproxy-ingress", &data),
+    ];
+    objects.iter().map(Object::decoded).collect()
+}
+
+/// What HAProxy says against a world.
+fn refusal(pieces: &[Piece]) -> Option<String> {
+    let haproxy = Haproxy::find();
+    let folder = Folder::new();
+    let mut options = Settings::default()
+        .options()
+        .expect("these are the defaults");
+    options.haproxy = haproxy.version;
+    options.prefix = folder.prefix();
+    let compiled = compile(&snapshot(pieces), &options, None);
+    let verdict = haproxy.check(&compiled.bundle, &folder);
+    let alerts = verdict.output.lines().filter(|it| it.contains("[ALERT]"));
+    (!verdict.accepted).then(|| alerts.collect::<Vec<_>>().join("\n"))
+}
+
+/// The pieces that are needed for HAProxy to refuse, and what it says.
+fn smallest(mut pieces: Vec<Piece>) -> (Vec<Piece>, String) {
+    let mut says = refusal(&pieces).unwrap_or_default();
+    let mut index = 0;
+    while index < pieces.len() {
+        let mut fewer = pieces.clone();
+        fewer.remove(index);
+        match refusal(&fewer) {
+            Some(it) => (pieces, says) = (fewer, it),
+            None => index += 1,
+        }
+    }
+    (pieces, says)
+}
+
+impl fmt::Display for Piece {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(place, key, text) => write!(f, "{place:?} {key}: {text:?}"),
+            Self::Host(text) => write!(f, "host: {text:?}"),
+            Self::Path(text, kind) => write!(f, "path: {text:?} ({kind})"),
+        }
+    }
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the seed is shown with --nocapture")]
+fn haproxy_accepts_every_random_world() {
+    let seed = seed();
+    let count = number("WORLDS").unwrap_or(300);
+    eprintln!("{count} worlds of SEED={seed}");
+    let mut maker = Maker(Random::new(seed));
+    let worlds: Vec<Vec<Piece>> = (0..count).map(|_| maker.world()).collect();
+    let refused = in_parallel(&worlds, |it| refusal(it).is_some());
+    let refused: Vec<_> = worlds
+        .iter()
+        .zip(refused)
+        .filter(|it| it.1)
+        .map(|it| it.0)
+        .collect();
+    if refused.is_empty() {
+        return;
+    }
+    // Many fail for one reason; a few are enough to see it.
+    let some: Vec<_> = refused.iter().copied().take(20).collect();
+    let shown: BTreeSet<String> = in_parallel(&some, |pieces| {
+        let (pieces, says) = smallest((*pieces).clone());
+        let pieces: Vec<String> = pieces.iter().map(ToString::to_string).collect();
+        format!("{}\n{says}\n", pieces.join("\n"))
+    })
+    .into_iter()
+    .collect();
+    let shown: Vec<String> = shown.into_iter().collect();
+    panic!(
+        "HAProxy refuses {} of {count} worlds of SEED={seed}:\n\n{}",
+        refused.len(),
+        shown.join("\n")
+    );
+}
