@@ -1,6 +1,6 @@
 //! Compares two results, section by section and file by file.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::assemble::Place;
@@ -186,34 +186,74 @@ fn files(running: &Compiled, wanted: &Compiled, reasons: &mut Vec<Reason>) {
     }
 }
 
+/// A line and who made it.
+type Made<'a> = (&'a str, &'a [Origin]);
+
 /// Who made the lines that only one of two files has, those of the new one first.
+///
+/// Files of many lines have most of them in common and in the same order, so that nearly all are
+/// passed over side by side.
 fn authors_of_difference(old: &File, new: &File) -> Vec<Origin> {
-    let old_lines: Vec<&str> = old.content.lines().collect();
-    let new_lines: Vec<&str> = new.content.lines().collect();
-    // Two files of many lines are mostly the same, at both ends.
-    let head = same(old_lines.iter(), new_lines.iter());
-    let (old_middle, new_middle) = (&old_lines[head..], &new_lines[head..]);
-    let tail = same(old_middle.iter().rev(), new_middle.iter().rev());
-    let before = &old_middle[..old_middle.len() - tail];
-    let after = &new_middle[..new_middle.len() - tail];
-    let only = |file: &File, lines: &[&str], others: &[&str]| {
-        let others: BTreeSet<&str> = others.iter().copied().collect();
-        let made = file.source_map.lines().skip(head);
-        authors_of(lines.iter().copied().zip(made), |it| !others.contains(it))
-    };
-    let mut origins = only(new, after, before);
-    for origin in only(old, before, after) {
-        add_author(&mut origins, &origin);
+    let (a, b) = (&*old.content, &*new.content);
+    let head = common_lines(a.bytes().zip(b.bytes()));
+    let tail = common_lines(a[head..].bytes().rev().zip(b[head..].bytes().rev()));
+    let middle = |file| middle(file, head, tail).collect::<Vec<Made<'_>>>();
+    let (old, new) = (middle(old), middle(new));
+    let (mut old, mut new) = (old.as_slice(), new.as_slice());
+    let (before, after) = (sorted(old), sorted(new));
+    let (mut added, mut removed) = (Vec::new(), Vec::new());
+    while added.len() < AUTHORS {
+        match (old, new) {
+            ([], []) => break,
+            ([a, old_rest @ ..], [b, new_rest @ ..]) if a.0 == b.0 => {
+                (old, new) = (old_rest, new_rest);
+            }
+            (_, [(line, by), rest @ ..]) if before.binary_search(line).is_err() => {
+                add_authors(&mut added, by);
+                new = rest;
+            }
+            ([(line, by), rest @ ..], _) if after.binary_search(line).is_err() => {
+                add_authors(&mut removed, by);
+                old = rest;
+            }
+            // Both are in the other file at another place.
+            _ => {
+                old = old.get(1..).unwrap_or_default();
+                new = new.get(1..).unwrap_or_default();
+            }
+        }
     }
-    origins
+    add_authors(&mut added, &removed);
+    added
 }
 
-/// How many of two lists' first items are equal.
-fn same<'a>(
-    left: impl Iterator<Item = &'a &'a str>,
-    right: impl Iterator<Item = &'a &'a str>,
-) -> usize {
-    left.zip(right).take_while(|it| it.0 == it.1).count()
+/// How many bytes of whole lines two texts have in common, up to the first difference.
+fn common_lines(pairs: impl Iterator<Item = (u8, u8)>) -> usize {
+    let mut whole = 0;
+    for (place, (a, b)) in pairs.enumerate() {
+        if a != b {
+            break;
+        }
+        if a == b'\n' {
+            whole = place + 1;
+        }
+    }
+    whole
+}
+
+/// The lines of a file without so many bytes of whole lines at its beginning and at its end.
+fn middle(file: &File, head: usize, tail: usize) -> impl Iterator<Item = Made<'_>> {
+    let text = &*file.content;
+    let before = text[..head].bytes().filter(|it| *it == b'\n').count();
+    // Counted from the end, whole lines begin behind a line feed, which stays.
+    let text = &text[head..text.len() - tail.saturating_sub(1)];
+    text.lines().zip(file.source_map.lines().skip(before))
+}
+
+fn sorted<'a>(lines: &[Made<'a>]) -> Vec<&'a str> {
+    let mut lines: Vec<&str> = lines.iter().map(|it| it.0).collect();
+    lines.sort_unstable();
+    lines
 }
 
 /// Who made the lines of a file.
@@ -245,9 +285,7 @@ fn authors_of<'a>(
 ) -> Vec<Origin> {
     let mut origins = Vec::new();
     for (_, made) in lines.filter(|it| pick(it.0)) {
-        for origin in made {
-            add_author(&mut origins, origin);
-        }
+        add_authors(&mut origins, made);
         if origins.len() == AUTHORS {
             break;
         }
@@ -255,9 +293,12 @@ fn authors_of<'a>(
     origins
 }
 
-fn add_author(origins: &mut Vec<Origin>, origin: &Origin) {
-    if origins.len() < AUTHORS && origin.object().is_some() && !origins.contains(origin) {
-        origins.push(origin.clone());
+/// Adds the objects among some authors, as long as there are few.
+fn add_authors(origins: &mut Vec<Origin>, made: &[Origin]) {
+    for origin in made {
+        if origins.len() < AUTHORS && origin.object().is_some() && !origins.contains(origin) {
+            origins.push(origin.clone());
+        }
     }
 }
 
@@ -319,6 +360,11 @@ mod tests {
         assert_eq!(
             reasons(&old, &[map("a.map", &["b", "d", "z"])]),
             [format!("a.map changed by {}", by(&["z", "a"]))]
+        );
+        // The order of lines is nobody's.
+        assert_eq!(
+            reasons(&old, &[map("a.map", &["d", "b", "x", "a"])]),
+            [format!("a.map changed by {}", by(&["x"]))]
         );
         assert_eq!(reasons(&old, &old), ["Nothing"]);
     }
