@@ -110,7 +110,7 @@ fn haproxy_reads_back_every_text_that_is_written() {
                     match random.below(4) {
                         0 => text.push_str(random.pick(PARTS)),
                         1 => {
-                            text.push(char::from(u8::try_from(random.below(127) + 1).unwrap_or(1)))
+                            text.push(char::from(u8::try_from(random.below(127) + 1).unwrap_or(1)));
                         }
                         2 => text.push(random.pick(&['\n', '\r', '\t', '\u{1b}', '"', '\'', '\\'])),
                         _ => {

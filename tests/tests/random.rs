@@ -12,6 +12,7 @@ use haproxy_ingress_core::compile::compile;
 use haproxy_ingress_core::keys::{Key, REGISTRY, Scope};
 use haproxy_ingress_core::snapshot::Snapshot;
 use haproxy_ingress_core::value::cipher::Ciphers;
+use haproxy_ingress_core::value::regex::Regex;
 use haproxy_ingress_core::value::{KeyValue, Shape};
 use haproxy_ingress_tests::case::{Case, Settings};
 use haproxy_ingress_tests::haproxy::{Folder, Haproxy, in_parallel};
@@ -67,6 +68,13 @@ const NASTY: &[&str] = &[
     ")",
     "(.*",
     "(?<a>b)",
+    "[b-a]",
+    "[\\d-z]",
+    "[[:x:]]",
+    "\\p{X}",
+    "\\k",
+    "a{2,1}",
+    "x*",
     "\\1",
     "\\9",
     "^/(a+)+$",
@@ -265,6 +273,7 @@ fn is_operators(key: &Key, text: &str, place: Place) -> bool {
         "ssl-ciphers" | "ssl-ciphers-backend" => {
             Ciphers::parse(text).is_ok_and(|it| !it.is_certain())
         }
+        "balance-algorithm" => text.trim_start().starts_with("hash"),
         name => name.ends_with("headers") && text.contains('%') && !is_known,
     };
     key.name.starts_with("config-")
@@ -348,6 +357,96 @@ impl fmt::Display for Piece {
             Self::Path(text, kind) => write!(f, "path: {text:?} ({kind})"),
         }
     }
+}
+
+/// Parts of regular expressions.
+const EXPRESSION: &[&str] = &[
+    "a",
+    "b",
+    "0",
+    "z",
+    "-",
+    "^",
+    "$",
+    ".",
+    "*",
+    "+",
+    "?",
+    "|",
+    "(",
+    ")",
+    "(?:",
+    "(?=",
+    "(?!",
+    "[",
+    "[^",
+    "]",
+    "[a-z]",
+    "[:alpha:]",
+    "[:x:]",
+    "[.",
+    "[=",
+    "{2}",
+    "{1,3}",
+    "{",
+    "}",
+    "\\",
+    "\\d",
+    "\\w",
+    "\\b",
+    "\\B",
+    "\\R",
+    "\\A",
+    "\\z",
+    "\\1",
+    "\\2",
+    "\\0",
+    "\\x",
+    "\\x4",
+    "\\xff",
+    "\\e",
+    "\\-",
+    "\\]",
+    "\\.",
+    "ä",
+    "ö",
+    "\\h",
+    "\\V",
+    "\\n",
+    "#",
+    ",",
+    ":",
+    "=",
+    "!",
+];
+
+#[test]
+fn haproxy_compiles_every_expression_that_is_taken() {
+    let seed = seed();
+    let mut random = Random::new(seed);
+    let mut taken = String::new();
+    let mut count = 0;
+    while count < 5000 {
+        let parts = 1 + random.below(10);
+        let text: String = (0..parts).map(|_| random.pick(EXPRESSION)).collect();
+        // In a file, a line that begins with `#` is a comment.
+        if !text.starts_with('#') && Regex::parse(&text).is_ok() {
+            taken.push_str(&text);
+            taken.push_str(" x\n");
+            count += 1;
+        }
+    }
+    let folder = Folder::new();
+    let map = folder.path().join("etc/haproxy/maps/expressions.map");
+    let config = format!(
+        "frontend f\n  mode http\n  timeout client 1s\n  bind 127.0.0.1:1\n  \
+         http-request set-header X %[path,map_reg({})]\n",
+        map.display()
+    );
+    std::fs::write(map, taken).expect("the folder is ours");
+    std::fs::write(folder.config(), config).expect("the folder is ours");
+    let verdict = Haproxy::find().check_files(&folder.config());
+    assert!(verdict.accepted, "SEED={seed}: {}", verdict.output);
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Regular expressions that HAProxy compiles.
 
 use std::fmt;
+use std::iter::Peekable;
+use std::str::Chars;
 use std::sync::Arc;
 
 use crate::value::{KeyValue, Shape, ValueError};
@@ -69,32 +71,12 @@ fn check(pattern: &str) -> Result<(), &'static str> {
     let mut chars = pattern.chars().peekable();
     while let Some(c) = chars.next() {
         match c {
-            '\\' => match chars.next() {
-                None => return Err("a regular expression that does not end in a backslash"),
-                Some('Q' | 'E' | 'C') => {
-                    return Err("a regular expression without `\\Q`, `\\E`, `\\C`");
-                }
-                Some(_) => repeatable = true,
-            },
+            '\\' => {
+                repeatable = !matches!(chars.peek(), Some('A' | 'B' | 'b' | 'Z' | 'z'));
+                escape(&mut chars)?;
+            }
             '[' => {
-                if chars.peek() == Some(&'^') {
-                    chars.next();
-                }
-                // A bracket that comes first is literal.
-                let mut first = true;
-                loop {
-                    match chars.next() {
-                        None => return Err("a regular expression whose `[` is closed"),
-                        Some(']') if !first => break,
-                        Some('\\') => {
-                            if chars.next().is_none() {
-                                return Err("a regular expression whose `[` is closed");
-                            }
-                        }
-                        Some(_) => {}
-                    }
-                    first = false;
-                }
+                class(&mut chars)?;
                 repeatable = true;
             }
             '(' => {
@@ -144,7 +126,7 @@ fn check(pattern: &str) -> Result<(), &'static str> {
                 }
                 repeatable = false;
             }
-            '|' | '^' => repeatable = false,
+            '|' | '^' | '$' => repeatable = false,
             _ => repeatable = true,
         }
     }
@@ -152,6 +134,105 @@ fn check(pattern: &str) -> Result<(), &'static str> {
         Err("a regular expression whose `(` is closed")
     } else {
         Ok(())
+    }
+}
+
+/// Reads what follows a backslash outside of a class.
+fn escape(chars: &mut Peekable<Chars<'_>>) -> Result<(), &'static str> {
+    match chars.next() {
+        None => Err("a regular expression that does not end in a backslash"),
+        Some('Q' | 'E' | 'C') => Err("a regular expression without `\\Q`, `\\E`, `\\C`"),
+        Some('x') => hexadecimal(chars).map(drop),
+        // HAProxy compiles expressions of maps without groups that capture.
+        Some('1'..='9') => Err("a regular expression without references to its groups"),
+        Some(it) if it.is_ascii_alphabetic() && !"aefnrtdDwWsShHvVRbBAZz".contains(it) => {
+            Err(ESCAPES)
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+const ESCAPES: &str =
+    "a regular expression with escapes such as `\\d`, `\\w`, `\\s`, `\\.`, `\\x41`";
+const UNCLOSED: &str = "a regular expression whose `[` is closed";
+
+/// Reads at most two digits behind `\x`.
+fn hexadecimal(chars: &mut Peekable<Chars<'_>>) -> Result<u32, &'static str> {
+    if chars.peek() == Some(&'{') {
+        return Err(ESCAPES);
+    }
+    let mut value = 0;
+    for _ in 0..2 {
+        if let Some(digit) = chars.peek().and_then(|it| it.to_digit(16)) {
+            value = value * 16 + digit;
+            chars.next();
+        }
+    }
+    Ok(value)
+}
+
+/// Reads a class behind its `[`.
+fn class(chars: &mut Peekable<Chars<'_>>) -> Result<(), &'static str> {
+    let inside: String = chars.clone().take_while(|it| *it != ']').collect();
+    // `[:alpha:]` has a meaning inside of a class only.
+    let is_set = |it: char| inside.len() > 1 && inside.starts_with(it) && inside.ends_with(it);
+    if [':', '.', '='].into_iter().any(is_set) {
+        return Err("a regular expression with sets inside of a class, `[[:alpha:]]`");
+    }
+    chars.next_if_eq(&'^');
+    // A bracket that comes first is literal.
+    let mut first = true;
+    // What stands in front and can begin a range, or a set, which cannot.
+    let (mut low, mut is_set) = (None, false);
+    loop {
+        let c = chars.next().ok_or(UNCLOSED)?;
+        if c == ']' && !first {
+            return Ok(());
+        }
+        if c == '-' && (low.is_some() || is_set) && chars.peek() != Some(&']') {
+            let c = chars.next().ok_or(UNCLOSED)?;
+            let high = member(c, chars)?;
+            // Nothing is less than everything: a set at either end is no range.
+            if low.is_none() || high < low {
+                return Err("a regular expression whose ranges, such as `[a-z]`, go up");
+            }
+            (low, is_set) = (None, false);
+        } else {
+            low = member(c, chars)?;
+            is_set = low.is_none();
+        }
+        first = false;
+    }
+}
+
+/// Reads one member of a class: a character, or nothing for what stands for several.
+fn member(c: char, chars: &mut Peekable<Chars<'_>>) -> Result<Option<char>, &'static str> {
+    const SETS: &[&str] = &[
+        "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct",
+        "space", "upper", "word", "xdigit",
+    ];
+    match c {
+        '\\' => match chars.next().ok_or(UNCLOSED)? {
+            'd' | 'D' | 'w' | 'W' | 's' | 'S' | 'h' | 'H' | 'v' | 'V' => Ok(None),
+            'n' => Ok(Some('\n')),
+            'r' => Ok(Some('\r')),
+            't' => Ok(Some('\t')),
+            // A byte that is no character of its own begins no range.
+            'x' => Ok(char::from_u32(hexadecimal(chars)?).filter(char::is_ascii)),
+            it if it.is_ascii_alphanumeric() => Err(ESCAPES),
+            it => Ok(Some(it)),
+        },
+        '[' if matches!(chars.peek(), Some(':' | '.' | '=')) => {
+            let rest: String = chars.clone().take(12).collect();
+            let name = rest.strip_prefix(':').and_then(|it| it.split_once(":]"));
+            let name = name.map(|it| it.0.strip_prefix('^').unwrap_or(it.0));
+            if !name.is_some_and(|it| SETS.contains(&it)) {
+                return Err("a regular expression with sets such as `[:alpha:]`");
+            }
+            chars.by_ref().take_while(|it| *it != ']').for_each(drop);
+            Ok(None)
+        }
+        it => Ok(Some(it)),
     }
 }
 
@@ -165,6 +246,52 @@ fn is_count(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn classes_and_escapes_are_such_that_they_compile() {
+        for good in [
+            "[a-z0-9]+",
+            "[^]a-]",
+            "[a-c-e]",
+            r"[\w-]",
+            r"[\x41-\x5a]",
+            "[[:alpha:]-]",
+            "[:/]",
+            "[:]",
+            "[[:^digit:]x]",
+            r"\d+\.\x2e",
+            "[ä-ö]",
+            r"[\]-a]",
+        ] {
+            assert!(Regex::parse(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "[z-a]",
+            r"[\w-z]",
+            r"[a-\d]",
+            "[[:alpha:]-z]",
+            "[:alpha:]",
+            "[[:foo:]]",
+            "[[.a.]]",
+            r"\1",
+            r"(a)\2",
+            r"(a\1)",
+            r"(a)\11",
+            r"\p{Foo}",
+            r"\k",
+            r"\g",
+            r"\u",
+            r"\x{110000}",
+            r"[\x{41}]",
+            r"[\R]",
+            "[ä-z]",
+            "[a",
+            "[]",
+            r"[\",
+        ] {
+            assert!(Regex::parse(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn the_structure_is_checked() {

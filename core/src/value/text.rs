@@ -283,7 +283,8 @@ fn count_words(text: &str) -> Result<(usize, bool), ValueError> {
                 in_word = true;
             }
             (_, '\\') => {
-                if chars.next().is_none() {
+                // A backslash takes no meaning from a tab: it still ends the word.
+                if chars.clone().next() != Some('\t') && chars.next().is_none() {
                     return Err(ValueError::new(
                         "a line that does not end in a backslash",
                         text,
@@ -441,7 +442,10 @@ mod tests {
         for bad in ["a\nb", "a\rb", "a \"b", "a 'b", "a\\", "\u{7f}"] {
             assert!(Line::parse(bad).is_err(), "{bad:?}");
         }
-        assert!(Line::parse(&"x ".repeat(61)).is_err());
+        for word in ["x ", "x\\\t"] {
+            assert!(Line::parse(&word.repeat(60)).is_ok(), "{word:?}");
+            assert!(Line::parse(&word.repeat(61)).is_err(), "{word:?}");
+        }
     }
 
     #[test]
