@@ -451,3 +451,33 @@ fn report_conflicts(older: &[Arc<Source>], source: &Arc<Source>, host: &str, cx:
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_is_long_enough_to_be_cut_into_two_lines_of_a_map() {
+        for matching in [
+            PathMatch::Exact,
+            PathMatch::Prefix,
+            PathMatch::Begin,
+            PathMatch::Regex,
+        ] {
+            let path = |length: usize| format!("/{}", "a".repeat(length - 1));
+            assert!(check_path(&path(4096), matching).is_ok());
+            assert!(check_path(&path(4097), matching).is_err());
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_path_take_the_same() {
+        let of = |path: &str, matching| claim(&"h".into(), &path.into(), matching);
+        let same = |one, other, it| of(one, it) == of(other, it);
+        assert!(same("/a", "/a/", PathMatch::Prefix));
+        assert!(same("/A", "/a", PathMatch::Begin));
+        assert!(same("^/a", "/a", PathMatch::Regex));
+        assert!(!same("/a", "/a/", PathMatch::Exact));
+        assert!(!same("/a", "/a/", PathMatch::Begin));
+    }
+}
