@@ -32,7 +32,8 @@ pub(super) fn of_host(
 
 /// Adds the lists of all frontends that speak TLS.
 pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut Cx<'_>) {
-    let default = default_certificate(certificates, config, cx);
+    let default = default_certificate(certificates, cx);
+    let unknown = of_any_host(config, cx).unwrap_or_else(|| default.clone());
     for frontend in &mut config.frontends {
         if frontend.kind != FrontendKind::Https {
             continue;
@@ -41,9 +42,9 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
         let real = names::real(&path, cx.options);
         frontend.certificates = Some(Setting::new(
             Line::default().text(&real),
-            default.origin.clone(),
+            unknown.origin.clone(),
         ));
-        let file = list(path, config.hosts.values(), &default, cx);
+        let file = list(path, config.hosts.values(), &unknown, &default.value, cx);
         config.files.push(file);
     }
     if let Some(reference) = config.stats.certificate_secret.take() {
@@ -58,17 +59,20 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
     }
 }
 
-/// The certificate for hosts without one, as a path that HAProxy sees.
-fn default_certificate(
-    certificates: &mut Certificates,
-    config: &Config,
-    cx: &mut Cx<'_>,
-) -> Setting<String> {
+/// The certificate for names that nobody has, as a path that HAProxy sees, if an Ingress gives one for
+/// every other host. Hosts that have a name never get it.
+fn of_any_host(config: &Config, cx: &Cx<'_>) -> Option<Setting<String>> {
+    let tls = config.hosts.get(Host::ANY)?.tls.as_ref()?;
+    let file = tls.certificate.as_ref()?;
+    Some(Setting::new(
+        names::real(file, cx.options),
+        tls.origin.clone(),
+    ))
+}
+
+/// The operator's certificate for hosts without one, as a path that HAProxy sees.
+fn default_certificate(certificates: &mut Certificates, cx: &mut Cx<'_>) -> Setting<String> {
     let flag = Origin::Flag("default-ssl-certificate");
-    let any = config.hosts.get(Host::ANY).and_then(|it| it.tls.as_ref());
-    if let Some((file, tls)) = any.and_then(|it| Some((it.certificate.as_ref()?, it))) {
-        return Setting::new(names::real(file, cx.options), tls.origin.clone());
-    }
     match cx.options.default_certificate.clone() {
         DefaultCertificate::File(path) => Setting::new(path, flag),
         DefaultCertificate::Secret(name) => match certificates.file(&name, None, &flag, cx) {
@@ -99,12 +103,13 @@ struct Name<'a> {
     host: &'a Host,
 }
 
-/// A list: the default certificate for unknown names, then a line per certificate and set of options
+/// A list: the certificate for unknown names, then a line per certificate and set of options
 /// with the names of its hosts.
 fn list<'a>(
     path: Arc<str>,
     hosts: impl Iterator<Item = &'a Host>,
-    default: &Setting<String>,
+    unknown: &Setting<String>,
+    default: &str,
     cx: &Cx<'_>,
 ) -> DataFile {
     let mut lines: BTreeMap<(String, String), Vec<Name<'_>>> = BTreeMap::new();
@@ -114,14 +119,14 @@ fn list<'a>(
         };
         let file = match &tls.certificate {
             Some(file) => names::real(file, cx.options),
-            None => default.value.clone(),
+            None => default.to_owned(),
         };
         let options: Vec<_> = host
             .tls_options
             .iter()
             .map(|(name, it)| format!("{name} {}", it.value))
             .collect();
-        if file == default.value && options.is_empty() {
+        if file == unknown.value && options.is_empty() {
             continue;
         }
         let names = lines.entry((file, options.join(" "))).or_default();
@@ -133,9 +138,9 @@ fn list<'a>(
                 .map(|(text, origin)| Name { text, origin, host }),
         );
     }
-    let mut text = format!("{} !*\n", default.value);
+    let mut text = format!("{} !*\n", unknown.value);
     let mut source_map = SourceMap::default();
-    source_map.add_line_by([default.origin.clone()]);
+    source_map.add_line_by([unknown.origin.clone()]);
     for ((file, options), names) in lines {
         for names in names.chunks(NAMES) {
             text.push_str(&file);

@@ -23,11 +23,14 @@ use crate::value::{KeyValue as _, shown};
 pub(super) struct Ingests {
     table: Table,
     services: Services,
-    /// Who has a path already.
-    taken: BTreeMap<(Arc<str>, Arc<str>, PathMatch), Origin>,
+    /// Who has a path already, and how it is spelled there.
+    taken: BTreeMap<Claim, (Origin, Arc<str>)>,
     /// What stands in where nothing else does.
     fallbacks: Vec<Entry>,
 }
+
+/// A host and what of its paths an entry takes.
+type Claim = (Arc<str>, Arc<str>, PathMatch);
 
 /// One Ingress while it is read.
 struct Current {
@@ -111,17 +114,18 @@ impl Ingests {
     /// All routes; what stands in only where nothing else does comes last.
     pub(super) fn finish(mut self, cx: &mut Cx<'_>) -> Table {
         for entry in std::mem::take(&mut self.fallbacks) {
-            let same = |it| (entry.host.clone(), entry.path.clone(), it);
+            let same = |it| claim(&entry.host, &entry.path, it);
             let other = [PathMatch::Prefix, PathMatch::Begin]
                 .into_iter()
-                .find_map(|it| self.taken.get(&same(it)));
+                .find_map(|it| self.taken.get(&same(it)))
+                .map(|it| &it.0);
             match other {
                 // A host that has a path for everything needs nothing to stand in.
                 Some(_) if !entry.host.is_empty() => {}
                 Some(other) => conflict(&entry, other.clone(), cx),
                 None => {
-                    self.taken
-                        .insert(same(entry.matching), entry.origin.clone());
+                    let owner = (entry.origin.clone(), entry.path.clone());
+                    self.taken.insert(same(entry.matching), owner);
                     self.table.entries.push(entry);
                 }
             }
@@ -223,15 +227,19 @@ impl Ingests {
             layers,
             origin,
         };
-        match self
-            .taken
-            .entry((host.clone(), entry.path.clone(), matching))
-        {
+        match self.taken.entry(claim(host, &entry.path, matching)) {
             Slot::Vacant(slot) => {
-                slot.insert(entry.origin.clone());
+                slot.insert((entry.origin.clone(), entry.path.clone()));
                 self.table.entries.push(entry);
             }
-            Slot::Occupied(other) => conflict(&entry, other.get().clone(), cx),
+            // Of two spellings in one Ingress the longer one wins, as its API says.
+            Slot::Occupied(other)
+                if other.get().1 != entry.path
+                    && other.get().0.object() == entry.origin.object() =>
+            {
+                self.table.entries.push(entry);
+            }
+            Slot::Occupied(other) => conflict(&entry, other.get().0.clone(), cx),
         }
     }
 
@@ -352,6 +360,21 @@ fn target(backend: &Backend, origin: &Origin, current: &Current, cx: &mut Cx<'_>
     service::missing(Name::new(namespace.clone(), name), "")
 }
 
+/// What a path takes, however it is spelled: a younger object must not get requests of an older one by
+/// writing `/a/` for its `/a`.
+fn claim(host: &Arc<str>, path: &Arc<str>, matching: PathMatch) -> Claim {
+    let path = match matching {
+        PathMatch::Prefix => path.strip_suffix('/').map(Arc::from),
+        PathMatch::Begin if path.bytes().any(|it| it.is_ascii_uppercase()) => {
+            Some(path.to_ascii_lowercase().into())
+        }
+        PathMatch::Regex => path.strip_prefix('^').map(Arc::from),
+        PathMatch::Begin | PathMatch::Exact => None,
+    }
+    .unwrap_or_else(|| path.clone());
+    (host.clone(), path, matching)
+}
+
 /// Says who has the path that an entry asks for.
 fn conflict(entry: &Entry, older: Origin, cx: &mut Cx<'_>) {
     let host = if entry.host.is_empty() {
@@ -426,5 +449,35 @@ fn report_conflicts(older: &[Arc<Source>], source: &Arc<Source>, host: &str, cx:
                 .related(Origin::Object(owner.object.clone(), winner.field.clone())),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_path_is_long_enough_to_be_cut_into_two_lines_of_a_map() {
+        for matching in [
+            PathMatch::Exact,
+            PathMatch::Prefix,
+            PathMatch::Begin,
+            PathMatch::Regex,
+        ] {
+            let path = |length: usize| format!("/{}", "a".repeat(length - 1));
+            assert!(check_path(&path(4096), matching).is_ok());
+            assert!(check_path(&path(4097), matching).is_err());
+        }
+    }
+
+    #[test]
+    fn spellings_of_one_path_take_the_same() {
+        let of = |path: &str, matching| claim(&"h".into(), &path.into(), matching);
+        let same = |one, other, it| of(one, it) == of(other, it);
+        assert!(same("/a", "/a/", PathMatch::Prefix));
+        assert!(same("/A", "/a", PathMatch::Begin));
+        assert!(same("^/a", "/a", PathMatch::Regex));
+        assert!(!same("/a", "/a/", PathMatch::Exact));
+        assert!(!same("/a", "/a/", PathMatch::Begin));
     }
 }
