@@ -133,6 +133,17 @@ impl<'a> Maps<'a> {
         );
     }
 
+    /// Notes that a host is known, and whether it has regular expressions: of several hosts that share
+    /// the name, one that has some is enough.
+    pub(super) fn put_host(&mut self, host: &str, has_regex: bool, authors: Authors<'a>) {
+        let entry = Entry {
+            value: if has_regex { "r" } else { "-" }.into(),
+            weight: usize::from(has_regex),
+            authors,
+        };
+        self.put_weighed(("hosts", "exact"), host.into(), entry);
+    }
+
     fn put_weighed(&mut self, file: (&'static str, &'static str), key: String, entry: Entry<'a>) {
         let entries = self.files.entry(file).or_default();
         match entries.get_mut(&key) {

@@ -98,23 +98,10 @@ fn host_maps<'a>(host: &'a Host, has_regex: bool, maps: &mut Maps<'a>, config: &
     static ENGINE: Origin = Origin::Engine("hosts that are known");
     let key = map::host_key(host);
     let origin = host.origin.as_ref().unwrap_or(&ENGINE);
-    let flags = if has_regex { "r" } else { "-" };
     if (config.route.strict.is_some() || maps.found.regex) && !host.paths.is_empty() {
-        maps.put(
-            "hosts",
-            "exact",
-            key.into(),
-            flags.into(),
-            Authors::one(origin),
-        );
+        maps.put_host(key, has_regex, Authors::one(origin));
         for alias in &host.aliases {
-            maps.put(
-                "hosts",
-                "exact",
-                alias.value.to_string(),
-                flags.into(),
-                Authors::one(&alias.origin),
-            );
+            maps.put_host(alias.value.as_str(), has_regex, Authors::one(&alias.origin));
         }
     }
     if host.paths.is_empty() {
@@ -204,6 +191,10 @@ impl Rules<'_, '_> {
             &[],
         );
         self.set("req.path", "path", &[]);
+        // A server would read a host from an absolute URI that nothing here has looked at.
+        let line = Line::keyword("http-request deny deny_status 400")
+            .and("if { url_beg http:// https:// } !{ req.fhdr(host) -m found }");
+        self.push(line);
     }
 
     /// One level after the other, each only if nothing is found yet and, where a known host decides
