@@ -38,7 +38,13 @@ pub(crate) struct Args {
     #[arg(long)]
     check: bool,
     /// The HAProxy for --check
-    #[arg(long, value_name = "PATH", env = "HAPROXY", default_value = "haproxy")]
+    #[arg(
+        long,
+        value_name = "PATH",
+        env = "HAPROXY",
+        hide_env_values = true,
+        default_value = "haproxy"
+    )]
     haproxy: PathBuf,
     /// Print who made each line of haproxy.cfg, the maps and the lists: object, field, and place in
     /// the manifests
