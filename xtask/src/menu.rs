@@ -149,8 +149,9 @@ fn process_tests(option: &'static str) -> Result<Vec<String>> {
     let mut names: Vec<String> = fs::read_dir(folder)?
         .filter_map(|it| {
             let path = it.ok()?.path();
-            let is_rust = path.extension().is_some_and(|it| it == "rs");
-            is_rust.then(|| path.file_stem()?.to_str().map(String::from))?
+            let is_test =
+                path.extension().is_some_and(|it| it == "rs") || path.join("main.rs").is_file();
+            is_test.then(|| path.file_stem()?.to_str().map(String::from))?
         })
         .filter(|it| !matches!(it.as_str(), "architecture" | "reference"))
         .collect();

@@ -166,21 +166,21 @@ impl Change {
                 ("service", backend.service.as_str()),
                 ("namespace", backend.namespace.as_str()),
             ];
-            let format = if lines.is_tenants {
-                match log_format::parse(&line.value, self.direction, &variables) {
-                    Ok(format) => format,
-                    Err(error) => {
-                        let code = &codes::INVALID_VALUE;
-                        cx.report_item(code, self.key, lines, &error, "this line is left out");
-                        continue;
+            // What everybody may write means the same whoever writes it.
+            let format = match log_format::parse(&line.value, self.direction, &variables) {
+                Ok(format) => format,
+                Err(error) if lines.is_tenants => {
+                    let code = &codes::INVALID_VALUE;
+                    cx.report_item(code, self.key, lines, &error, "this line is left out");
+                    continue;
+                }
+                Err(_) => {
+                    let mut text = line.value.to_string();
+                    for (name, value) in variables {
+                        text = text.replace(&format!("%[{name}]"), value);
                     }
+                    Format::trusted(&text)
                 }
-            } else {
-                let mut text = line.value.to_string();
-                for (name, value) in variables {
-                    text = text.replace(&format!("%[{name}]"), value);
-                }
-                Format::trusted(&text)
             };
             let rule = Line::keyword(self.line)
                 .text(line.name.as_str())

@@ -411,9 +411,23 @@ impl Format {
         self
     }
 
-    /// Log-format text of an operator, taken as it is.
+    /// Log-format text of an operator, taken as it is; a `%` that begins nothing is written twice,
+    /// because HAProxy refuses it.
     pub fn trusted(text: &str) -> Self {
-        Self(text.replace('\0', ""))
+        let mut format = String::with_capacity(text.len());
+        let mut chars = text.chars().filter(|it| *it != '\0').peekable();
+        while let Some(c) = chars.next() {
+            format.push(c);
+            if c != '%' {
+                continue;
+            }
+            match chars.peek() {
+                Some('%') => format.extend(chars.next()),
+                Some(next) if next.is_ascii_alphabetic() || matches!(next, '[' | '{') => {}
+                _ => format.push('%'),
+            }
+        }
+        Self(format)
     }
 }
 
@@ -457,6 +471,18 @@ mod tests {
             "\"backend\" other",
         ] {
             assert!(Snippet::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_percent_sign_of_an_operator_that_begins_nothing_is_one() {
+        for (text, written) in [
+            ("100%", "100%%"),
+            ("%% %[src] %ci %", r#""%% %[src] %ci %%""#),
+            ("5%-", "5%%-"),
+        ] {
+            let line = Line::default().format(&Format::trusted(text));
+            assert_eq!(line.as_str(), written);
         }
     }
 
