@@ -260,7 +260,7 @@ pub struct Registry {
     pub keys: Vec<&'static Key>,
     /// Every block with the index of its first key.
     pub blocks: Vec<(&'static BlockInfo, u16)>,
-    /// Names, old ones included, sorted, with the index of their key.
+    /// Names, old ones included, with the index of their key, sorted as [`by_name`] says.
     names: Vec<(&'static str, u16)>,
 }
 
@@ -282,9 +282,14 @@ pub static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
                 .extend(key.old.iter().map(|old| (*old, place)));
         }
     }
-    registry.names.sort_unstable();
+    registry.names.sort_unstable_by_key(|it| by_name(it.0));
     registry
 });
+
+/// The order of names: by length first, so that most comparisons need not look at the text.
+fn by_name(name: &str) -> (usize, &str) {
+    (name.len(), name)
+}
 
 fn index(length: usize) -> u16 {
     u16::try_from(length).expect("a few hundred keys")
@@ -293,7 +298,10 @@ fn index(length: usize) -> u16 {
 impl Registry {
     /// The index of a key by its name or one of its old names.
     pub fn find(&self, name: &str) -> Option<u16> {
-        let place = self.names.binary_search_by_key(&name, |it| it.0).ok()?;
+        let place = self
+            .names
+            .binary_search_by_key(&by_name(name), |it| by_name(it.0))
+            .ok()?;
         Some(self.names[place].1)
     }
 

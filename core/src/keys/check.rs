@@ -53,11 +53,11 @@ pub fn config_map(config_map: &ConfigMap, tier: Tier, cx: &mut Cx<'_>) -> Source
 
 /// Takes one text, if it is a key in its place.
 fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut Cx<'_>) {
-    let origin = Origin::Object(source.object.clone(), field.clone());
+    let origin = || Origin::Object(source.object.clone(), field.clone());
     let Some(key) = REGISTRY.find(name) else {
         let mut diagnostic = Diagnostic::new(
             &codes::UNKNOWN_KEY,
-            origin,
+            origin(),
             format!("no key is named `{name}`"),
             "it is ignored",
         );
@@ -71,7 +71,7 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut 
     if let Err(place) = place(known.scope, source.tier) {
         cx.sink.report(Diagnostic::new(
             &codes::MISPLACED_KEY,
-            origin,
+            origin(),
             format!(
                 "`{}` has the scope {}: it belongs {place}",
                 known.name,
@@ -84,7 +84,7 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut 
     if known.scope == Scope::Tcp {
         cx.sink.report(Diagnostic::new(
             &codes::UNSUPPORTED,
-            origin,
+            origin(),
             format!(
                 "`{}` belongs to TCP services, which are not served yet",
                 known.name
@@ -97,7 +97,7 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut 
         cx.sink.report(
             Diagnostic::new(
                 &codes::DEPRECATED_KEY,
-                origin.clone(),
+                origin(),
                 format!("`{name}` is the old name of `{}`", known.name),
                 format!("it is read as `{}`", known.name),
             )

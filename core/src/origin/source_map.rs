@@ -65,6 +65,11 @@ impl SourceMap {
         self.end_set()
     }
 
+    /// Whether a set was added.
+    pub(crate) fn has_set(&self, number: u32) -> bool {
+        (number as usize) < self.ends.len()
+    }
+
     /// The authors of a set.
     pub(crate) fn set(&self, number: u32) -> &[Origin] {
         let number = number as usize;

@@ -1,6 +1,7 @@
 //! The section of a backend.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use crate::haproxy::{
     Address, Backend, Config, DataFile, Mode, Part, Placed, Role, Server, ServerState, path_name,
@@ -123,7 +124,10 @@ fn server_options(options: &BTreeMap<&'static str, Part>, cx: &mut Context<'_>) 
 
 fn server(server: &Server) -> Line {
     let mut line = Line::default().text(&server.name);
-    line = line.text(&server.address.to_string());
+    line = match &server.address {
+        Address::Ip(IpAddr::V4(ip), port) => line.socket(*ip, *port),
+        other => line.text(&other.to_string()),
+    };
     if let Address::Name(..) = server.address {
         // HAProxy starts even if the name does not resolve, with the server down.
         line = line.and("init-addr last,libc,none");

@@ -4,6 +4,7 @@
 //! result of a macro, and nothing else. Where a value knows who wrote it, a mark follows it that
 //! [`section`](crate::render::section) takes out again and turns into the line's origin.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
@@ -13,9 +14,11 @@ use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, Undefi
 use crate::value::text::Line;
 
 /// Begins a mark. No typed part can hold it: words escape control characters, lines refuse them.
-pub(super) const MARK: char = '\u{1}';
+pub(super) const MARK: u8 = 1;
 /// Ends a mark.
-pub(super) const MARK_END: char = '\u{2}';
+pub(super) const MARK_END: u8 = 2;
+/// Stands in front of text that can be changed while HAProxy runs; the next mark ends it.
+pub(super) const CHANGE: u8 = 3;
 
 /// Templates by their file name, in the order of the sections that they print.
 pub const TEMPLATES: &[(&str, &str)] = &[
@@ -38,6 +41,16 @@ pub const TEMPLATES: &[(&str, &str)] = &[
 pub(super) struct Printed {
     pub(super) text: Line,
     pub(super) authors: Option<u32>,
+    pub(super) changes: Changes,
+}
+
+/// How a text can be changed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Changes {
+    /// By another configuration.
+    WithReload,
+    /// By a command.
+    WhileRunning,
 }
 
 /// Named values for a template; a name that is not there is undefined.
@@ -86,10 +99,19 @@ pub(super) fn environment() -> Environment<'static> {
 
 fn format(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
     if let Some(printed) = value.downcast_object_ref::<Printed>() {
-        out.write_str(printed.text.as_str())?;
-        if let Some(authors) = printed.authors {
-            write!(out, "{MARK}{authors}{MARK_END}")?;
+        let text = printed.text.as_str();
+        let Some(authors) = printed.authors else {
+            out.write_str(text)?;
+            return Ok(());
+        };
+        if printed.changes == Changes::WhileRunning {
+            out.write_char(char::from(CHANGE))?;
         }
+        out.write_str(text)?;
+        let mut mark = itoa::Buffer::new();
+        out.write_char(char::from(MARK))?;
+        out.write_str(mark.format(authors))?;
+        out.write_char(char::from(MARK_END))?;
         return Ok(());
     }
     if value.is_safe() || value.is_integer() {

@@ -1,14 +1,16 @@
 //! One section: a context of typed parts, a template, and who made each line.
 
+use std::ops::Range;
 use std::sync::Arc;
 
+use memchr::memchr3;
 use minijinja::{Template, Value};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bundle::Section;
 use crate::haproxy::Part;
 use crate::origin::{Origin, Setting, SourceMap};
-use crate::render::environment::{MARK, MARK_END, Printed, Record};
+use crate::render::environment::{CHANGE, Changes, MARK, MARK_END, Printed, Record};
 use crate::value::text::{Line, Snippet};
 
 /// The main configuration while it is written.
@@ -22,8 +24,6 @@ pub(super) struct Output {
 /// The context of one section while it is filled.
 pub(super) struct Context<'a> {
     record: Record,
-    /// What stands behind `server`, in the order of the lines.
-    servers: Vec<Line>,
     source_map: &'a mut SourceMap,
 }
 
@@ -31,7 +31,6 @@ impl<'a> Context<'a> {
     pub(super) fn new(source_map: &'a mut SourceMap) -> Self {
         Self {
             record: Record::default(),
-            servers: Vec::new(),
             source_map,
         }
     }
@@ -39,20 +38,18 @@ impl<'a> Context<'a> {
     /// Sets a part; without one the name stays undefined.
     pub(super) fn part(&mut self, name: &'static str, part: Option<&Part>) {
         if let Some(part) = part {
-            let value = self.printed(part.value.clone(), std::slice::from_ref(&part.origin));
-            self.record.set(name, value);
+            self.line_of(name, part.value.clone(), std::slice::from_ref(&part.origin));
         }
     }
 
     /// Sets a line that our code spells.
     pub(super) fn line(&mut self, name: &'static str, line: Line) {
-        let value = self.printed(line, &[]);
-        self.record.set(name, value);
+        self.line_of(name, line, &[]);
     }
 
     /// Sets a line that several authors made.
     pub(super) fn line_of(&mut self, name: &'static str, line: Line, authors: &[Origin]) {
-        let value = self.printed(line, authors);
+        let value = self.printed(line, authors, Changes::WithReload);
         self.record.set(name, value);
     }
 
@@ -62,20 +59,27 @@ impl<'a> Context<'a> {
         name: &'static str,
         lines: impl IntoIterator<Item = (Line, &'l [Origin])>,
     ) {
-        let values: Vec<Value> = lines
-            .into_iter()
-            .map(|(line, by)| self.printed(line, by))
-            .collect();
-        if !values.is_empty() {
-            self.record.set(name, Value::from_object(values));
-        }
+        self.list(name, lines, Changes::WithReload);
     }
 
     /// Sets the servers, whose state can be changed while HAProxy runs.
     pub(super) fn servers<'l>(&mut self, servers: impl IntoIterator<Item = (Line, &'l [Origin])>) {
-        let servers: Vec<_> = servers.into_iter().collect();
-        self.servers = servers.iter().map(|it| it.0.clone()).collect();
-        self.lines("servers", servers);
+        self.list("servers", servers, Changes::WhileRunning);
+    }
+
+    fn list<'l>(
+        &mut self,
+        name: &'static str,
+        lines: impl IntoIterator<Item = (Line, &'l [Origin])>,
+        changes: Changes,
+    ) {
+        let values: Vec<Value> = lines
+            .into_iter()
+            .map(|(line, by)| self.printed(line, by, changes))
+            .collect();
+        if !values.is_empty() {
+            self.record.set(name, Value::from_object(values));
+        }
     }
 
     /// Sets the lines of a snippet.
@@ -96,13 +100,13 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn printed(&mut self, text: Line, authors: &[Origin]) -> Value {
+    fn printed(&mut self, text: Line, authors: &[Origin], changes: Changes) -> Value {
         let authors = (!authors.is_empty()).then(|| self.source_map.add_set(authors));
-        Value::from_object(Printed { text, authors })
-    }
-
-    fn finish(self) -> (Value, Vec<Line>) {
-        (Value::from_object(self.record), self.servers)
+        Value::from_object(Printed {
+            text,
+            authors,
+            changes,
+        })
     }
 }
 
@@ -120,42 +124,31 @@ impl Output {
         self.source_map.add_line(owner);
         let mut context = Context::new(&mut self.source_map);
         fill(&mut context);
-        let (context, servers) = context.finish();
+        let context = Value::from_object(context.record);
         let marked = template.render(context)?;
-        self.add(&marked, owner, &servers);
+        self.add(&marked, owner);
         Ok(())
     }
 
     /// Adds text that is no template's, such as sections of the operator.
     pub(super) fn text(&mut self, text: &str, owners: &[Origin]) {
         let owner = self.source_map.add_set(owners);
-        self.add(text, owner, &[]);
+        self.add(text, owner);
     }
 
     /// Takes the marks out of a section's text and notes who made each line.
-    fn add(&mut self, marked: &str, owner: u32, servers: &[Line]) {
+    fn add(&mut self, marked: &str, owner: u32) {
         let start = self.text.len();
         let first_line = self.source_map.len() + 1;
         let mut name: Option<Arc<str>> = None;
-        for line in marked.lines() {
+        // Where the text says what can be changed while HAProxy runs.
+        let mut changing: Vec<Range<usize>> = Vec::new();
+        let mut rest = marked;
+        while !rest.is_empty() {
             let from = self.text.len();
-            let (first, others) = self.unmark(line);
-            let authors = match first {
-                None => owner,
-                Some(one) if others.is_empty() => one,
-                Some(one) => {
-                    let mut all: Vec<Origin> = Vec::new();
-                    for set in std::iter::once(one).chain(others) {
-                        for origin in self.source_map.set(set) {
-                            if !all.contains(origin) {
-                                all.push(origin.clone());
-                            }
-                        }
-                    }
-                    self.source_map.add_set(&all)
-                }
-            };
-            self.source_map.add_line(authors);
+            let authors;
+            (authors, rest) = self.add_line(rest, &mut changing);
+            self.source_map.add_line(authors.unwrap_or(owner));
             let text = &self.text[from..];
             if name.is_none() && text.starts_with(|it: char| it.is_ascii_alphabetic()) {
                 name = Some(text.into());
@@ -165,57 +158,77 @@ impl Output {
         let Some(name) = name else { return };
         let text = &self.text[start..];
         let number = |it: usize| u32::try_from(it).expect("fewer lines than bytes");
+        let digest = xxh3_64(text.as_bytes());
         self.sections.push(Section {
             name,
             first_line: number(first_line),
             lines: number(self.source_map.len() + 1 - first_line),
-            digest: xxh3_64(text.as_bytes()),
-            frame: frame(text, servers),
+            digest,
+            frame: if changing.is_empty() {
+                digest
+            } else {
+                frame(text, start, &changing)
+            },
         });
     }
 
-    /// Adds a line without its marks; returns the sets that they name, mostly one.
-    fn unmark(&mut self, line: &str) -> (Option<u32>, Vec<u32>) {
-        let (mut first, mut others) = (None, Vec::new());
-        let mut rest = line;
-        while let Some(mark) = rest.find(MARK) {
-            self.text.push_str(&rest[..mark]);
-            rest = &rest[mark + MARK.len_utf8()..];
-            let Some(end) = rest.find(MARK_END) else {
-                break;
-            };
-            if let Ok(set) = rest[..end].parse::<u32>() {
-                if first.is_none() {
-                    first = Some(set);
-                } else {
-                    others.push(set);
+    /// Adds the first line of a marked text without its marks; returns who made it, if a mark says so,
+    /// and the text behind the line.
+    fn add_line<'t>(
+        &mut self,
+        marked: &'t str,
+        changing: &mut Vec<Range<usize>>,
+    ) -> (Option<u32>, &'t str) {
+        let mut authors: Option<u32> = None;
+        let mut change = None;
+        let mut rest = marked;
+        while let Some(end) = memchr3(b'\n', CHANGE, MARK, rest.as_bytes()) {
+            self.text.push_str(&rest[..end]);
+            let mark = rest.as_bytes()[end];
+            rest = &rest[end + 1..];
+            match mark {
+                b'\n' => return (authors, rest),
+                CHANGE => change = Some(self.text.len()),
+                _ => {
+                    let (set, behind) = rest.split_once(char::from(MARK_END)).unwrap_or((rest, ""));
+                    rest = behind;
+                    changing.extend(change.take().map(|it| it..self.text.len()));
+                    // An operator's template can write anything.
+                    let set = set.parse().ok().filter(|it| self.source_map.has_set(*it));
+                    authors = match (authors, set) {
+                        (Some(one), Some(other)) => Some(self.both(one, other)),
+                        (one, other) => one.or(other),
+                    };
                 }
             }
-            rest = &rest[end + MARK_END.len_utf8()..];
         }
         self.text.push_str(rest);
-        (first, others)
+        (authors, "")
+    }
+
+    /// The authors of two sets.
+    fn both(&mut self, one: u32, other: u32) -> u32 {
+        let mut all: Vec<Origin> = self.source_map.set(one).to_vec();
+        for origin in self.source_map.set(other) {
+            if !all.contains(origin) {
+                all.push(origin.clone());
+            }
+        }
+        self.source_map.add_set(&all)
     }
 }
 
-/// The digest of a section without what our servers say of themselves. Servers of an operator's
-/// snippet stay, as does all that stands between: a change there needs a reload.
-fn frame(text: &str, servers: &[Line]) -> u64 {
-    if servers.is_empty() {
-        return xxh3_64(text.as_bytes());
-    }
+/// The digest of a section without what can be changed while HAProxy runs, which is what our servers
+/// say of themselves. Servers of an operator's snippet stay, as does all that stands between: a change
+/// there needs a reload.
+fn frame(text: &str, start: usize, changing: &[Range<usize>]) -> u64 {
     let mut frame = String::with_capacity(text.len());
-    let mut servers = servers.iter().peekable();
-    for line in text.split_inclusive('\n') {
-        let behind = servers.peek().and_then(|server| {
-            let line = line.trim_start().strip_prefix("server ")?;
-            line.strip_prefix(server.as_str())
-        });
-        if behind.is_some() {
-            servers.next();
-        }
-        frame.push_str(behind.unwrap_or(line));
+    let mut from = 0;
+    for range in changing {
+        frame.push_str(&text[from..range.start - start]);
+        from = range.end - start;
     }
+    frame.push_str(&text[from..]);
     xxh3_64(frame.as_bytes())
 }
 
@@ -225,22 +238,23 @@ mod tests {
 
     #[test]
     fn only_what_our_servers_say_is_left_out_of_a_frame() {
-        let of = |text: &str, servers: &[&str]| {
-            let servers: Vec<_> = servers.iter().map(|it| Line::keyword("").and(it)).collect();
-            frame(text, &servers)
+        let of = |text: &str| {
+            let mut output = Output::default();
+            let owner = output.source_map.add_set(&[Origin::Engine("a test")]);
+            output.add(text, owner);
+            (output.text, output.sections[0].frame)
         };
-        let one = "    server own 10.0.0.9:1\n    deny\n    server a 10.0.0.1:1\n";
-        let moved = "    server own 10.0.0.9:1\n    deny\n    server a 10.0.0.2:1 disabled\n";
-        assert_eq!(
-            of(one, &["a 10.0.0.1:1"]),
-            of(moved, &["a 10.0.0.2:1 disabled"])
-        );
+        let one = "backend b\n    server own 10.0.0.9:1\n    server \u{3}a 10.0.0.1:1\u{1}0\u{2}\n";
+        let moved = "backend b\n    server own 10.0.0.9:1\n    server \u{3}a 10.0.0.2:1 disabled\u{1}0\u{2}\n";
+        let text = "backend b\n    server own 10.0.0.9:1\n    server a 10.0.0.1:1\n";
+        assert_eq!(of(one).0, text);
+        assert_eq!(of(one).1, of(moved).1);
         for other in [
-            "    server own 10.0.0.9:2\n    deny\n    server a 10.0.0.1:1\n",
-            "    server own 10.0.0.9:1\n    server a 10.0.0.1:1\n",
-            "    server own 10.0.0.9:1\n    deny\n    server a 10.0.0.1:1 check\n",
+            one.replace("9:1", "9:2"),
+            one.replace("    server own 10.0.0.9:1\n", ""),
+            one.replace("\u{2}\n", "\u{2} check\n"),
         ] {
-            assert_ne!(of(one, &["a 10.0.0.1:1"]), of(other, &["a 10.0.0.1:1"]));
+            assert_ne!(of(one).1, of(&other).1, "{other:?}");
         }
     }
 }

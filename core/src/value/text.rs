@@ -13,6 +13,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::fmt::Write as _;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use crate::value::{KeyValue, Shape, ValueError};
@@ -111,7 +112,7 @@ impl From<u64> for Word {
 }
 
 /// Whether the lexer takes a byte as it is, outside of quotes.
-fn is_plain(byte: u8) -> bool {
+const fn is_plain(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\' | b'"' | b'\'' | b'$')
 }
 
@@ -151,25 +152,23 @@ impl Line {
     where
         Self: Sized,
     {
-        self.push_blank();
-        self.edit().push_str(keyword);
+        self.next().push_str(keyword);
         self
     }
 
     /// Appends one word.
     pub fn word(mut self, word: &Word) -> Self {
-        self.push_blank();
-        word.write_to(self.edit());
+        word.write_to(self.next());
         self
     }
 
     /// Appends a text as one word; a NUL in it is left out.
     pub fn text(mut self, text: &str) -> Self {
-        self.push_blank();
-        if text.contains('\0') {
-            write_word(self.edit(), &text.replace('\0', ""));
+        let line = self.next();
+        if text.as_bytes().contains(&0) {
+            write_word(line, &text.replace('\0', ""));
         } else {
-            write_word(self.edit(), text);
+            write_word(line, text);
         }
         self
     }
@@ -184,39 +183,51 @@ impl Line {
 
     /// Appends a number.
     pub fn number(mut self, number: impl Into<i64>) -> Self {
-        self.push_blank();
-        let _ = write!(self.edit(), "{}", number.into());
+        self.next()
+            .push_str(itoa::Buffer::new().format(number.into()));
+        self
+    }
+
+    /// Appends an IPv4 address with a port: `10.0.0.1:8080`.
+    pub fn socket(mut self, ip: Ipv4Addr, port: u16) -> Self {
+        // `Display` takes ten times as long, and there are more servers than anything else.
+        let line = self.next();
+        let mut digits = itoa::Buffer::new();
+        for (place, octet) in ip.octets().into_iter().enumerate() {
+            if place > 0 {
+                line.push('.');
+            }
+            line.push_str(digits.format(octet));
+        }
+        line.push(':');
+        line.push_str(digits.format(port));
         self
     }
 
     /// Appends a log-format string as one word.
     pub fn format(mut self, format: &Format) -> Self {
-        self.push_blank();
-        write_word(self.edit(), &format.0);
+        write_word(self.next(), &format.0);
         self
     }
 
     /// Appends another line.
     pub fn line(mut self, line: &Self) -> Self {
-        self.push_blank();
-        self.edit().push_str(&line.0);
+        self.next().push_str(&line.0);
         self
     }
 
-    /// The text to append to; the first time with room for what usually follows a keyword.
-    fn edit(&mut self) -> &mut String {
+    /// The text to append a word to; the first time with room for what usually follows a keyword.
+    fn next(&mut self) -> &mut String {
         if let Cow::Borrowed(keyword) = self.0 {
             let mut text = String::with_capacity(keyword.len() + 64);
             text.push_str(keyword);
             self.0 = Cow::Owned(text);
         }
-        self.0.to_mut()
-    }
-
-    fn push_blank(&mut self) {
-        if !self.0.is_empty() {
-            self.edit().push(' ');
+        let text = self.0.to_mut();
+        if !text.is_empty() {
+            text.push(' ');
         }
+        text
     }
 
     /// The line as it is written, without the line feed.
