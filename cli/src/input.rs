@@ -66,6 +66,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "LIST", value_delimiter = ',', help_heading = FLAGS,
         default_values_t = Options::default().disable_config_keywords)]
     disable_config_keywords: Vec<String>,
+    /// Permit annotations to name Secrets of other namespaces
+    #[arg(long, help_heading = FLAGS)]
+    allow_cross_namespace: bool,
     /// Refuse Services of type ExternalName
     #[arg(long, help_heading = FLAGS)]
     disable_external_name: bool,
@@ -148,6 +151,7 @@ impl Args {
             default_certificate,
             controller_namespace: self.controller_namespace.clone(),
             disable_config_keywords: words(&self.disable_config_keywords),
+            allow_cross_namespace: self.allow_cross_namespace,
             disable_external_name: self.disable_external_name,
             prefix: self.local_filesystem_prefix.trim_end_matches('/').into(),
             now: now.and_then(|it| i64::try_from(it.as_secs()).ok()),

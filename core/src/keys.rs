@@ -26,6 +26,7 @@ pub mod bind_port;
 pub mod configuration_snippet;
 pub mod connection;
 pub mod cors;
+pub mod cross_namespace;
 pub mod default_redirect;
 pub mod forwardfor;
 pub mod headers;
@@ -75,6 +76,7 @@ pub static FAMILIES: &[Family] = &[
     configuration_snippet::FAMILY,
     connection::FAMILY,
     cors::FAMILY,
+    cross_namespace::FAMILY,
     default_redirect::FAMILY,
     forwardfor::FAMILY,
     headers::FAMILY,

@@ -41,6 +41,9 @@ pub struct Options {
     /// First words of lines that are refused in snippets of tenants; `*` refuses every snippet
     /// (`--disable-config-keywords`).
     pub disable_config_keywords: Vec<String>,
+    /// Whether annotations may name Secrets of other namespaces (`--allow-cross-namespace`); the keys
+    /// `cross-namespace-secrets-*` permit it for one purpose each.
+    pub allow_cross_namespace: bool,
     /// Whether Services of type `ExternalName` are refused (`--disable-external-name`).
     pub disable_external_name: bool,
     /// What stands in front of every path (`--local-filesystem-prefix`); empty or without a slash at
@@ -115,6 +118,7 @@ impl Default for Options {
             generated_certificate: None,
             controller_namespace: "ingress-controller".into(),
             disable_config_keywords: vec!["*".into()],
+            allow_cross_namespace: false,
             disable_external_name: false,
             prefix: String::new(),
             now: None,

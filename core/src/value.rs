@@ -29,6 +29,7 @@ pub mod syslog;
 pub mod text;
 pub mod tls_options;
 pub mod tokens;
+pub mod tried;
 pub mod web_origin;
 
 use std::fmt;

@@ -288,6 +288,7 @@ impl Settings {
                     let secret = value.parse().map_err(told)?;
                     options.default_certificate = DefaultCertificate::Secret(secret);
                 }
+                "allow-cross-namespace" => options.allow_cross_namespace = yes()?,
                 "disable-external-name" => options.disable_external_name = yes()?,
                 "now" => {
                     let now = value

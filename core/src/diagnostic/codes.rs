@@ -39,7 +39,8 @@ codes! {
     INVALID_PATH = Error "invalid-path";
     /// The value of a key is not of the key's type. The next lower source of the key counts.
     INVALID_VALUE = Warning "invalid-value";
-    /// A key that protects has a value that cannot be understood. What it protects is denied.
+    /// A key that protects has a value that cannot be understood, or refers to what is not there, is
+    /// broken, or must not be read. What it protects is denied.
     INVALID_PROTECTION = Error "invalid-protection";
     /// A text is not YAML or JSON. The document is skipped, the others count.
     INVALID_YAML = Error "invalid-yaml";

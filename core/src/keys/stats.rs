@@ -3,6 +3,7 @@
 use crate::diagnostic::codes;
 use crate::haproxy::Config;
 use crate::keys::bind_ip_addr::{self, BindAddresses};
+use crate::keys::cross_namespace::{Permitted, Purpose};
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::value::credentials::Credentials;
 use crate::value::number::Port;
@@ -49,21 +50,20 @@ impl Statistics {
     }
 
     fn certificate(certificate: &Setting<Reference>, config: &mut Config, cx: &mut Cx<'_>) {
-        if let Reference::File(path) = &certificate.value {
-            config.stats.certificate = Some(certificate.map(|_| Line::default().text(path)));
-        } else if let Some(name) = certificate.value.secret("") {
-            config.stats.certificate_secret = Some(certificate.map(|_| name));
-        } else {
-            cx.report(
+        match cx.permit(certificate, Purpose::Certificate) {
+            Ok(Permitted::File(path)) => {
+                config.stats.certificate = Some(certificate.map(|_| Line::default().text(&path)));
+            }
+            Ok(Permitted::Secret(name)) => {
+                config.stats.certificate_secret = Some(certificate.map(|_| name));
+            }
+            Err(refusal) => cx.report_refusal(
                 &codes::INVALID_VALUE,
-                &certificate.origin,
-                format!(
-                    "`stats-ssl-cert`: expected `namespace/name`, found `{}`, and a ConfigMap's own \
-                     namespace does not count",
-                    certificate.value
-                ),
+                "stats-ssl-cert",
+                certificate,
+                &refusal,
                 "the page of statistics is served without TLS",
-            );
+            ),
         }
     }
 }

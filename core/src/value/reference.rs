@@ -3,13 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::options::Name;
 use crate::value::{KeyValue, Shape, ValueError};
 
 /// Where a certificate, a list or a password is kept; looked up later.
 ///
 /// Grammar: `NAME`, `NAMESPACE/NAME`, both also behind `secret://`, or `file:///PATH`. Who may name a
-/// file, and who may name another namespace, is decided where the reference is looked up.
+/// file, and who may name another namespace, is decided where the reference is followed.
 ///
 /// ```
 /// # use haproxy_ingress_core::value::{KeyValue, reference::Reference};
@@ -28,22 +27,6 @@ pub enum Reference {
     },
     /// A file of the operator, by its absolute path.
     File(Arc<str>),
-}
-
-impl Reference {
-    /// The Secret as seen from an object of a namespace; absent for a file.
-    ///
-    /// An empty namespace stands for an object that has none, such as the global ConfigMap, which
-    /// must say whose Secret it means.
-    pub fn secret(&self, own: &str) -> Option<Name> {
-        match self {
-            Self::Secret { namespace, name } => {
-                let namespace = namespace.as_deref().unwrap_or(own);
-                (!namespace.is_empty()).then(|| Name::new(namespace, name.clone()))
-            }
-            Self::File(_) => None,
-        }
-    }
 }
 
 impl KeyValue for Reference {
@@ -131,12 +114,5 @@ mod tests {
         ] {
             assert!(Reference::parse(bad).is_err(), "{bad:?}");
         }
-    }
-
-    #[test]
-    fn a_bare_name_means_the_namespace_of_whoever_refers_to_it() {
-        let bare = Reference::parse("tls").expect("a name");
-        assert_eq!(bare.secret("shop"), Some(Name::new("shop", "tls")));
-        assert_eq!(bare.secret(""), None);
     }
 }

@@ -1,0 +1,336 @@
+//! References to objects of other namespaces: who may follow them.
+//!
+//! Every reference of a key to a Secret or a Service is followed with [`Cx::permit`], [`Cx::secret`] or
+//! [`Cx::service`], so that permission is decided here and nowhere else. What is not permitted looks
+//! like what is not there: nobody learns which objects another namespace has.
+
+use std::sync::Arc;
+
+use crate::diagnostic::{Code, Diagnostic};
+use crate::haproxy::Config;
+use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::options::Name;
+use crate::origin::Kind;
+use crate::resource::{Secret, Service};
+use crate::value::choice;
+use crate::value::reference::Reference;
+
+/// References to objects of other namespaces. `namespace/name` in an annotation is refused unless the
+/// key for its kind of object says `allow`; the operator's own ConfigMaps may name any namespace.
+pub const FAMILY: Family = Family {
+    name: "cross-namespace",
+    title: "Other namespaces",
+    blocks: &[block!(Global, CrossNamespace)],
+};
+
+choice! {
+    /// Whether something is permitted.
+    pub enum Permission {
+        /// It is.
+        Allow = "allow",
+        /// It is not.
+        Deny = "deny",
+    }
+}
+
+keys! {
+    Global => pub struct CrossNamespace {
+        /// Whether annotations may name Secrets of other namespaces with authorities and lists of
+        /// revoked certificates.
+        ///
+        /// The flag `--allow-cross-namespace` says `allow` for all Secrets.
+        "cross-namespace-secrets-ca" => authorities: Permission = "deny",
+        /// Whether annotations may name Secrets of other namespaces with certificates.
+        ///
+        /// The flag `--allow-cross-namespace` says `allow` for all Secrets.
+        "cross-namespace-secrets-crt" => certificates: Permission = "deny",
+        /// Whether annotations may name Secrets of other namespaces with passwords.
+        ///
+        /// The flag `--allow-cross-namespace` says `allow` for all Secrets.
+        "cross-namespace-secrets-passwd" => passwords: Permission = "deny",
+        /// Whether annotations may name Services of other namespaces.
+        "cross-namespace-services" => services: Permission = "deny",
+    }
+}
+
+/// What a reference is followed for; each has a key of its own.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Purpose {
+    /// A Secret with authorities and lists of revoked certificates.
+    Authorities,
+    /// A Secret with a certificate and its key.
+    Certificate,
+    /// A Secret with passwords.
+    Password,
+    /// A Service.
+    Service,
+}
+
+/// Where a reference leads that may be followed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Permitted {
+    /// To a Secret, which need not be there.
+    Secret(Name),
+    /// To a file of the operator.
+    File(Arc<str>),
+}
+
+/// Why a reference leads nowhere.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refusal {
+    /// What is wrong, as a message of a diagnostic.
+    pub message: String,
+    /// What would help.
+    pub help: Option<String>,
+}
+
+#[expect(
+    clippy::unused_self,
+    reason = "reading reports bad values; whoever follows a reference asks for the rest"
+)]
+impl CrossNamespace {
+    fn apply(&self, _: &mut Config, _: &mut Cx<'_>) {}
+}
+
+impl Purpose {
+    fn key(self) -> &'static str {
+        match self {
+            Self::Authorities => "cross-namespace-secrets-ca",
+            Self::Certificate => "cross-namespace-secrets-crt",
+            Self::Password => "cross-namespace-secrets-passwd",
+            Self::Service => "cross-namespace-services",
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::Authorities | Self::Certificate | Self::Password => Kind::Secret,
+            Self::Service => Kind::Service,
+        }
+    }
+}
+
+impl Refusal {
+    /// A refusal without help.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            help: None,
+        }
+    }
+}
+
+impl Cx<'_> {
+    /// Where a reference leads, if whoever wrote it may follow it.
+    pub fn permit(
+        &mut self,
+        reference: &Setting<Reference>,
+        purpose: Purpose,
+    ) -> Result<Permitted, Refusal> {
+        match &reference.value {
+            Reference::File(_) if reference.is_tenants => Err(Refusal::new(
+                "only the operator may name a file, and not in an annotation",
+            )),
+            Reference::File(path) => Ok(Permitted::File(path.clone())),
+            Reference::Secret { namespace, name } => self
+                .permit_name(reference, namespace.as_ref(), name, purpose)
+                .map(Permitted::Secret),
+        }
+    }
+
+    /// The Secret that a reference leads to; a file is none.
+    pub fn secret(
+        &mut self,
+        reference: &Setting<Reference>,
+        purpose: Purpose,
+    ) -> Result<(Name, Arc<Secret>), Refusal> {
+        match self.permit(reference, purpose)? {
+            Permitted::Secret(name) => match self.snapshot.secrets.get(&name) {
+                Some(secret) => Ok((name, secret.clone())),
+                None => Err(missing(Kind::Secret, &name)),
+            },
+            Permitted::File(path) => Err(Refusal::new(format!(
+                "expected a Secret, found the file `{path}`"
+            ))),
+        }
+    }
+
+    /// The Service that a value names, in the namespace of its author if it names none.
+    pub fn service<T>(
+        &mut self,
+        author: &Setting<T>,
+        namespace: Option<&Arc<str>>,
+        name: &Arc<str>,
+    ) -> Result<(Name, Arc<Service>), Refusal> {
+        let name = self.permit_name(author, namespace, name, Purpose::Service)?;
+        match self.snapshot.services.get(&name) {
+            Some(service) => Ok((name, service.clone())),
+            None => Err(missing(Kind::Service, &name)),
+        }
+    }
+
+    /// The full name of an object, if the author of a value may use it.
+    fn permit_name<T>(
+        &mut self,
+        author: &Setting<T>,
+        namespace: Option<&Arc<str>>,
+        name: &Arc<str>,
+        purpose: Purpose,
+    ) -> Result<Name, Refusal> {
+        // The global ConfigMap speaks for all namespaces, so it must say which one it means.
+        let own = author.origin.object().filter(|_| author.is_local);
+        let own = own.map(|it| &it.namespace).filter(|it| !it.is_empty());
+        let Some(namespace) = namespace.or(own) else {
+            return Err(Refusal::new(format!(
+                "expected `namespace/name`, found `{name}`, and the namespace of the global \
+                 ConfigMap does not count"
+            )));
+        };
+        let name = Name::new(namespace.clone(), name.clone());
+        if !author.is_tenants || own == Some(namespace) || self.permits(purpose) {
+            return Ok(name);
+        }
+        let (kind, key) = (purpose.kind(), purpose.key());
+        Err(Refusal {
+            message: format!("{kind} `{name}` is in another namespace, which is not permitted"),
+            help: Some(format!("the operator permits it with `{key}: allow`")),
+        })
+    }
+
+    /// Whether tenants may refer to other namespaces.
+    fn permits(&mut self, purpose: Purpose) -> bool {
+        let keys = self.global_settings::<CrossNamespace>();
+        let (setting, flag) = match purpose {
+            Purpose::Authorities => (&keys.authorities, self.options.allow_cross_namespace),
+            Purpose::Certificate => (&keys.certificates, self.options.allow_cross_namespace),
+            Purpose::Password => (&keys.passwords, self.options.allow_cross_namespace),
+            Purpose::Service => (&keys.services, false),
+        };
+        flag || setting.value == Permission::Allow
+    }
+
+    /// Reports a reference that leads nowhere, and what happens instead.
+    pub fn report_refusal<T>(
+        &mut self,
+        code: &'static Code,
+        key: &str,
+        setting: &Setting<T>,
+        refusal: &Refusal,
+        outcome: &str,
+    ) {
+        let message = format!("`{key}`: {}", refusal.message);
+        let mut diagnostic = Diagnostic::new(code, setting.origin.clone(), message, outcome);
+        diagnostic.help.clone_from(&refusal.help);
+        self.sink.report(diagnostic);
+    }
+}
+
+fn missing(kind: Kind, name: &Name) -> Refusal {
+    Refusal::new(format!("there is no {kind} `{name}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{Source, Tier, config_map};
+    use crate::options::Options;
+    use crate::origin::{Field, ObjectRef, Origin};
+    use crate::resource::ConfigMap;
+    use crate::snapshot::Snapshot;
+    use crate::value::KeyValue as _;
+
+    /// What somebody in a namespace wrote.
+    fn written(text: &str, tier: Tier) -> Setting<Reference> {
+        let (kind, namespace) = match tier {
+            Tier::Global | Tier::Class => (Kind::ConfigMap, "controller"),
+            Tier::Ingress => (Kind::Ingress, "shop"),
+            Tier::Service => (Kind::Service, "shop"),
+        };
+        Setting {
+            value: Reference::parse(text).expect("a reference"),
+            origin: Origin::Object(
+                Arc::new(ObjectRef::new(kind, namespace, "it")),
+                Field::Object,
+            ),
+            is_local: tier > Tier::Global,
+            is_tenants: tier > Tier::Class,
+        }
+    }
+
+    fn global(data: &[(&str, &str)], cx: &mut Cx<'_>) -> Source {
+        let mut map = ConfigMap::default();
+        let pairs = data.iter().map(|it| (it.0.into(), it.1.into()));
+        map.data.extend(pairs);
+        config_map(&map, Tier::Global, cx)
+    }
+
+    #[test]
+    fn other_namespaces_are_for_those_who_may_name_them() {
+        let (snapshot, options) = (Snapshot::default(), Options::default());
+        let mut cx = Cx::new(&snapshot, &options);
+        let mut permit = |text, tier| {
+            let found = cx.permit(&written(text, tier), Purpose::Authorities);
+            found.map_err(|it| it.help.is_some())
+        };
+        let secret = |namespace, name| Ok(Permitted::Secret(Name::new(namespace, name)));
+        let file = Ok(Permitted::File("/ca.pem".into()));
+        for tier in [Tier::Ingress, Tier::Service] {
+            assert_eq!(permit("ca", tier), secret("shop", "ca"));
+            assert_eq!(permit("shop/ca", tier), secret("shop", "ca"));
+            assert_eq!(permit("other/ca", tier), Err(true));
+            assert_eq!(permit("file:///ca.pem", tier), Err(false));
+        }
+        assert_eq!(permit("ca", Tier::Class), secret("controller", "ca"));
+        assert_eq!(permit("other/ca", Tier::Class), secret("other", "ca"));
+        assert_eq!(permit("file:///ca.pem", Tier::Class), file);
+        assert_eq!(permit("ca", Tier::Global), Err(false));
+        assert_eq!(permit("other/ca", Tier::Global), secret("other", "ca"));
+        assert_eq!(permit("file:///ca.pem", Tier::Global), file);
+    }
+
+    #[test]
+    fn each_purpose_has_its_key_and_services_have_no_flag() {
+        let snapshot = Snapshot::default();
+        let purposes = [
+            Purpose::Authorities,
+            Purpose::Certificate,
+            Purpose::Password,
+            Purpose::Service,
+        ];
+        for permitted in purposes {
+            let options = Options::default();
+            let mut cx = Cx::new(&snapshot, &options);
+            let source = global(&[(permitted.key(), "Allow")], &mut cx);
+            cx.set_global(source);
+            for purpose in purposes {
+                let found = cx.permit(&written("other/it", Tier::Ingress), purpose);
+                assert_eq!(found.is_ok(), purpose == permitted, "{purpose:?}");
+            }
+        }
+        let options = Options {
+            allow_cross_namespace: true,
+            ..Options::default()
+        };
+        let mut cx = Cx::new(&snapshot, &options);
+        for purpose in purposes {
+            let found = cx.permit(&written("other/it", Tier::Ingress), purpose);
+            assert_eq!(found.is_ok(), purpose != Purpose::Service, "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_permitted_says_nothing_of_what_is_there() {
+        let mut snapshot = Snapshot::default();
+        let name = Name::new("other", "ca");
+        snapshot.secrets.insert(name, Arc::default());
+        let options = Options::default();
+        let mut cx = Cx::new(&snapshot, &options);
+        let mut refusal = |text| {
+            let found = cx.secret(&written(text, Tier::Ingress), Purpose::Authorities);
+            found.expect_err("it is refused").message
+        };
+        let there = refusal("other/ca");
+        assert_eq!(refusal("other/no").replace("other/no", "other/ca"), there);
+        assert!(refusal("no").starts_with("there is no Secret"));
+    }
+}
