@@ -262,6 +262,8 @@ pub struct Registry {
     pub keys: Vec<&'static Key>,
     /// Every block with the index of its first key.
     pub blocks: Vec<(&'static BlockInfo, u16)>,
+    /// For each key the place of its block.
+    block_of: Vec<usize>,
     /// Names, old ones included, with the index of their key, sorted as [`by_name`] says.
     names: Vec<(&'static str, u16)>,
 }
@@ -271,6 +273,7 @@ pub static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     let mut registry = Registry {
         keys: Vec::new(),
         blocks: Vec::new(),
+        block_of: Vec::new(),
         names: Vec::new(),
     };
     for block in FAMILIES.iter().flat_map(|it| it.blocks) {
@@ -278,6 +281,7 @@ pub static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         registry.blocks.push((block, first));
         for (key, place) in block.keys.iter().zip(first..) {
             registry.keys.push(key);
+            registry.block_of.push(registry.blocks.len() - 1);
             registry.names.push((key.name, place));
             registry
                 .names
@@ -310,6 +314,11 @@ impl Registry {
     /// The key of an index.
     pub fn key(&self, index: u16) -> &'static Key {
         self.keys[usize::from(index)]
+    }
+
+    /// The place of a key's block among [`Registry::blocks`].
+    pub(crate) fn block_of(&self, key: u16) -> usize {
+        self.block_of[usize::from(key)]
     }
 
     /// The name that is nearest to one that is unknown, if any is near.

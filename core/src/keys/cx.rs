@@ -81,8 +81,7 @@ impl<'a> Cx<'a> {
 
     /// The settings of the block at a place in the registry.
     pub fn read(&mut self, place: usize, layers: &Layers) -> Rc<dyn Any> {
-        let (block, first) = REGISTRY.blocks[place];
-        let layers = if layers.touches(block, first) {
+        let layers = if layers.touches(place) {
             layers
         } else {
             &self.global

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Sink, codes};
-use crate::keys::{BlockInfo, REGISTRY, Setting};
+use crate::keys::{REGISTRY, Setting};
 use crate::origin::{Field, ObjectRef, Origin};
 use crate::value::{KeyValue, ValueError};
 
@@ -57,6 +57,8 @@ struct Inner {
     sources: Vec<Arc<Source>>,
     /// Whether a source other than the global ConfigMap says anything.
     is_local: bool,
+    /// Blocks of which such a source writes a key: one bit for each place in the registry.
+    touched: Vec<u64>,
     /// Blocks that were read, at their place in the registry.
     read: RefCell<Vec<Option<Rc<dyn Any>>>>,
 }
@@ -76,14 +78,6 @@ impl Source {
         Some(&self.values[place])
     }
 
-    /// Whether it has any of a run of keys.
-    fn touches(&self, first: u16, count: usize) -> bool {
-        let place = self.values.partition_point(|it| it.key < first);
-        self.values
-            .get(place)
-            .is_some_and(|it| usize::from(it.key - first) < count)
-    }
-
     fn origin(&self, value: &SourceValue) -> Origin {
         Origin::Object(self.object.clone(), value.field.clone())
     }
@@ -97,10 +91,18 @@ impl Layers {
             .filter(|it| !it.values.is_empty())
             .collect();
         sources.sort_by_key(|it| std::cmp::Reverse(it.tier));
-        let is_local = sources.iter().any(|it| it.tier > Tier::Global);
+        let mut touched = Vec::new();
+        for source in sources.iter().filter(|it| it.tier > Tier::Global) {
+            touched.resize(REGISTRY.blocks.len().div_ceil(64), 0);
+            for value in &source.values {
+                let block = REGISTRY.block_of(value.key);
+                touched[block / 64] |= 1 << (block % 64);
+            }
+        }
         Self(Rc::new(Inner {
             sources,
-            is_local,
+            is_local: !touched.is_empty(),
+            touched,
             read: RefCell::default(),
         }))
     }
@@ -117,15 +119,11 @@ impl Layers {
                     .all(|(a, b)| Arc::ptr_eq(a, b)))
     }
 
-    /// Whether an object other than the global ConfigMap writes any of a block's keys.
-    pub fn touches(&self, block: &BlockInfo, first: u16) -> bool {
-        self.0.is_local
-            && self
-                .0
-                .sources
-                .iter()
-                .filter(|it| it.tier > Tier::Global)
-                .any(|it| it.touches(first, block.keys.len()))
+    /// Whether an object other than the global ConfigMap writes any key of the block at a place in the
+    /// registry.
+    pub fn touches(&self, place: usize) -> bool {
+        let bits = self.0.touched.get(place / 64);
+        bits.is_some_and(|it| it & (1 << (place % 64)) != 0)
     }
 
     /// What wins, key by key, among the keys that a predicate picks; global values are left out.
