@@ -12,13 +12,14 @@ mod frontend;
 mod lua;
 mod map;
 mod names;
+mod place;
 mod routing;
 mod server;
 
 use std::sync::Arc;
 
 pub use self::certificates::GENERATED;
-pub use self::server::{Place, Places};
+pub use self::place::{Place, Places};
 
 pub(crate) use self::lua::PATH as RESPONSES;
 pub(crate) use self::routing::unless_begins;

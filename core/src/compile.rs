@@ -39,15 +39,14 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>
 
 /// Where every server of a configuration stands.
 fn places(config: &Config) -> Places {
-    let of = |it: &crate::haproxy::Server| Place {
-        name: it.name.clone(),
-        address: it.address.clone(),
-        weight: it.weight,
-        state: it.state,
-    };
-    config
-        .backends
-        .iter()
-        .map(|it| (it.name.clone(), it.servers.iter().map(of).collect()))
+    let backends = config.backends.iter();
+    backends
+        .map(|it| {
+            let places = match &it.template {
+                Some(template) => Place::of_template(template),
+                None => it.servers.iter().map(Place::of).collect(),
+            };
+            (it.name.clone(), places)
+        })
         .collect()
 }

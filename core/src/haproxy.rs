@@ -29,7 +29,7 @@ pub use self::frontend::{Frontend, FrontendKind, Ports};
 pub use self::host::{Host, HostTls, Path, PathMatch, PathTypeOrder, Redirects, Route};
 pub use self::proxy::{Defaults, ForwardedFor, Global, Log, Stats, Trust};
 pub use self::rule::{Phase, Placed, Rule, path_name};
-pub use self::server::{Address, Server, ServerState};
+pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template};
 
 use crate::origin::{Origin, Setting, SourceMap};
 use crate::value::response::Response;

@@ -19,6 +19,8 @@ pub mod allowlist;
 pub mod app_root;
 pub mod auth;
 pub mod backend_protocol;
+pub mod backend_server_id;
+pub mod backend_server_naming;
 pub mod balance_algorithm;
 pub mod bind;
 pub mod bind_ip_addr;
@@ -28,10 +30,13 @@ pub mod connection;
 pub mod cors;
 pub mod cross_namespace;
 pub mod default_redirect;
+pub mod drain_support;
+pub mod dynamic_scaling;
 pub mod forwardfor;
 pub mod headers;
 pub mod hsts;
 pub mod http_response;
+pub mod initial_weight;
 pub mod nbthread;
 pub mod path_type;
 pub mod proxy_body_size;
@@ -39,6 +44,7 @@ pub mod proxy_protocol;
 pub mod redirect;
 pub mod rewrite_target;
 pub mod server_alias;
+pub mod service_upstream;
 pub mod ssl_ciphers;
 pub mod ssl_options;
 pub mod ssl_redirect;
@@ -69,6 +75,8 @@ pub static FAMILIES: &[Family] = &[
     app_root::FAMILY,
     auth::FAMILY,
     backend_protocol::FAMILY,
+    backend_server_id::FAMILY,
+    backend_server_naming::FAMILY,
     balance_algorithm::FAMILY,
     bind::FAMILY,
     bind_ip_addr::FAMILY,
@@ -78,10 +86,13 @@ pub static FAMILIES: &[Family] = &[
     cors::FAMILY,
     cross_namespace::FAMILY,
     default_redirect::FAMILY,
+    drain_support::FAMILY,
+    dynamic_scaling::FAMILY,
     forwardfor::FAMILY,
     headers::FAMILY,
     hsts::FAMILY,
     http_response::FAMILY,
+    initial_weight::FAMILY,
     nbthread::FAMILY,
     path_type::FAMILY,
     proxy_body_size::FAMILY,
@@ -89,6 +100,7 @@ pub static FAMILIES: &[Family] = &[
     redirect::FAMILY,
     rewrite_target::FAMILY,
     server_alias::FAMILY,
+    service_upstream::FAMILY,
     ssl_ciphers::FAMILY,
     ssl_options::FAMILY,
     ssl_redirect::FAMILY,

@@ -32,6 +32,8 @@ pub enum Kind {
     ConfigMap,
     /// `v1` Namespace.
     Namespace,
+    /// `v1` Pod.
+    Pod,
 }
 
 /// The identity of a Kubernetes object: `Ingress shop/web`.
@@ -129,7 +131,7 @@ pub struct Setting<T> {
 
 impl Kind {
     /// All kinds, in the order in which they are shown.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Ingress,
         Self::IngressClass,
         Self::Service,
@@ -137,6 +139,7 @@ impl Kind {
         Self::Secret,
         Self::ConfigMap,
         Self::Namespace,
+        Self::Pod,
     ];
 
     /// The kind's name, as in `kind:`.
@@ -149,6 +152,7 @@ impl Kind {
             Self::Secret => "Secret",
             Self::ConfigMap => "ConfigMap",
             Self::Namespace => "Namespace",
+            Self::Pod => "Pod",
         }
     }
 
@@ -157,7 +161,7 @@ impl Kind {
         match self {
             Self::Ingress | Self::IngressClass => "networking.k8s.io/v1",
             Self::EndpointSlice => "discovery.k8s.io/v1",
-            Self::Service | Self::Secret | Self::ConfigMap | Self::Namespace => "v1",
+            Self::Service | Self::Secret | Self::ConfigMap | Self::Namespace | Self::Pod => "v1",
         }
     }
 

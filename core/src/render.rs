@@ -261,6 +261,8 @@ fn defaults(config: &Config, options: &Options, cx: &mut Context<'_>) {
     cx.flag("is_logged", config.global.log.is_some());
     cx.flag("has_idle_close", options.haproxy.is_at_least(2, 6));
     cx.part("max_connections", defaults.max_connections.as_ref());
+    cx.part("persist", defaults.persist.as_ref());
+    cx.part("redispatch", defaults.redispatch.as_ref());
     cx.part("balance", defaults.balance.as_ref());
     cx.lines("timeouts", by_name(&defaults.timeouts));
     cx.lines(

@@ -10,6 +10,7 @@ mod endpoint_slice;
 mod ingress;
 mod ingress_class;
 mod namespace;
+mod pod;
 mod secret;
 mod service;
 
@@ -26,6 +27,7 @@ pub use self::ingress::{
 };
 pub use self::ingress_class::{IngressClass, IngressClassSpec, Parameters};
 pub use self::namespace::Namespace;
+pub use self::pod::Pod;
 pub use self::secret::{Secret, SecretData};
 pub use self::service::{PortRef, Service, ServicePort, ServiceSpec};
 
@@ -93,6 +95,7 @@ pub enum Object {
     Secret(Arc<Secret>),
     ConfigMap(Arc<ConfigMap>),
     Namespace(Arc<Namespace>),
+    Pod(Arc<Pod>),
 }
 
 /// Why an object was not read: the field, as a JSON pointer, and what is wrong with it.
@@ -121,7 +124,8 @@ resource!(
     EndpointSlice,
     Secret,
     ConfigMap,
-    Namespace
+    Namespace,
+    Pod
 );
 
 impl Object {
@@ -162,6 +166,7 @@ impl Object {
             Kind::Secret => Self::Secret(typed(value)?),
             Kind::ConfigMap => Self::ConfigMap(typed(value)?),
             Kind::Namespace => Self::Namespace(typed(value)?),
+            Kind::Pod => Self::Pod(typed(value)?),
         })
     }
 
@@ -175,6 +180,7 @@ impl Object {
             Self::Secret(it) => it.object_ref(),
             Self::ConfigMap(it) => it.object_ref(),
             Self::Namespace(it) => it.object_ref(),
+            Self::Pod(it) => it.object_ref(),
         }
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crate::options::Name;
 use crate::resource::{
-    ConfigMap, EndpointSlice, Ingress, IngressClass, Meta, Namespace, Object, Resource, Secret,
-    Service,
+    ConfigMap, EndpointSlice, Ingress, IngressClass, Meta, Namespace, Object, Pod, Resource,
+    Secret, Service,
 };
 
 /// The objects of one kind, by namespace and name.
@@ -32,6 +32,7 @@ pub struct Snapshot {
     pub secrets: Objects<Secret>,
     pub config_maps: Objects<ConfigMap>,
     pub namespaces: Objects<Namespace>,
+    pub pods: Objects<Pod>,
 }
 
 impl Snapshot {
@@ -52,6 +53,7 @@ impl Snapshot {
             Object::Secret(it) => put(&mut self.secrets, it).map(Object::Secret),
             Object::ConfigMap(it) => put(&mut self.config_maps, it).map(Object::ConfigMap),
             Object::Namespace(it) => put(&mut self.namespaces, it).map(Object::Namespace),
+            Object::Pod(it) => put(&mut self.pods, it).map(Object::Pod),
         }
     }
 
@@ -66,6 +68,7 @@ impl Snapshot {
             Kind::Secret => self.secrets.remove(name).is_some(),
             Kind::ConfigMap => self.config_maps.remove(name).is_some(),
             Kind::Namespace => self.namespaces.remove(name).is_some(),
+            Kind::Pod => self.pods.remove(name).is_some(),
         }
     }
 }

@@ -257,6 +257,7 @@ pub(crate) fn find(snapshot: &Snapshot, object: &ObjectRef) -> Option<Object> {
             .get(name)
             .cloned()
             .map(Object::Namespace),
+        Kind::Pod => snapshot.pods.get(name).cloned().map(Object::Pod),
     }
 }
 
@@ -273,6 +274,7 @@ pub(crate) fn objects(snapshot: &Snapshot) -> impl Iterator<Item = Object> {
         .cloned()
         .map(Object::ConfigMap);
     let namespaces = snapshot.namespaces.values().cloned().map(Object::Namespace);
+    let pods = snapshot.pods.values().cloned().map(Object::Pod);
     ingresses
         .chain(classes.map(Object::IngressClass))
         .chain(services)
@@ -280,6 +282,7 @@ pub(crate) fn objects(snapshot: &Snapshot) -> impl Iterator<Item = Object> {
         .chain(secrets)
         .chain(config_maps)
         .chain(namespaces)
+        .chain(pods)
 }
 
 #[cfg(test)]

@@ -74,6 +74,7 @@ pub(crate) fn feeds(cluster: &Cluster, options: &Options) -> Vec<Feed> {
     let mut feeds: Vec<Feed> = Kind::ALL
         .into_iter()
         .filter(|kind| *kind != Kind::IngressClass || options.ingress_class_api)
+        .filter(|kind| *kind != Kind::Pod)
         .map(|kind| Feed {
             kind,
             namespace: cluster
@@ -390,6 +391,7 @@ impl kube::Resource for Wire {
             Kind::Secret => "secrets",
             Kind::ConfigMap => "configmaps",
             Kind::Namespace => "namespaces",
+            Kind::Pod => "pods",
         }
         .into()
     }

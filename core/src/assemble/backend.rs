@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::assemble::names;
-use crate::assemble::server::{Places, Slices, servers};
+use crate::assemble::place::Places;
+use crate::assemble::server::Servers;
 use crate::haproxy::{Backend, Config, Path};
 use crate::keys::{Cx, Effect, Layers, REGISTRY, Scope};
 use crate::origin::Origin;
@@ -25,8 +26,7 @@ type Known = BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Vec<(Signature, usize)>>;
 /// Backends while they are made.
 struct Backends<'s, 'p> {
     known: Known,
-    slices: Slices<'s>,
-    places: &'p Places,
+    servers: Servers<'s, 'p>,
     effects: Vec<(usize, BackendEffect)>,
 }
 
@@ -37,8 +37,7 @@ pub(super) fn add(table: &Table, places: &Places, config: &mut Config, cx: &mut 
     let blocks = || REGISTRY.blocks.iter().enumerate();
     let mut backends = Backends {
         known: Known::new(),
-        slices: Slices::new(cx),
-        places,
+        servers: Servers::new(places, cx),
         effects: blocks()
             .filter_map(|(place, it)| match it.0.effect {
                 Effect::Backend(effect) => Some((place, effect)),
@@ -124,8 +123,8 @@ impl Backends<'_, '_> {
         {
             backend.owners.push(origin.clone());
         }
-        let places = self.places.get(&backend.name);
-        backend.servers = servers(target, &self.slices, places, cx);
+        let winners = &signature.1;
+        self.servers.add(&mut backend, target, layers, winners, cx);
         for (place, effect) in &self.effects {
             let block = cx.read(*place, layers);
             effect(&*block, &mut backend, cx);

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use crate::haproxy::short;
 use crate::options::Options;
 use crate::route::Target;
 
@@ -26,6 +27,13 @@ pub(super) fn backend(target: &Target, split: Option<&str>) -> Arc<str> {
         }
         write_part(&mut name, part);
     }
+    name.into()
+}
+
+/// The name of a server that is called after a Pod.
+pub(super) fn server(pod: &str) -> Arc<str> {
+    let mut name = String::with_capacity(pod.len());
+    write_part(&mut name, &short(pod, 253));
     name.into()
 }
 

@@ -1,39 +1,72 @@
-//! Endpoints → servers, each in the place that it has already.
+//! Endpoints → servers of a backend.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::{Arc, LazyLock};
+use std::rc::Rc;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use crate::assemble::place::{Place, Places, Rules, place};
 use crate::diagnostic::codes;
-use crate::haproxy::{Address, Server, ServerState};
-use crate::keys::Cx;
+use crate::haproxy::{Address, Backend, Instance, Server, ServerState};
+use crate::keys::Layers;
+use crate::keys::backend_server_naming::ServerNaming;
+use crate::keys::balance_algorithm::Balance;
+use crate::keys::drain_support::DrainSupport;
+use crate::keys::dynamic_scaling::DynamicScaling;
+use crate::keys::initial_weight::InitialWeight;
+use crate::keys::service_upstream::ServiceUpstream;
+use crate::keys::{Block, Cx, REGISTRY};
 use crate::origin::{Field, Kind, ObjectRef, Origin};
-use crate::resource::{EndpointSlice, Resource as _};
+use crate::resource::{EndpointSlice, Resource as _, Service};
 use crate::route::{Target, TargetPort};
 
-/// Where a server stands in a running HAProxy.
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
-pub struct Place {
-    /// The server's name.
-    pub name: Arc<str>,
-    /// Where it listens.
-    pub address: Address,
-    /// Its weight.
-    pub weight: u16,
-    /// Whether it takes requests.
-    pub state: ServerState,
+/// An endpoint on its way to become a server.
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) address: Address,
+    pub(super) readiness: Readiness,
+    pub(super) weight: u16,
+    pub(super) instance: Option<Instance>,
+    pub(super) origin: Origin,
 }
 
-/// The servers of every backend, by the backend's name.
-pub type Places = BTreeMap<Arc<str>, Vec<Place>>;
+/// What an endpoint is good for; the better comes first.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(super) enum Readiness {
+    /// It takes requests.
+    Ready,
+    /// It is on its way out, and still answers.
+    Serving,
+    /// It does not answer.
+    NotReady,
+}
+
+/// Makes the servers of all backends.
+pub(super) struct Servers<'s, 'p> {
+    slices: Slices<'s>,
+    places: &'p Places,
+    /// The keys that decide about servers before there are any.
+    keys: Vec<u16>,
+    /// What is asked for where no object says anything of these keys.
+    shared: Rc<Wanted>,
+    /// Whether endpoints that take no new requests stay.
+    drains: bool,
+}
+
+/// What is asked for of the servers of a backend before there are any.
+#[derive(Debug)]
+struct Wanted {
+    scaling: Rc<DynamicScaling>,
+    naming: Rc<ServerNaming>,
+    weight: Rc<InitialWeight>,
+    upstream: Rc<ServiceUpstream>,
+    balance: Rc<Balance>,
+}
 
 /// EndpointSlices by namespace and Service.
-pub(super) struct Slices<'a>(Vec<(&'a str, &'a str, &'a Arc<EndpointSlice>)>);
+struct Slices<'a>(Vec<(&'a str, &'a str, &'a Arc<EndpointSlice>)>);
 
 impl<'a> Slices<'a> {
-    pub(super) fn new(cx: &Cx<'a>) -> Self {
+    fn new(cx: &Cx<'a>) -> Self {
         let mut slices: Vec<_> = cx
             .snapshot
             .endpoint_slices
@@ -55,64 +88,186 @@ impl<'a> Slices<'a> {
     }
 }
 
-/// An endpoint on its way to become a server.
-struct Endpoint {
-    address: Address,
-    is_ready: bool,
-    origin: Origin,
+impl Wanted {
+    fn of(layers: &Layers, cx: &mut Cx<'_>) -> Self {
+        Self {
+            scaling: cx.settings(layers),
+            naming: cx.settings(layers),
+            weight: cx.settings(layers),
+            upstream: cx.settings(layers),
+            balance: cx.settings(layers),
+        }
+    }
+
+    /// The keys that it is made of, in order.
+    fn keys() -> Vec<u16> {
+        let mut keys = Vec::new();
+        let mut add = |block: &[crate::keys::Key]| {
+            keys.extend(block.iter().filter_map(|it| REGISTRY.find(it.name)));
+        };
+        add(DynamicScaling::KEYS);
+        add(ServerNaming::KEYS);
+        add(InitialWeight::KEYS);
+        add(ServiceUpstream::KEYS);
+        add(Balance::KEYS);
+        keys.sort_unstable();
+        keys
+    }
 }
 
-/// The servers of a target. Those that stand somewhere keep their place, new ones take places that
-/// became free, and a place that nobody takes stays, in maintenance, so that neither needs a reload.
-pub(super) fn servers(
-    target: &Target,
-    slices: &Slices<'_>,
-    places: Option<&Vec<Place>>,
-    cx: &mut Cx<'_>,
-) -> Vec<Server> {
-    let endpoints = match &target.port {
-        TargetPort::Missing => return Vec::new(),
-        TargetPort::External { name, port, origin } => vec![Endpoint {
-            address: match name.parse::<IpAddr>() {
-                Ok(ip) => Address::Ip(ip, *port),
-                Err(_) => Address::Name(name.clone(), *port),
-            },
-            is_ready: true,
-            origin: origin.clone(),
-        }],
-        TargetPort::Endpoints { name, origin, .. } => {
-            let mut found = Vec::new();
-            for slice in slices.of(&target.namespace, &target.service) {
-                endpoints(slice, name, &mut found, cx);
-            }
-            found.sort_by(|a, b| (&a.address, !a.is_ready).cmp(&(&b.address, !b.is_ready)));
-            // The same endpoint may stand in two slices while it moves between them.
-            found.dedup_by(|a, b| a.address == b.address);
-            if !found.iter().any(|it| it.is_ready) {
-                // Endpoints that still answer are better than none.
-                for it in &mut found {
-                    it.is_ready = true;
-                }
-            }
-            if found.is_empty() {
-                cx.report(
-                    &codes::NO_ENDPOINTS,
-                    origin,
-                    format!(
-                        "the Service `{}/{}` has no endpoint that is ready for port `{}`",
-                        target.namespace, target.service, target.label
-                    ),
-                    "its requests are answered with 503",
-                );
-            }
-            found
+impl<'s, 'p> Servers<'s, 'p> {
+    pub(super) fn new(places: &'p Places, cx: &mut Cx<'s>) -> Self {
+        let global = cx.global.clone();
+        Self {
+            slices: Slices::new(cx),
+            places,
+            keys: Wanted::keys(),
+            shared: Rc::new(Wanted::of(&global, cx)),
+            drains: cx.global_settings::<DrainSupport>().enable.value,
         }
-    };
-    place(endpoints, places.map_or(&[], Vec::as_slice), target)
+    }
+
+    /// Gives a backend its servers; `winners` is what objects say of it.
+    pub(super) fn add(
+        &self,
+        backend: &mut Backend,
+        target: &Target,
+        layers: &Layers,
+        winners: &[(u16, Arc<str>)],
+        cx: &mut Cx<'_>,
+    ) {
+        let is_asked = |it: &(u16, Arc<str>)| self.keys.binary_search(&it.0).is_ok();
+        let wanted = if winners.iter().any(is_asked) {
+            Rc::new(Wanted::of(layers, cx))
+        } else {
+            self.shared.clone()
+        };
+        let can_add = cx.haproxy_is(2, 6) && wanted.balance.algorithm.value.is_dynamic();
+        backend.scaling = wanted.scaling.scaling(can_add);
+        let mut endpoints = self.endpoints(target, &wanted, cx);
+        let weight = wanted.weight.weight();
+        for it in &mut endpoints {
+            it.weight = match it.readiness {
+                Readiness::Ready => weight,
+                Readiness::Serving | Readiness::NotReady => 0,
+            };
+        }
+        let places = self.places.get(&backend.name);
+        let places: &[Place] = places.map_or(&[], Vec::as_slice);
+        let service = ObjectRef::new(
+            Kind::Service,
+            target.namespace.clone(),
+            target.service.clone(),
+        );
+        let rules = Rules {
+            naming: wanted.naming.naming.value,
+            scaling: backend.scaling,
+            weight,
+            owner: &Origin::Object(Arc::new(service), Field::Object),
+        };
+        if !matches!(target.port, TargetPort::Missing) {
+            backend.servers = place(endpoints, places, rules);
+        }
+    }
+
+    /// The endpoints of a target that become servers.
+    fn endpoints(&self, target: &Target, wanted: &Wanted, cx: &mut Cx<'_>) -> Vec<Endpoint> {
+        match &target.port {
+            TargetPort::Missing => Vec::new(),
+            TargetPort::External { name, port, origin } => {
+                let address = match name.parse::<IpAddr>() {
+                    Ok(ip) => Address::Ip(ip, *port),
+                    Err(_) => Address::Name(name.clone(), *port),
+                };
+                vec![Endpoint::of_service(address, origin.clone())]
+            }
+            TargetPort::Endpoints {
+                service,
+                name,
+                origin,
+            } => {
+                if wanted.upstream.enable.value
+                    && let Some(endpoint) = upstream(service, name, &wanted.upstream, cx)
+                {
+                    return vec![endpoint];
+                }
+                let mut found = Vec::new();
+                for slice in self.slices.of(&target.namespace, &target.service) {
+                    endpoints(slice, name, self.drains, &mut found, cx);
+                }
+                let found = sorted(found, self.drains);
+                if found.iter().all(|it| it.readiness == Readiness::NotReady) {
+                    cx.report(
+                        &codes::NO_ENDPOINTS,
+                        origin,
+                        format!(
+                            "the Service `{}/{}` has no endpoint that is ready for port `{}`",
+                            target.namespace, target.service, target.label
+                        ),
+                        "its requests are answered with 503",
+                    );
+                }
+                found
+            }
+        }
+    }
+}
+
+/// Each endpoint once, in the order of addresses.
+fn sorted(mut found: Vec<Endpoint>, drains: bool) -> Vec<Endpoint> {
+    found.sort_by(|a, b| (&a.address, a.readiness).cmp(&(&b.address, b.readiness)));
+    // The same endpoint may stand in two slices while it moves between them.
+    found.dedup_by(|a, b| a.address == b.address);
+    if !found.iter().any(|it| it.readiness == Readiness::Ready) {
+        // Endpoints that still answer are better than none.
+        for it in &mut found {
+            if it.readiness == Readiness::Serving {
+                it.readiness = Readiness::Ready;
+            }
+        }
+    }
+    if !drains {
+        found.retain(|it| it.readiness == Readiness::Ready);
+    }
+    found
+}
+
+/// The virtual address of a Service as its only endpoint; without one, its endpoints stay.
+fn upstream(
+    service: &Arc<Service>,
+    port: &str,
+    wanted: &ServiceUpstream,
+    cx: &mut Cx<'_>,
+) -> Option<Endpoint> {
+    let mut ports = service.spec.ports.iter();
+    let port = ports.find(|it| it.name.as_deref().unwrap_or_default() == port);
+    let port = port.and_then(|it| u16::try_from(it.port).ok())?;
+    let text = service.spec.cluster_ip.as_deref().unwrap_or_default();
+    match text.parse::<IpAddr>() {
+        Ok(ip) => {
+            let origin = service.origin(Field::Pointer("/spec/clusterIP".into()));
+            Some(Endpoint::of_service(Address::Ip(ip, port), origin))
+        }
+        Err(_) => {
+            cx.report(
+                &codes::NO_EFFECT,
+                &wanted.enable.origin,
+                "`service-upstream`: the Service has no virtual address",
+                "its endpoints are the servers",
+            );
+            None
+        }
+    }
 }
 
 /// The endpoints of a slice for one port of the Service.
-fn endpoints(slice: &Arc<EndpointSlice>, port: &str, found: &mut Vec<Endpoint>, cx: &mut Cx<'_>) {
+fn endpoints(
+    slice: &Arc<EndpointSlice>,
+    port: &str,
+    drains: bool,
+    found: &mut Vec<Endpoint>,
+    cx: &mut Cx<'_>,
+) {
     let number = slice
         .ports
         .iter()
@@ -123,23 +278,21 @@ fn endpoints(slice: &Arc<EndpointSlice>, port: &str, found: &mut Vec<Endpoint>, 
     let Some(number) = number else { return };
     let object = Arc::new(slice.object_ref());
     for (index, endpoint) in (0..).zip(&slice.endpoints) {
-        let is_ready = endpoint.conditions.is_ready();
-        if !is_ready && !endpoint.conditions.is_draining() {
+        let readiness = if endpoint.conditions.is_ready() {
+            Readiness::Ready
+        } else if endpoint.conditions.is_draining() {
+            Readiness::Serving
+        } else if drains {
+            Readiness::NotReady
+        } else {
             continue;
-        }
+        };
         let Some(text) = endpoint.addresses.first() else {
             continue;
         };
         let origin = Origin::Object(object.clone(), Field::Endpoint(index));
-        match text.parse::<IpAddr>() {
-            Ok(ip) => {
-                found.push(Endpoint {
-                    address: Address::Ip(ip, number),
-                    is_ready,
-                    origin,
-                });
-            }
-            Err(_) => cx.report(
+        let Ok(ip) = text.parse::<IpAddr>() else {
+            cx.report(
                 &codes::UNSUPPORTED,
                 &origin,
                 format!(
@@ -147,75 +300,52 @@ fn endpoints(slice: &Arc<EndpointSlice>, port: &str, found: &mut Vec<Endpoint>, 
                     crate::value::shown(text)
                 ),
                 "the endpoint is left out",
-            ),
-        }
-    }
-}
-
-/// Gives each endpoint a place.
-fn place(endpoints: Vec<Endpoint>, places: &[Place], target: &Target) -> Vec<Server> {
-    let server = |name: Arc<str>, it: Endpoint| Server {
-        name,
-        address: it.address,
-        weight: u16::from(it.is_ready),
-        state: if it.is_ready {
-            ServerState::Ready
-        } else {
-            ServerState::Drain
-        },
-        origin: it.origin,
-    };
-    if places.is_empty() {
-        return (1..)
-            .zip(endpoints)
-            .map(|(number, it)| server(name(number), it))
-            .collect();
-    }
-    let mut new = Vec::new();
-    let mut kept: Vec<Option<Endpoint>> = places.iter().map(|_| None).collect();
-    for endpoint in endpoints {
-        let is_there =
-            |it: &Place| it.state != ServerState::Maint && it.address == endpoint.address;
-        match places.iter().position(is_there) {
-            Some(place) => kept[place] = Some(endpoint),
-            None => new.push(endpoint),
-        }
-    }
-    let mut new = new.into_iter();
-    let mut servers = Vec::with_capacity(places.len());
-    for (place, kept) in places.iter().zip(kept) {
-        servers.push(match kept.or_else(|| new.next()) {
-            Some(endpoint) => server(place.name.clone(), endpoint),
-            None => free(place.name.clone(), target),
+            );
+            continue;
+        };
+        let instance = endpoint.target_ref.as_ref().and_then(|it| {
+            let name = it.name.clone().filter(|it| !it.is_empty())?;
+            let uid = it.uid.clone();
+            Some(Instance { name, uid })
+        });
+        found.push(Endpoint {
+            address: Address::Ip(ip, number),
+            readiness,
+            weight: 1,
+            instance,
+            origin,
         });
     }
-    for (number, endpoint) in (1 + places.len()..).zip(new) {
-        servers.push(server(name(number), endpoint));
-    }
-    servers
 }
 
-/// The name of a place: they are counted from 1. Most backends have few, whose names are shared.
-fn name(number: usize) -> Arc<str> {
-    static SHARED: LazyLock<Vec<Arc<str>>> = LazyLock::new(|| (0..64).map(spell).collect());
-    fn spell(number: usize) -> Arc<str> {
-        format!("srv{number:03}").into()
+impl Endpoint {
+    /// The only endpoint of a Service that has no Pods of its own, or hides them.
+    fn of_service(address: Address, origin: Origin) -> Self {
+        Self {
+            address,
+            readiness: Readiness::Ready,
+            weight: 1,
+            instance: None,
+            origin,
+        }
     }
-    SHARED.get(number).cloned().unwrap_or_else(|| spell(number))
-}
 
-/// A place that nobody takes.
-fn free(name: Arc<str>, target: &Target) -> Server {
-    let service = ObjectRef::new(
-        Kind::Service,
-        target.namespace.clone(),
-        target.service.clone(),
-    );
-    Server {
-        name,
-        address: Server::FREE,
-        weight: 1,
-        state: ServerState::Maint,
-        origin: Origin::Object(Arc::new(service), Field::Object),
+    /// The server at a place.
+    pub(super) fn into_server(self, name: Arc<str>) -> Server {
+        Server {
+            name,
+            address: self.address,
+            weight: self.weight,
+            state: if self.weight > 0 {
+                ServerState::Ready
+            } else {
+                ServerState::Drain
+            },
+            id: None,
+            cookie: None,
+            source: None,
+            instance: self.instance,
+            origin: self.origin,
+        }
     }
 }

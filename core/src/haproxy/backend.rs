@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::haproxy::{Part, Placed, Rule, Server};
+use crate::haproxy::{Part, Placed, Rule, Scaling, Server, Template};
 use crate::origin::{Origin, Setting};
 use crate::value::response::Response;
 use crate::value::text::{Snippet, Word};
@@ -38,6 +38,10 @@ pub struct Backend {
     pub server_options: BTreeMap<&'static str, Part>,
     /// The servers.
     pub servers: Vec<Server>,
+    /// Servers that HAProxy finds by itself, in place of the others.
+    pub template: Option<Template>,
+    /// How the servers follow the endpoints while HAProxy runs.
+    pub scaling: Scaling,
     /// Places of its paths in the configuration, in the order of their numbers, which begin at 1.
     pub paths: Vec<usize>,
     /// Whether requests reach it over TLS.
@@ -71,6 +75,8 @@ impl Backend {
             rules: Vec::new(),
             server_options: BTreeMap::new(),
             servers: Vec::new(),
+            template: None,
+            scaling: Scaling::default(),
             paths: Vec::new(),
             is_tls: false,
         }

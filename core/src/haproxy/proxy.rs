@@ -42,6 +42,10 @@ pub struct Defaults {
     pub max_connections: Option<Part>,
     /// Timeouts by their name.
     pub timeouts: BTreeMap<&'static str, Part>,
+    /// Who wants persistence to hold even where a server is down, if anybody does.
+    pub persist: Option<Part>,
+    /// That a request whose server fails goes to another one.
+    pub redispatch: Option<Part>,
     /// `balance`, which each backend has that says nothing else.
     pub balance: Option<Part>,
     /// Whole responses by status code.

@@ -8,6 +8,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::origin::Origin;
+use crate::value::text::{Line, Word};
 
 /// One server: an endpoint of a Service, or a free place.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,7 +21,58 @@ pub struct Server {
     pub weight: u16,
     /// Whether it takes requests.
     pub state: ServerState,
+    /// Its number, for algorithms that spread requests by it; HAProxy numbers those without one.
+    pub id: Option<u32>,
+    /// The value of its cookie, where each server has one of its own.
+    pub cookie: Option<Word>,
+    /// The address from which HAProxy connects to it.
+    pub source: Option<IpAddr>,
+    /// What runs there, as far as it is known.
+    pub instance: Option<Instance>,
     /// Who made it.
+    pub origin: Origin,
+}
+
+/// What runs behind a server: a Pod of the backend's namespace.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Instance {
+    /// Its name.
+    pub name: Arc<str>,
+    /// What tells it from others that have or had the same name.
+    pub uid: Option<Arc<str>>,
+}
+
+/// How the servers of a backend follow its endpoints while HAProxy runs.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Scaling {
+    /// Not at all: every other endpoint needs a reload.
+    None,
+    /// Endpoints come to places that were free and leave places that become free.
+    Slots {
+        /// How many places are free after a reload that was needed for more of them.
+        min_free: usize,
+        /// What the number of places is a multiple of.
+        increment: usize,
+    },
+    /// Servers are added and removed.
+    #[default]
+    Add,
+}
+
+/// Servers that HAProxy finds by itself: it asks for a name and gives each answer a place.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Template {
+    /// How many places there are.
+    pub count: usize,
+    /// The name, with a port unless it is one of those that say their port.
+    pub name: Arc<str>,
+    /// The port, for a name that does not say it.
+    pub port: Option<u16>,
+    /// Whom to ask: the name of a section `resolvers`.
+    pub resolver: Word,
+    /// The weight of each server.
+    pub weight: u16,
+    /// Who asked for it.
     pub origin: Origin,
 }
 
@@ -60,6 +112,36 @@ impl Server {
     /// The address of a free place: the discard port of the loopback interface, which nothing ever
     /// reaches because the server is in maintenance.
     pub const FREE: Address = Address::Ip(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1023);
+
+    /// Whether nobody is there.
+    pub fn is_free(&self) -> bool {
+        self.state == ServerState::Maint
+    }
+
+    /// What its line says that no command can change.
+    pub fn options(&self) -> Option<Line> {
+        let mut line = Line::default();
+        if let Some(id) = self.id {
+            line = line.and("id").number(id);
+        }
+        if let Some(cookie) = &self.cookie {
+            line = line.and("cookie").word(cookie);
+        }
+        if let Some(source) = self.source {
+            line = line.and("source").text(&source.to_string());
+        }
+        (line != Line::default()).then_some(line)
+    }
+}
+
+impl Template {
+    /// The name of one of its servers, counted from 1, as HAProxy forms it.
+    pub fn server(number: usize) -> Arc<str> {
+        format!("{}{number}", Self::PREFIX).into()
+    }
+
+    /// What the names of its servers begin with.
+    pub const PREFIX: &str = "srv";
 }
 
 impl fmt::Display for Address {

@@ -114,6 +114,10 @@ fn servers(backend: &Arc<str>, old: &[Place], new: &[Place]) -> Option<Vec<Comma
     }
     let mut commands = Vec::new();
     for (old, new) in old.iter().zip(new).filter(|(old, new)| old != new) {
+        // Nothing is ever sent to a server in maintenance, whatever its line says.
+        if old.options != new.options && new.state != ServerState::Maint {
+            return None;
+        }
         let (backend, server) = (backend.clone(), new.name.clone());
         if new.state == ServerState::Maint {
             // Where a server in maintenance would be does not matter.

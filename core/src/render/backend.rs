@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::haproxy::{
-    Address, Backend, Config, DataFile, Mode, Part, Placed, Role, Server, ServerState, path_name,
-    short,
+    Address, Backend, Config, DataFile, Mode, Part, Placed, Role, Scaling, Server, Template,
+    path_name, short,
 };
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
@@ -32,15 +32,48 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
     );
     snippet("early", backend.early.as_ref(), cx);
     rules(backend, config, cx);
-    if !backend.servers.is_empty() {
+    servers(backend, cx);
+}
+
+/// The servers, which can be changed while HAProxy runs as far as the backend permits it.
+fn servers(backend: &Backend, cx: &mut Context<'_>) {
+    if let Some(it) = &backend.template {
         server_options(&backend.server_options, cx);
+        let origin = std::slice::from_ref(&it.origin);
+        cx.line_of("server_template", template(it), origin);
+        return;
     }
-    cx.servers(
-        backend
-            .servers
-            .iter()
-            .map(|it| (server(it), std::slice::from_ref(&it.origin))),
-    );
+    if backend.servers.is_empty() {
+        return;
+    }
+    server_options(&backend.server_options, cx);
+    let is_checked = ["check", "agent-check"].map(|it| backend.server_options.contains_key(it));
+    let lines = backend.servers.iter().map(|it| {
+        let line = server(it, is_checked);
+        (line, std::slice::from_ref(&it.origin))
+    });
+    match backend.scaling {
+        Scaling::None => cx.lines("servers", lines),
+        Scaling::Slots { .. } | Scaling::Add => cx.servers(lines),
+    }
+}
+
+fn template(template: &Template) -> Line {
+    let name = match template.port {
+        Some(port) => format!("{}:{port}", template.name),
+        None => template.name.to_string(),
+    };
+    let count = i64::try_from(template.count).unwrap_or(i64::MAX);
+    let line = Line::keyword(Template::PREFIX)
+        .number(count)
+        .text(&name)
+        .and("resolvers")
+        .word(&template.resolver)
+        .and("resolve-prefer ipv4 init-addr none");
+    match template.weight {
+        1 => line,
+        weight => line.and("weight").number(weight),
+    }
 }
 
 /// The rules in the order of their phases, each with the condition of its paths.
@@ -122,7 +155,8 @@ fn server_options(options: &BTreeMap<&'static str, Part>, cx: &mut Context<'_>) 
     cx.line_of("server_options", line, &origins);
 }
 
-fn server(server: &Server) -> Line {
+/// A server; free places have no checks, each of which would take a descriptor.
+fn server(server: &Server, [is_checked, has_agent]: [bool; 2]) -> Line {
     let mut line = Line::default().text(&server.name);
     line = match &server.address {
         Address::Ip(IpAddr::V4(ip), port) => line.socket(*ip, *port),
@@ -135,8 +169,17 @@ fn server(server: &Server) -> Line {
     if server.weight != 1 {
         line = line.and("weight").number(server.weight);
     }
-    if server.state == ServerState::Maint {
+    if let Some(options) = server.options() {
+        line = line.line(&options);
+    }
+    if server.is_free() {
         line = line.and("disabled");
+        if is_checked {
+            line = line.and("no-check");
+        }
+        if has_agent {
+            line = line.and("no-agent-check");
+        }
     }
     line
 }

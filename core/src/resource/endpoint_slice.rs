@@ -54,6 +54,8 @@ pub struct Conditions {
 pub struct TargetRef {
     /// The Pod's name.
     pub name: Option<Arc<str>>,
+    /// The Pod's identity: another Pod of the same name has another one.
+    pub uid: Option<Arc<str>>,
 }
 
 /// `ports[n]`.

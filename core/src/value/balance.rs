@@ -27,6 +27,16 @@ impl Balance {
         self.is_expression
     }
 
+    /// Whether servers may come and go while HAProxy runs: static algorithms spread requests over a
+    /// table that is made when it starts.
+    pub fn is_dynamic(&self) -> bool {
+        let algorithm = self.line.as_str().split([' ', '(']).next();
+        matches!(
+            algorithm,
+            Some("roundrobin" | "leastconn" | "first" | "random")
+        )
+    }
+
     fn plain(line: Line) -> Self {
         Self {
             line,

@@ -99,6 +99,9 @@ fn effective(places: &Places) -> Places {
 fn world() -> impl Strategy<Value = Loud> {
     let address = (1_u8..6).prop_map(|it| format!("10.1.0.{it}"));
     (loud(), vec(address, 0..4)).prop_map(|(mut loud, addresses)| {
+        // Whoever wants no scaling wants a reload for each change.
+        loud.annotations.remove("dynamic-scaling");
+        loud.service_annotations.remove("dynamic-scaling");
         loud.addresses = addresses;
         loud.service = "app".into();
         loud

@@ -1,0 +1,14 @@
+//! Pod, `v1`.
+
+use serde::Deserialize;
+
+use crate::resource::Meta;
+
+/// What runs behind an endpoint. Only its labels are read.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default)]
+pub struct Pod {
+    #[serde(rename = "metadata")]
+    #[expect(missing_docs, reason = "the same in every kind")]
+    pub meta: Meta,
+}
