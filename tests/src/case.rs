@@ -191,6 +191,25 @@ impl Case {
         Input::of(self)
     }
 
+    /// Whether a HAProxy can run it: a case that names a version is for that one and newer ones of the
+    /// same series, as 3.x warns of words that were right in 2.x.
+    pub fn runs_on(&self, haproxy: &Haproxy) -> bool {
+        let Some(version) = self.settings.version() else {
+            return true;
+        };
+        version.major == haproxy.version.major && version <= haproxy.version
+    }
+
+    /// The same for a HAProxy that shall run it: a case that names no version is written for the one
+    /// that runs.
+    fn input_for(&self, haproxy: &Haproxy) -> Result<Input, Failure> {
+        let mut input = self.input()?;
+        if self.settings.version().is_none() {
+            input.options.haproxy = haproxy.version;
+        }
+        Ok(input)
+    }
+
     /// Compares what comes out with what is written; every difference is a failure.
     pub fn check(&self) -> Vec<Failure> {
         self.guarded(|| match self.input() {
@@ -203,7 +222,7 @@ impl Case {
     pub fn judge(&self, haproxy: &Haproxy) -> Vec<Failure> {
         self.guarded(|| {
             let folder = Folder::new();
-            let bundle = match self.input() {
+            let bundle = match self.input_for(haproxy) {
                 Ok(input) => input.compile(&folder.prefix()).bundle,
                 Err(failure) => return vec![failure],
             };
@@ -218,7 +237,7 @@ impl Case {
 
     /// Sends its requests through a real HAProxy; every other answer is a failure.
     pub fn exchange(&self) -> Vec<Failure> {
-        self.guarded(|| match self.input() {
+        self.guarded(|| match self.input_for(Haproxy::find()) {
             Ok(input) => request::exchange(self, input),
             Err(failure) => vec![failure],
         })
@@ -302,10 +321,9 @@ impl Settings {
         Ok(options)
     }
 
-    /// The version of HAProxy that the case is written for.
-    pub fn version(&self) -> Version {
-        self.options()
-            .map_or(Options::default().haproxy, |it| it.haproxy)
+    /// The version of HAProxy that the case is written for, if it names one.
+    pub fn version(&self) -> Option<Version> {
+        self.0.get("haproxy")?.parse().ok()
     }
 
     /// The further Services.
@@ -447,7 +465,7 @@ GET https://app.example/x [X-One: a b] → 200 backend=app >x-one="a b" server=
             panic!("one heading is one case");
         };
         assert_eq!((case.title.as_str(), case.line), ("One", 4));
-        assert_eq!(case.settings.version(), Version::new(2, 8));
+        assert_eq!(case.settings.version(), Some(Version::new(2, 8)));
         assert_eq!(case.yaml[0].line, 12);
         let target = Target::Section("backend default_app_8080".into());
         assert_eq!(case.expected[0].target, target);
