@@ -1,6 +1,6 @@
 //! From routes and keys to the model of a configuration.
 //!
-//! The order of the steps is the order of this file: what is said once for all, frontends, hosts,
+//! The order of the steps is the order of this file: what is said once for all, hosts, frontends,
 //! paths with their backends, then what is made of all of these: maps, lists of certificates, scripts.
 //!
 //! *Invariant:* effects run in no particular order; what has an order has it in the model.
@@ -26,7 +26,7 @@ pub(crate) use self::routing::unless_begins;
 
 use crate::haproxy::{Config, Host, HostTls};
 use crate::ingest::certificate::Certificates;
-use crate::keys::{Cx, Effect, Layers, REGISTRY};
+use crate::keys::{Cx, Effect, Layers, REGISTRY, Source};
 use crate::route::Table;
 
 /// Assembles a configuration; `places` says where servers stand now.
@@ -39,10 +39,9 @@ pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
             effect(&*block, &mut config, cx);
         }
     }
-    let frontend_layers = frontend_layers(table, cx);
-    frontend::add(&frontend_layers, table, &mut config, cx);
     let mut certificates = Certificates::default();
     hosts(table, &mut certificates, &mut config, cx);
+    frontend::add(table, &mut config, cx);
     backend::add(table, places, &mut config, cx);
     claim::settle(&mut config, cx);
     certificates::add(&mut certificates, &mut config, cx);
@@ -50,20 +49,6 @@ pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
     lua::add(&mut config);
     config.files.append(&mut cx.files);
     config
-}
-
-/// What applies to frontends: parameters of classes above the global ConfigMap.
-fn frontend_layers(table: &Table, cx: &Cx<'_>) -> Layers {
-    if table.class_sources.is_empty() {
-        return cx.global.clone();
-    }
-    Layers::new(
-        table
-            .class_sources
-            .iter()
-            .cloned()
-            .chain(cx.global_source.clone()),
-    )
 }
 
 /// Hosts with what is asked of them as a whole.
@@ -74,19 +59,11 @@ fn hosts(table: &Table, certificates: &mut Certificates, config: &mut Config, cx
             _ => None,
         })
         .collect();
-    for (name, entry) in &table.hosts {
-        let layers = if entry.sources.is_empty() {
-            cx.global.clone()
-        } else {
-            Layers::new(
-                entry
-                    .sources
-                    .iter()
-                    .cloned()
-                    .chain(cx.global_source.clone()),
-            )
-        };
+    for (key, entry) in &table.hosts {
+        let layers = layers(&entry.sources, cx);
+        let name = &key.name;
         let mut host = Host {
+            group: key.group,
             name: Arc::clone(name),
             origin: entry.origin.clone(),
             tls: entry.tls.as_ref().map(|tls| HostTls {
@@ -99,6 +76,14 @@ fn hosts(table: &Table, certificates: &mut Certificates, config: &mut Config, cx
             let block = cx.read(*place, &layers);
             effect(&*block, &mut host, cx);
         }
-        config.hosts.insert(Arc::clone(name), host);
+        config.hosts.insert(key.clone(), host);
     }
+}
+
+/// What applies to a thing that some objects may write keys for.
+fn layers(sources: &[Arc<Source>], cx: &Cx<'_>) -> Layers {
+    if sources.is_empty() {
+        return cx.global.clone();
+    }
+    Layers::new(sources.iter().cloned().chain(cx.global_source.clone()))
 }

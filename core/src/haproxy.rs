@@ -3,7 +3,7 @@
 //! ```text
 //! Config ─┬─ Global, Defaults                one of each
 //!         ├─ Frontend (http, https)          ports, certificates, how requests find their path
-//!         ├─ Host ── Path ──▶ Backend ── Server
+//!         ├─ Group ── Host ── Path ──▶ Backend ── Server
 //!         ├─ Rule, placed on paths of a backend, ordered by Phase
 //!         └─ DataFile                        maps, lists, certificates, responses, scripts
 //! ```
@@ -25,8 +25,10 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::backend::{Backend, Mode};
-pub use self::frontend::{Frontend, FrontendKind, Ports};
-pub use self::host::{Host, HostTls, Path, PathMatch, PathTypeOrder, Redirects, Route};
+pub use self::frontend::{Frontend, FrontendKind, OwnBind, Ports};
+pub use self::host::{
+    Group, Host, HostKey, HostTls, Path, PathMatch, PathTypeOrder, Redirects, Route,
+};
 pub use self::proxy::{Defaults, ForwardedFor, Global, Log, Stats, Trust};
 pub use self::rule::{Phase, Placed, Rule, path_name};
 pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template};
@@ -59,8 +61,8 @@ pub struct Config {
     pub ports: Ports,
     /// The frontends that route requests.
     pub frontends: Vec<Frontend>,
-    /// Hosts, by name; the empty name stands for every host that no other one matches.
-    pub hosts: BTreeMap<Arc<str>, Host>,
+    /// Hosts, by group and name; the empty name stands for every host that no other one matches.
+    pub hosts: BTreeMap<HostKey, Host>,
     /// Paths of all hosts, in the order of their objects.
     pub paths: Vec<Path>,
     /// Backends, in the order in which they were first asked for.

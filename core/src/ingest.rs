@@ -10,9 +10,10 @@ mod service;
 use std::sync::Arc;
 
 use crate::diagnostic::codes;
-use crate::keys::{self, Cx, Layers, Source, Tier};
+use crate::keys::ports::Listeners;
+use crate::keys::{self, Cx, Layers, Source, Tier, http_frontends};
 use crate::origin::{Kind, ObjectRef, Origin};
-use crate::route::Table;
+use crate::route::{GroupEntry, GroupPorts, Table};
 
 use self::ingress::Ingests;
 use self::service::Services;
@@ -37,13 +38,41 @@ pub fn global(cx: &mut Cx<'_>) {
 
 /// Reads all routes of the snapshot.
 pub fn table(cx: &mut Cx<'_>) -> Table {
-    let mut ingests = Ingests::new(Services::default());
+    let mut table = Table::default();
+    groups(&mut table, cx);
+    let mut ingests = Ingests::new(table, Services::default());
     for ours in class::select(cx) {
         ingests.add(ours, cx);
     }
     let mut table = ingests.finish(cx);
     table.default_backend = default_backend(cx);
     table
+}
+
+/// The groups of frontends that the operator declares, and the ports that they take.
+fn groups(table: &mut Table, cx: &mut Cx<'_>) {
+    let listeners = Listeners::of(cx);
+    table.ports = listeners.ports;
+    let pairs = http_frontends::pairs(&mut table.ports, cx);
+    table.groups.push(GroupEntry::default());
+    let has_pairs = !pairs.is_empty();
+    table
+        .groups
+        .extend(pairs.into_iter().map(|pair| GroupEntry {
+            id: Some(pair.value.name.clone()),
+            ports: GroupPorts::Pair {
+                http: pair.map(|it| it.http),
+                https: pair.map(|it| it.https),
+            },
+            sources: Vec::new(),
+        }));
+    // With a single group, its hosts are all that there are.
+    if has_pairs && listeners.behind_proxy.is_some() {
+        table.groups.push(GroupEntry {
+            ports: GroupPorts::BehindProxy,
+            ..GroupEntry::default()
+        });
+    }
 }
 
 /// The operator's Service for what nothing matches.

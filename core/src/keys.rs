@@ -13,6 +13,7 @@
 
 mod check;
 mod cx;
+pub mod ports;
 mod read;
 
 pub mod allowlist;
@@ -35,6 +36,8 @@ pub mod dynamic_scaling;
 pub mod forwardfor;
 pub mod headers;
 pub mod hsts;
+pub mod http_frontends;
+pub mod http_passthrough;
 pub mod http_response;
 pub mod initial_weight;
 pub mod nbthread;
@@ -91,6 +94,8 @@ pub static FAMILIES: &[Family] = &[
     forwardfor::FAMILY,
     headers::FAMILY,
     hsts::FAMILY,
+    http_frontends::FAMILY,
+    http_passthrough::FAMILY,
     http_response::FAMILY,
     initial_weight::FAMILY,
     nbthread::FAMILY,

@@ -167,7 +167,7 @@ fn internal_backends(
 ) -> Result<(), minijinja::Error> {
     let engine = |reason| [Origin::Engine(reason)];
     let template = |name| environment.get_template(name);
-    if has_ssl_redirect(config) {
+    if config.frontends.iter().any(|it| it.has_ssl_redirect) {
         let reason = engine("plain requests are sent to TLS");
         output.section(&template("redirect_https.j2")?, &reason, |cx| {
             let line = Line::keyword("scheme https");
@@ -286,8 +286,12 @@ fn stats_bind(config: &Config) -> Option<Part> {
 
 fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
     cx.line("name", Line::default().text(&frontend.name));
-    let mut bind = frontend.bind.value.clone();
-    let mut authors = vec![frontend.bind.origin.clone()];
+    let bind = frontend
+        .own_bind
+        .as_ref()
+        .map_or(&frontend.bind, |it| &it.words);
+    let mut authors = vec![bind.origin.clone()];
+    let mut bind = bind.value.clone();
     if let Some(origin) = &frontend.accept_proxy {
         bind = bind.and("accept-proxy");
         authors.push(origin.clone());
@@ -323,8 +327,11 @@ fn trust(frontend: &Frontend, config: &Config) -> Vec<Part> {
     } else {
         "http"
     };
-    let proto = Line::keyword("http-request set-header X-Forwarded-Proto").and(scheme);
-    lines.push(Setting::new(proto, engine.clone()));
+    // A proxy that ends TLS knows better.
+    if frontend.is_behind_proxy.is_none() {
+        let proto = Line::keyword("http-request set-header X-Forwarded-Proto").and(scheme);
+        lines.push(Setting::new(proto, engine.clone()));
+    }
     let origin = trust.forwarded_for_origin.clone().unwrap_or(engine);
     let forwarded = match trust.forwarded_for {
         ForwardedFor::Add => {
@@ -360,10 +367,14 @@ fn trust(frontend: &Frontend, config: &Config) -> Vec<Part> {
 fn choice(frontend: &Frontend, config: &Config) -> Vec<Part> {
     let mut lines = Vec::new();
     let engine = Origin::Engine("which backend a request goes to");
-    if frontend.kind == FrontendKind::Http && has_ssl_redirect(config) {
+    if frontend.has_ssl_redirect {
         let mut line =
             Line::keyword("use_backend _redirect_https if { var(txn.route),field(3,/) -m sub s }");
         let mut origin = engine.clone();
+        if let Some(by) = &frontend.follows_forwarded_proto {
+            line = line.and("!{ req.hdr(x-forwarded-proto) -i https }");
+            origin = by.clone();
+        }
         if let Some(exempt) = config
             .redirects
             .ssl_exempt
@@ -388,13 +399,6 @@ fn choice(frontend: &Frontend, config: &Config) -> Vec<Part> {
         lines.push(Setting::new(line, Origin::Flag("default-backend-service")));
     }
     lines
-}
-
-fn has_ssl_redirect(config: &Config) -> bool {
-    config
-        .paths
-        .iter()
-        .any(|it| it.ssl_redirect.is_some() && it.redirect_to.is_none())
 }
 
 /// Lines of the operator for a proxy by its name.

@@ -1,8 +1,9 @@
 //! Routes, whichever API they were written in.
 //!
 //! ```text
-//! Table ─┬─ Entry: host, path, how it is compared ──▶ Target: a Service and its port, resolved
-//!        ├─ HostEntry: who writes keys for a host, and its certificate
+//! Table ─┬─ GroupEntry: frontends that belong together, and who writes keys for them
+//!        ├─ Entry: group, host, path, how it is compared ──▶ Target: a Service and its port, resolved
+//!        ├─ HostEntry: who writes keys for a host of a group, and its certificate
 //!        └─ default backend
 //! ```
 //!
@@ -15,7 +16,8 @@ use std::sync::Arc;
 
 pub use self::target::{Target, TargetPort};
 
-use crate::haproxy::PathMatch;
+use crate::haproxy::{Group, HostKey, PathMatch};
+use crate::keys::ports::Ports;
 use crate::keys::{Layers, Source};
 use crate::options::Name;
 use crate::origin::{Origin, Setting};
@@ -25,17 +27,50 @@ use crate::origin::{Origin, Setting};
 pub struct Table {
     /// Paths, in the order of their objects.
     pub entries: Vec<Entry>,
-    /// Hosts by name; the empty name stands for every host that no other one matches.
-    pub hosts: BTreeMap<Arc<str>, HostEntry>,
+    /// Hosts by group and name; the empty name stands for every host that no other one matches.
+    pub hosts: BTreeMap<HostKey, HostEntry>,
+    /// Groups of frontends, that of the default ports first; a [`Group`] is a place in this list.
+    pub groups: Vec<GroupEntry>,
+    /// Ports that are taken.
+    pub ports: Ports,
     /// Where requests go that nothing matches, and who says so.
     pub default_backend: Option<(Target, Layers)>,
-    /// Parameters of classes, the oldest class first, for keys that belong to no host.
-    pub class_sources: Vec<Arc<Source>>,
+}
+
+/// Frontends that belong together: they serve the same hosts.
+#[derive(Debug, Default)]
+pub struct GroupEntry {
+    /// Its name in `http-frontends`; the group of the default ports and the one behind a proxy have
+    /// none.
+    pub id: Option<Arc<str>>,
+    /// Where they listen.
+    pub ports: GroupPorts,
+    /// Objects that may write keys for its frontends, the oldest first.
+    pub sources: Vec<Arc<Source>>,
+}
+
+/// Where the frontends of a group listen.
+#[derive(Clone, Debug, Default)]
+pub enum GroupPorts {
+    /// On the default ports, and on the one behind a proxy unless that has a group of its own.
+    #[default]
+    Default,
+    /// On a pair of ports that an operator declares.
+    Pair {
+        /// The port for plain HTTP.
+        http: Setting<u16>,
+        /// The port for HTTP over TLS.
+        https: Setting<u16>,
+    },
+    /// On the one behind a proxy, which serves the hosts of all groups.
+    BehindProxy,
 }
 
 /// One path of one host.
 #[derive(Debug)]
 pub struct Entry {
+    /// The group of frontends that serve it.
+    pub group: Group,
     /// The host; empty for every host that no other one matches.
     pub host: Arc<str>,
     /// The path, beginning with `/`.

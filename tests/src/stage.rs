@@ -1,6 +1,6 @@
 //! A configuration that serves: compiled, written, run by a real HAProxy, in front of real backends.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
@@ -24,6 +24,8 @@ pub struct Stage {
     pub http: SocketAddr,
     /// Where requests over TLS go.
     pub https: SocketAddr,
+    /// Where requests for further ports of the global ConfigMap go, by the port that it names.
+    pub ports: BTreeMap<u16, SocketAddr>,
     /// The backends, named after their Services.
     pub backends: Vec<Backend>,
     /// HAProxy.
@@ -51,6 +53,7 @@ impl Stage {
         let name = options
             .config_map
             .get_or_insert_with(|| Name::new("ingress-controller", "haproxy-ingress"));
+        let ports = move_ports(&mut snapshot, name);
         configure(&mut snapshot, name, &data);
         let folder = Folder::new();
         options.prefix = folder.prefix();
@@ -63,6 +66,7 @@ impl Stage {
         Ok(Self {
             http: SocketAddr::from((Ipv4Addr::LOCALHOST, http)),
             https: SocketAddr::from((Ipv4Addr::LOCALHOST, https)),
+            ports,
             backends,
             running,
             compiled,
@@ -121,6 +125,39 @@ fn configure(snapshot: &mut Snapshot, name: &Name, data: &[(&str, String)]) {
     for (key, value) in data {
         map.data.insert((*key).into(), value.as_str().into());
     }
+}
+
+/// Gives each further port of the global ConfigMap a free one.
+fn move_ports(snapshot: &mut Snapshot, name: &Name) -> BTreeMap<u16, SocketAddr> {
+    let mut ports = BTreeMap::new();
+    let Some(map) = snapshot.config_maps.get_mut(name) else {
+        return ports;
+    };
+    let map = Arc::make_mut(map);
+    for (key, value) in &mut map.data {
+        if !matches!(
+            &**key,
+            "http-frontends" | "http-passthrough-port" | "fronting-proxy-port"
+        ) {
+            continue;
+        }
+        // A number behind a letter belongs to a name.
+        let mut moved = String::new();
+        for part in value.split_inclusive(['=', '/', '\n']) {
+            let number = part.trim_end_matches(['=', '/', '\n']);
+            let Ok(port) = number.parse::<u16>() else {
+                moved.push_str(part);
+                continue;
+            };
+            let home = ports
+                .entry(port)
+                .or_insert_with(|| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
+            moved.push_str(&home.port().to_string());
+            moved.push_str(&part[number.len()..]);
+        }
+        *value = moved.as_str().into();
+    }
+    ports
 }
 
 /// Moves all endpoints to this machine, and starts a backend with the Service's name on each port.

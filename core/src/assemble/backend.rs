@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::assemble::names;
 use crate::assemble::place::Places;
 use crate::assemble::server::Servers;
-use crate::haproxy::{Backend, Config, Path};
+use crate::haproxy::{Backend, Config, HostKey, Path};
 use crate::keys::{Cx, Effect, Layers, REGISTRY, Scope};
 use crate::origin::Origin;
 use crate::route::{Entry, Table, Target, TargetPort};
@@ -53,7 +53,8 @@ pub(super) fn add(table: &Table, places: &Places, config: &mut Config, cx: &mut 
         .collect();
     for entry in &table.entries {
         let backend = backends.of(&entry.target, &entry.layers, &entry.origin, config, cx);
-        let Some(host) = config.hosts.get_mut(&entry.host) else {
+        let key = HostKey::new(entry.group, &entry.host);
+        let Some(host) = config.hosts.get_mut(&key) else {
             continue;
         };
         let place = config.paths.len();
@@ -77,6 +78,7 @@ pub(super) fn add(table: &Table, places: &Places, config: &mut Config, cx: &mut 
 
 fn path(entry: &Entry, backend: usize, number: usize) -> Path {
     Path {
+        group: entry.group,
         host: entry.host.clone(),
         path: entry.path.clone(),
         matching: entry.matching,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::assemble::names;
-use crate::haproxy::{Config, DataFile, FrontendKind, Host, Role};
+use crate::haproxy::{Config, DataFile, FrontendKind, Group, Host, HostKey, Role};
 use crate::ingest::certificate::Certificates;
 use crate::keys::Cx;
 use crate::options::DefaultCertificate;
@@ -33,18 +33,21 @@ pub(super) fn of_host(
 /// Adds the lists of all frontends that speak TLS.
 pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut Cx<'_>) {
     let default = default_certificate(certificates, cx);
-    let unknown = of_any_host(config, cx).unwrap_or_else(|| default.clone());
-    for frontend in &mut config.frontends {
+    for place in 0..config.frontends.len() {
+        let frontend = &config.frontends[place];
         if frontend.kind != FrontendKind::Https {
             continue;
         }
+        let group = frontend.group;
+        let unknown = of_any_host(group, config, cx).unwrap_or_else(|| default.clone());
         let path = names::certificate_list(&frontend.name);
         let real = names::real(&path, cx.options);
-        frontend.certificates = Some(Setting::new(
+        let hosts = config.hosts.values().filter(|it| it.group == group);
+        let file = list(path, hosts, &unknown, &default.value, cx);
+        config.frontends[place].certificates = Some(Setting::new(
             Line::default().text(&real),
             unknown.origin.clone(),
         ));
-        let file = list(path, config.hosts.values(), &unknown, &default.value, cx);
         config.files.push(file);
     }
     if let Some(reference) = config.stats.certificate_secret.take() {
@@ -61,8 +64,9 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
 
 /// The certificate for names that nobody has, as a path that HAProxy sees, if an Ingress gives one for
 /// every other host. Hosts that have a name never get it.
-fn of_any_host(config: &Config, cx: &Cx<'_>) -> Option<Setting<String>> {
-    let tls = config.hosts.get(Host::ANY)?.tls.as_ref()?;
+fn of_any_host(group: Group, config: &Config, cx: &Cx<'_>) -> Option<Setting<String>> {
+    let any = HostKey::new(group, &Host::ANY.into());
+    let tls = config.hosts.get(&any)?.tls.as_ref()?;
     let file = tls.certificate.as_ref()?;
     Some(Setting::new(
         names::real(file, cx.options),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::haproxy::{Config, Host};
+use crate::haproxy::{Config, Host, HostKey};
 use crate::keys::Cx;
 use crate::options::Name;
 use crate::origin::{Kind, Origin, Setting};
@@ -20,19 +20,17 @@ type Names = fn(&mut Host) -> &mut Vec<Setting<Hostname>>;
 /// Takes names from hosts that cannot have them; each is reported.
 pub(super) fn settle(config: &mut Config, cx: &mut Cx<'_>) {
     for names in [(|it| &mut it.aliases) as Names, |it| &mut it.redirect_from] {
-        let mut owners: BTreeMap<Arc<str>, (Arc<str>, Origin)> = BTreeMap::new();
+        let mut owners: BTreeMap<HostKey, (Arc<str>, Origin)> = BTreeMap::new();
         for (host, name) in claims(names, config, cx) {
-            let own = config.hosts.get(name.value.as_str());
-            let own = own.filter(|it| !it.paths.is_empty() && it.name != host);
+            let wanted = HostKey::new(host.group, &name.value.shared());
+            let own = config.hosts.get(&wanted);
+            let own = own.filter(|it| !it.paths.is_empty() && it.name != host.name);
             let older = own
                 .and_then(|it| Some((it.name.clone(), it.origin.clone()?)))
                 .filter(|it| age(&it.1, cx) < age(&name.origin, cx));
             let owner = older.unwrap_or_else(|| {
-                let claim = || (host.clone(), name.origin.clone());
-                owners
-                    .entry(name.value.shared())
-                    .or_insert_with(claim)
-                    .clone()
+                let claim = || (host.name.clone(), name.origin.clone());
+                owners.entry(wanted).or_insert_with(claim).clone()
             });
             if owner.1.object() == name.origin.object() {
                 continue;
@@ -41,7 +39,7 @@ pub(super) fn settle(config: &mut Config, cx: &mut Cx<'_>) {
                 names(it).retain(|it| it.value != name.value);
             }
             let message = format!("the name `{}` is another host's, `{}`", name.value, owner.0);
-            let outcome = format!("it is left out of the names of `{host}`");
+            let outcome = format!("it is left out of the names of `{}`", host.name);
             cx.sink.report(
                 Diagnostic::new(&codes::CONFLICT, name.origin, message, outcome).related(owner.1),
             );
@@ -50,7 +48,7 @@ pub(super) fn settle(config: &mut Config, cx: &mut Cx<'_>) {
 }
 
 /// All names with the host that asks, those of the oldest objects first.
-fn claims(names: Names, config: &mut Config, cx: &Cx<'_>) -> Vec<(Arc<str>, Setting<Hostname>)> {
+fn claims(names: Names, config: &mut Config, cx: &Cx<'_>) -> Vec<(HostKey, Setting<Hostname>)> {
     let mut claims = Vec::new();
     for (host, it) in &mut config.hosts {
         claims.extend(names(it).iter().map(|name| (host.clone(), name.clone())));

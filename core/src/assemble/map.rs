@@ -15,7 +15,9 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::assemble::names;
-use crate::haproxy::{Config, DataFile, END, FrontendKind, Host, Path, PathMatch, Role, path_name};
+use crate::haproxy::{
+    Config, DataFile, END, Frontend, FrontendKind, Host, Path, PathMatch, Role, path_name,
+};
 use crate::keys::Cx;
 use crate::origin::{Field, Origin, SourceMap};
 use crate::value::regex::Regex;
@@ -228,13 +230,13 @@ impl<'a> Maps<'a> {
 }
 
 /// What a path's value is in the maps of a kind of frontend.
-pub(super) fn value(path: &Path, kind: FrontendKind, found: Found, config: &Config) -> String {
+pub(super) fn value(path: &Path, frontend: &Frontend, found: Found, config: &Config) -> String {
     if let Some(location) = &path.redirect_to {
         return format!("{}/{}", names::REDIRECT_TO, location.value.as_str());
     }
     let backend = &config.backends[path.backend].name;
     let mut value = format!("{backend}/{}", path_name(path.number));
-    let redirects = kind == FrontendKind::Http && path.ssl_redirect.is_some();
+    let redirects = ssl_redirect(path, frontend).is_some();
     let is_measured =
         found.overlap && matches!(path.matching, PathMatch::Prefix | PathMatch::Begin);
     if redirects || is_measured {
@@ -251,16 +253,25 @@ pub(super) fn value(path: &Path, kind: FrontendKind, found: Found, config: &Conf
 }
 
 /// Who has a part in what [`value`] says beside who wrote the path.
-pub(super) fn value_author(path: &Path, kind: FrontendKind) -> Option<&Origin> {
+pub(super) fn value_author<'a>(path: &'a Path, frontend: &Frontend) -> Option<&'a Origin> {
     let redirect = path.redirect_to.as_ref().map(|it| &it.origin);
-    let to_tls = path.ssl_redirect.as_ref();
-    redirect.or(to_tls.filter(|_| kind == FrontendKind::Http))
+    redirect.or_else(|| ssl_redirect(path, frontend))
+}
+
+/// Who wants requests of a path to be sent from a frontend to TLS, if anybody does.
+pub(super) fn ssl_redirect<'a>(path: &'a Path, frontend: &Frontend) -> Option<&'a Origin> {
+    let is_possible = match (frontend.kind, &frontend.is_behind_proxy) {
+        (FrontendKind::Https, _) => false,
+        (FrontendKind::Http, Some(_)) => frontend.follows_forwarded_proto.is_some(),
+        (FrontendKind::Http, None) => path.is_tls,
+    };
+    path.ssl_redirect.as_ref().filter(|_| is_possible)
 }
 
 /// What the hosts of a frontend need of its look-ups.
-pub(super) fn find(kind: FrontendKind, config: &Config) -> Found {
+pub(super) fn find(frontend: &Frontend, config: &Config) -> Found {
     let mut found = Found::default();
-    for host in config.hosts.values().filter(|it| is_in(it, kind)) {
+    for host in config.hosts.values().filter(|it| is_in(it, frontend)) {
         let paths = || host.paths.iter().map(|it| &config.paths[*it]);
         let has = |matching| paths().any(|it| it.matching == matching);
         found.wildcard |= host.is_wildcard()
@@ -273,15 +284,14 @@ pub(super) fn find(kind: FrontendKind, config: &Config) -> Found {
         found.regex |= has(PathMatch::Regex);
         found.overlap |= has(PathMatch::Prefix) && has(PathMatch::Begin);
         found.redirect_to |= paths().any(|it| it.redirect_to.is_some());
-        found.ssl_redirect |=
-            kind == FrontendKind::Http && paths().any(|it| it.ssl_redirect.is_some());
+        found.ssl_redirect |= paths().any(|it| ssl_redirect(it, frontend).is_some());
     }
     found
 }
 
-/// Whether a frontend of a kind serves a host.
-pub(super) fn is_in(host: &Host, kind: FrontendKind) -> bool {
-    kind == FrontendKind::Http || host.tls.is_some()
+/// Whether a frontend serves a host.
+pub(super) fn is_in(host: &Host, frontend: &Frontend) -> bool {
+    host.group == frontend.group && (frontend.kind == FrontendKind::Http || host.tls.is_some())
 }
 
 /// The name under which a host stands in maps.

@@ -10,7 +10,7 @@
 //! [`map`](crate::assemble::map) describes it.
 
 use crate::assemble::map::{self, Authors, Maps, NameBy};
-use crate::haproxy::{Config, FrontendKind, Host, Part, PathMatch};
+use crate::haproxy::{Config, Frontend, Host, Part, PathMatch};
 use crate::keys::Cx;
 use crate::origin::{Origin, Setting};
 use crate::value::text::{Format, Line};
@@ -31,8 +31,7 @@ struct Rules<'a, 'c> {
 /// Adds routing rules and maps to every frontend.
 pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
     for place in 0..config.frontends.len() {
-        let kind = config.frontends[place].kind;
-        let maps = fill(kind, config.frontends[place].name.clone(), config);
+        let maps = fill(&config.frontends[place], config);
         let mut rules = Rules {
             place,
             parts: Vec::new(),
@@ -44,27 +43,32 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
         rules.levels();
         rules.redirects();
         let parts = rules.parts;
+        let has_ssl_redirect = maps.found.ssl_redirect;
         let files: Vec<_> = maps.finish().collect();
+        config.frontends[place].has_ssl_redirect = has_ssl_redirect;
         config.frontends[place].routing = parts;
         config.files.extend(files);
     }
 }
 
 /// The maps of a frontend.
-fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps<'_> {
-    let mut maps = Maps::new(name);
-    maps.found = map::find(kind, config);
+fn fill<'a>(frontend: &Frontend, config: &'a Config) -> Maps<'a> {
+    let mut maps = Maps::new(frontend.name.clone());
+    maps.found = map::find(frontend, config);
     let found = maps.found;
-    let hosts = || config.hosts.values().filter(|it| map::is_in(it, kind));
+    let hosts = || {
+        let hosts = config.hosts.values();
+        hosts.filter(|it| map::is_in(it, frontend))
+    };
     // The first entry of a key stays: an alias that is left is older than a host of that name.
     for host in hosts().filter(|it| !it.aliases.is_empty()) {
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
-            let value = map::value(path, kind, found, config);
+            let value = map::value(path, frontend, found, config);
             for alias in &host.aliases {
                 let authors = Authors {
                     line: &path.origin,
                     name: NameBy::Other(&alias.origin),
-                    value: map::value_author(path, kind),
+                    value: map::value_author(path, frontend),
                 };
                 maps.put_path("host", alias.value.as_str(), path, value.clone(), authors);
             }
@@ -79,11 +83,11 @@ fn fill(kind: FrontendKind, name: std::sync::Arc<str>, config: &Config) -> Maps<
         let key = map::host_key(host);
         let mut has_regex = false;
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
-            let value = map::value(path, kind, found, config);
+            let value = map::value(path, frontend, found, config);
             let authors = Authors {
                 line: &path.origin,
                 name,
-                value: map::value_author(path, kind),
+                value: map::value_author(path, frontend),
             };
             has_regex |= path.matching == PathMatch::Regex;
             maps.put_path(stem, key, path, value, authors);

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::haproxy::Part;
+use crate::haproxy::{Group, Part};
 use crate::origin::{Origin, Setting};
+use crate::value::address::BindAddress;
 use crate::value::location::RedirectCode;
 use crate::value::text::Snippet;
 
@@ -14,10 +15,21 @@ pub struct Frontend {
     pub name: Arc<str>,
     /// Whether it speaks TLS.
     pub kind: FrontendKind,
+    /// The group whose hosts it serves.
+    pub group: Group,
+    /// Who says that a proxy in front of it ends TLS, if anybody does: what that proxy says of the
+    /// client is trusted.
+    pub is_behind_proxy: Option<Origin>,
+    /// Who wants requests that came to that proxy without TLS to be sent to TLS, if anybody does.
+    pub follows_forwarded_proto: Option<Origin>,
+    /// Whether it stands beside a pair for HTTP and HTTPS, for the proxy in front alone.
+    pub is_extra: bool,
     /// Its port, of which the default `bind` is made.
     pub port: Setting<u16>,
     /// What stands behind `bind`, before the options that the kind needs.
     pub bind: Part,
+    /// What stands there instead, where somebody wrote all of it.
+    pub own_bind: Option<OwnBind>,
     /// Who wants the PROXY protocol to be spoken by clients, if anybody does.
     pub accept_proxy: Option<Origin>,
     /// Protocols that TLS offers, for a frontend that speaks it.
@@ -26,6 +38,8 @@ pub struct Frontend {
     pub redirect_from_code: Option<Setting<RedirectCode>>,
     /// Status of `redirect-to`.
     pub redirect_to_code: Option<Setting<RedirectCode>>,
+    /// Whether any of its paths sends plain requests to TLS.
+    pub has_ssl_redirect: bool,
     /// How requests find their path, in order.
     pub routing: Vec<Part>,
     /// The file with its certificates, for a frontend that speaks TLS.
@@ -34,8 +48,15 @@ pub struct Frontend {
     pub early: Option<Setting<Snippet>>,
     /// Lines of an operator before the backend is chosen.
     pub late: Option<Setting<Snippet>>,
-    /// Whether an operator wrote all of `bind`, so that no address takes the place of the one in it.
-    pub is_bind_whole: bool,
+}
+
+/// What somebody wrote for all of `bind`.
+#[derive(Clone, Debug)]
+pub struct OwnBind {
+    /// The words.
+    pub words: Part,
+    /// The addresses and ports in them, where a tenant wrote them: others must not have these.
+    pub listens: Vec<(BindAddress, u16)>,
 }
 
 /// Whether a frontend speaks TLS.
@@ -54,7 +75,9 @@ pub struct Ports {
     pub http: Option<Setting<u16>>,
     /// HTTP over TLS.
     pub https: Option<Setting<u16>>,
-    /// Whether both exist even if no host needs them.
+    /// Plain HTTP from a proxy that ended TLS, on a port of its own.
+    pub behind_proxy: Option<Setting<u16>>,
+    /// Whether all of them exist even if no host needs them.
     pub always: bool,
     /// `bind` of the health check, address included.
     pub healthz: Option<Part>,

@@ -10,9 +10,27 @@ use crate::value::location::{Location, RedirectCode};
 use crate::value::regex::Regex;
 use crate::value::response::Response;
 
+/// Frontends that serve the same hosts, such as the pair of the default ports for HTTP and HTTPS.
+///
+/// Hosts and paths of different groups have nothing to do with each other, even where their names are
+/// equal.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Group(u16);
+
+/// A host in its group.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct HostKey {
+    /// The group.
+    pub group: Group,
+    /// The host's name; empty for every host that no other one matches.
+    pub name: Arc<str>,
+}
+
 /// A host: what is asked of it as a whole.
 #[derive(Clone, Debug, Default)]
 pub struct Host {
+    /// The group of frontends that serve it.
+    pub group: Group,
     /// Its name in lower case; `*.` in front stands for one label, empty for every other host.
     pub name: Arc<str>,
     /// Places of its paths in the configuration.
@@ -49,6 +67,8 @@ pub struct HostTls {
 /// A path of a host.
 #[derive(Clone, Debug)]
 pub struct Path {
+    /// The group of its host.
+    pub group: Group,
     /// The name of its host.
     pub host: Arc<str>,
     /// The path as it was written.
@@ -65,7 +85,7 @@ pub struct Path {
     pub number: u32,
     /// Where its requests are sent instead of to its backend.
     pub redirect_to: Option<Setting<Location>>,
-    /// Who wants plain requests to be sent to TLS, if anybody does.
+    /// Who wants plain requests to be sent to TLS, where there is some, if anybody does.
     pub ssl_redirect: Option<Origin>,
 }
 
@@ -108,6 +128,36 @@ pub struct Redirects {
     pub unmatched: Option<Setting<Location>>,
     /// Status of that redirect.
     pub unmatched_code: Option<Setting<RedirectCode>>,
+}
+
+impl Group {
+    /// The frontends of the default ports.
+    pub const DEFAULT: Self = Self(0);
+
+    /// The group at a place among all groups.
+    pub(crate) fn at(place: usize) -> Self {
+        Self(u16::try_from(place).expect("an operator declares a few groups"))
+    }
+
+    /// Its place among all groups.
+    pub(crate) fn place(self) -> usize {
+        self.0.into()
+    }
+
+    /// Whether it is the one of the default ports.
+    pub fn is_default(self) -> bool {
+        self == Self::DEFAULT
+    }
+}
+
+impl HostKey {
+    /// A host by its group and name.
+    pub fn new(group: Group, name: &Arc<str>) -> Self {
+        Self {
+            group,
+            name: name.clone(),
+        }
+    }
 }
 
 impl PathMatch {

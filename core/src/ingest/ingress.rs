@@ -5,16 +5,16 @@ use std::collections::btree_map::Entry as Slot;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::haproxy::{Host, PathMatch, short};
+use crate::haproxy::{Group, Host, HostKey, PathMatch, short};
 use crate::ingest::class::Ours;
 use crate::ingest::service::{self, Services};
 use crate::ingest::{layers, object};
 use crate::keys::path_type::PathType;
-use crate::keys::{self, Cx, Layers, REGISTRY, Scope, Source, Tier};
+use crate::keys::{self, Cx, Layers, REGISTRY, Scope, Source, Tier, http_frontends};
 use crate::options::Name;
 use crate::origin::{Field, Kind, ObjectRef, Origin, Setting};
 use crate::resource::{Backend, Ingress, Path};
-use crate::route::{Entry, HostEntry, Table, Target, TlsEntry};
+use crate::route::{Entry, GroupPorts, HostEntry, Table, Target, TlsEntry};
 use crate::value::hostname::Hostname;
 use crate::value::regex::Regex;
 use crate::value::{KeyValue as _, shown};
@@ -30,12 +30,14 @@ pub(super) struct Ingests {
 }
 
 /// A host and what of its paths an entry takes.
-type Claim = (Arc<str>, Arc<str>, PathMatch);
+type Claim = (HostKey, Arc<str>, PathMatch);
 
 /// One Ingress while it is read.
 struct Current {
     ingress: Arc<Ingress>,
     object: Arc<ObjectRef>,
+    /// The group of frontends for which it is read.
+    group: Group,
     sources: Vec<Arc<Source>>,
     /// What applies to paths whose Service writes no keys.
     layers: Layers,
@@ -50,9 +52,10 @@ impl Current {
 }
 
 impl Ingests {
-    pub(super) fn new(services: Services) -> Self {
+    /// Nothing yet but the groups of a table.
+    pub(super) fn new(table: Table, services: Services) -> Self {
         Self {
-            table: Table::default(),
+            table,
             services,
             taken: BTreeMap::new(),
             fallbacks: Vec::new(),
@@ -69,28 +72,79 @@ impl Ingests {
             let source = keys::annotations(&object, meta, Tier::Ingress, cx);
             sources.push(Arc::new(source));
         }
-        if let Some(class) = class {
-            if !self
-                .table
-                .class_sources
-                .iter()
-                .any(|it| Arc::ptr_eq(it, &class))
-            {
-                self.table.class_sources.push(class.clone());
-            }
-            sources.push(class);
-        }
+        sources.extend(class);
+        let Some(group) = self.group(&sources, cx) else {
+            return;
+        };
         let layers = layers(sources.clone(), cx);
         let mut current = Current {
-            ingress: ingress.clone(),
+            ingress,
             object,
+            group,
             sources,
             layers,
             by_service: BTreeMap::new(),
         };
+        self.read(&mut current, cx);
+        if let Some(group) = self.behind_proxy() {
+            current.group = group;
+            self.read(&mut current, cx);
+        }
+    }
+
+    /// The group of frontends that serves an Ingress with some sources; `None` if it is not served.
+    fn group(&mut self, sources: &[Arc<Source>], cx: &mut Cx<'_>) -> Option<Group> {
+        let mut group = Group::DEFAULT;
+        let has_keys_of_frontends = sources.iter().any(|it| has_keys(it, Scope::Frontend));
+        if has_keys_of_frontends && let Some(pair) = http_frontends::asked(sources, cx) {
+            let name = Some(&pair.value.0);
+            let mut groups = self.table.groups.iter();
+            let Some(place) = groups.position(|it| it.id.as_ref() == name) else {
+                cx.report(
+                    &codes::NOT_FOUND,
+                    &pair.origin,
+                    format!(
+                        "`http-frontends` declares no pair `{}`",
+                        shown(&pair.value.0)
+                    ),
+                    "the Ingress is not served",
+                );
+                return None;
+            };
+            group = Group::at(place);
+        }
+        for source in sources {
+            if group.is_default() && source.tier > Tier::Class {
+                report_misplaced(source, cx);
+                continue;
+            }
+            let places = std::iter::once(group).chain(self.behind_proxy());
+            for place in places.filter(|it| *it == group || source.tier == Tier::Class) {
+                let older = &mut self.table.groups[place.place()].sources;
+                if has_keys(source, Scope::Frontend)
+                    && !older.iter().any(|it| Arc::ptr_eq(it, source))
+                {
+                    report_conflicts(older, source, Scope::Frontend, "the frontends", cx);
+                    older.push(source.clone());
+                }
+            }
+        }
+        Some(group)
+    }
+
+    /// The group behind a proxy, where every Ingress is served once more.
+    fn behind_proxy(&self) -> Option<Group> {
+        let place = self.table.groups.len() - 1;
+        let is_one = matches!(self.table.groups[place].ports, GroupPorts::BehindProxy);
+        is_one.then(|| Group::at(place))
+    }
+
+    /// Reads an Ingress for its group.
+    fn read(&mut self, current: &mut Current, cx: &mut Cx<'_>) {
+        let ingress = current.ingress.clone();
         let mut hosts = Vec::new();
         for (number, rule) in (0..).zip(&ingress.spec.rules) {
-            let Some(host) = self.host(rule.host.as_ref(), Field::RuleHost(number), &current, cx)
+            let Some(host) = self.host(rule.host.as_ref(), Field::RuleHost(number), current, cx)
             else {
                 continue;
             };
@@ -98,23 +152,22 @@ impl Ingests {
                 hosts.push(host.clone());
             }
             for (place, path) in (0..).zip(rule.http.iter().flat_map(|it| &it.paths)) {
-                self.path(
-                    &host,
-                    path,
-                    Field::RulePath(number, place),
-                    &mut current,
-                    cx,
-                );
+                self.path(&host, path, Field::RulePath(number, place), current, cx);
             }
         }
-        self.tls(&hosts, &current, cx);
-        self.default_backend(&hosts, &mut current, cx);
+        let ports = &self.table.groups[current.group.place()].ports;
+        // The proxy has the certificates.
+        if !matches!(ports, GroupPorts::BehindProxy) {
+            self.tls(&hosts, current, cx);
+        }
+        self.default_backend(&hosts, current, cx);
     }
 
     /// All routes; what stands in only where nothing else does comes last.
     pub(super) fn finish(mut self, cx: &mut Cx<'_>) -> Table {
         for entry in std::mem::take(&mut self.fallbacks) {
-            let same = |it| claim(&entry.host, &entry.path, it);
+            let host = HostKey::new(entry.group, &entry.host);
+            let same = |it| claim(host.clone(), &entry.path, it);
             let other = [PathMatch::Prefix, PathMatch::Begin]
                 .into_iter()
                 .find_map(|it| self.taken.get(&same(it)))
@@ -156,20 +209,17 @@ impl Ingests {
                 }
             },
         };
-        if !self.table.hosts.contains_key(&name) {
-            let origin = Some(current.origin(field));
-            self.table.hosts.insert(
-                name.clone(),
-                HostEntry {
-                    origin,
-                    ..HostEntry::default()
-                },
-            );
-        }
-        let entry = self.table.hosts.get_mut(&name).expect("it was just there");
+        let key = HostKey::new(current.group, &name);
+        let entry = self.table.hosts.entry(key).or_insert_with(|| HostEntry {
+            origin: Some(current.origin(field)),
+            ..HostEntry::default()
+        });
         for source in &current.sources {
-            if has_host_keys(source) && !entry.sources.iter().any(|it| Arc::ptr_eq(it, source)) {
-                report_conflicts(&entry.sources, source, &name, cx);
+            if has_keys(source, Scope::Host)
+                && !entry.sources.iter().any(|it| Arc::ptr_eq(it, source))
+            {
+                let whose = format!("host `{name}`");
+                report_conflicts(&entry.sources, source, Scope::Host, &whose, cx);
                 entry.sources.push(source.clone());
             }
         }
@@ -220,6 +270,7 @@ impl Ingests {
             return;
         }
         let entry = Entry {
+            group: current.group,
             host: host.clone(),
             path: text,
             matching,
@@ -227,6 +278,7 @@ impl Ingests {
             layers,
             origin,
         };
+        let host = HostKey::new(current.group, host);
         match self.taken.entry(claim(host, &entry.path, matching)) {
             Slot::Vacant(slot) => {
                 slot.insert((entry.origin.clone(), entry.path.clone()));
@@ -283,7 +335,7 @@ impl Ingests {
                 let entry = self
                     .table
                     .hosts
-                    .get_mut(&host)
+                    .get_mut(&HostKey::new(current.group, &host))
                     .expect("`host` registers it");
                 match &entry.tls {
                     None => {
@@ -323,6 +375,7 @@ impl Ingests {
         for host in others.chain([&any]) {
             self.host(Some(host), Field::DefaultBackend, current, cx);
             self.fallbacks.push(Entry {
+                group: current.group,
                 host: host.clone(),
                 path: "/".into(),
                 matching: PathMatch::Begin,
@@ -362,7 +415,7 @@ fn target(backend: &Backend, origin: &Origin, current: &Current, cx: &mut Cx<'_>
 
 /// What a path takes, however it is spelled: a younger object must not get requests of an older one by
 /// writing `/a/` for its `/a`.
-fn claim(host: &Arc<str>, path: &Arc<str>, matching: PathMatch) -> Claim {
+fn claim(host: HostKey, path: &Arc<str>, matching: PathMatch) -> Claim {
     let path = match matching {
         PathMatch::Prefix => path.strip_suffix('/').map(Arc::from),
         PathMatch::Begin if path.bytes().any(|it| it.is_ascii_uppercase()) => {
@@ -372,7 +425,7 @@ fn claim(host: &Arc<str>, path: &Arc<str>, matching: PathMatch) -> Claim {
         PathMatch::Begin | PathMatch::Exact => None,
     }
     .unwrap_or_else(|| path.clone());
-    (host.clone(), path, matching)
+    (host, path, matching)
 }
 
 /// Says who has the path that an entry asks for.
@@ -422,17 +475,39 @@ fn check_path(path: &str, matching: PathMatch) -> Result<(), String> {
     Ok(())
 }
 
-fn is_host_key(key: u16) -> bool {
-    REGISTRY.key(key).scope == Scope::Host
+fn is_of(key: u16, scope: Scope) -> bool {
+    REGISTRY.key(key).scope == scope
 }
 
-fn has_host_keys(source: &Source) -> bool {
-    source.values.iter().any(|it| is_host_key(it.key))
+fn has_keys(source: &Source, scope: Scope) -> bool {
+    source.values.iter().any(|it| is_of(it.key, scope))
 }
 
-/// Reports what an object writes for a host that an older one writes otherwise.
-fn report_conflicts(older: &[Arc<Source>], source: &Arc<Source>, host: &str, cx: &mut Cx<'_>) {
-    for value in source.values.iter().filter(|it| is_host_key(it.key)) {
+/// Reports keys of frontends on an Ingress that has no frontends of its own.
+fn report_misplaced(source: &Arc<Source>, cx: &mut Cx<'_>) {
+    let keys = source.values.iter();
+    for value in keys.filter(|it| is_of(it.key, Scope::Frontend) && !it.text.trim().is_empty()) {
+        let key = REGISTRY.key(value.key).name;
+        cx.report(
+            &codes::MISPLACED_KEY,
+            &Origin::Object(source.object.clone(), value.field.clone()),
+            format!(
+                "`{key}` belongs to frontends, and an Ingress needs `http-frontend` to have some"
+            ),
+            "it is ignored here",
+        );
+    }
+}
+
+/// Reports what an object writes for a host, or for frontends, that an older one writes otherwise.
+fn report_conflicts(
+    older: &[Arc<Source>],
+    source: &Arc<Source>,
+    scope: Scope,
+    whose: &str,
+    cx: &mut Cx<'_>,
+) {
+    for value in source.values.iter().filter(|it| is_of(it.key, scope)) {
         let winner = older
             .iter()
             .filter(|it| it.tier == source.tier)
@@ -443,7 +518,7 @@ fn report_conflicts(older: &[Arc<Source>], source: &Arc<Source>, host: &str, cx:
                 Diagnostic::new(
                     &codes::CONFLICT,
                     Origin::Object(source.object.clone(), value.field.clone()),
-                    format!("`{key}` of host `{host}` is written by an older object"),
+                    format!("`{key}` of {whose} is written by an older object"),
                     format!("`{}` is used", shown(&winner.text)),
                 )
                 .related(Origin::Object(owner.object.clone(), winner.field.clone())),
@@ -472,7 +547,8 @@ mod tests {
 
     #[test]
     fn spellings_of_one_path_take_the_same() {
-        let of = |path: &str, matching| claim(&"h".into(), &path.into(), matching);
+        let host = HostKey::new(Group::DEFAULT, &"h".into());
+        let of = |path: &str, matching| claim(host.clone(), &path.into(), matching);
         let same = |one, other, it| of(one, it) == of(other, it);
         assert!(same("/a", "/a/", PathMatch::Prefix));
         assert!(same("/A", "/a", PathMatch::Begin));

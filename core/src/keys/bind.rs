@@ -1,22 +1,26 @@
 //! What frontends listen on, word for word.
 
 use crate::diagnostic::codes;
-use crate::haproxy::{Config, Frontend, FrontendKind};
-use crate::keys::{Cx, Family, block, keys};
+use crate::haproxy::{Frontend, FrontendKind, OwnBind};
+use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::value::address::BindAddress;
 use crate::value::directive::Words;
+use crate::value::listen;
 
 /// What frontends listen on, word for word.
 pub const FAMILY: Family = Family {
     name: "bind",
     title: "Bind",
-    blocks: &[block!(Global, LocalBind), block!(Frontend, Bind)],
+    blocks: &[block!(LocalBind), block!(Frontend, Bind)],
 };
 
 keys! {
     Global => pub struct LocalBind {
-        /// Lets Ingresses choose what a frontend of their own listens on.
+        /// Whether Ingresses may write `bind-http`, `bind-https` and `bind-http-passthrough`.
         ///
-        /// Frontends of single Ingresses are not supported yet, so `true` is reported.
+        /// An Ingress needs `http-frontend` beside them. What it writes must be addresses with a port,
+        /// none of which another listener has, and at most `accept-proxy`, `v4v6`, `v6only` or `tfo`
+        /// behind them.
         "allow-local-bind" => allow: bool = "false",
     }
 }
@@ -25,50 +29,67 @@ keys! {
     Frontend => pub struct Bind {
         /// What the plain frontend listens on, in place of its port and address.
         ///
-        /// The words stand behind `bind` as they are, such as `:80,:::80` or `:8080 accept-proxy`;
-        /// HAProxy decides whether they are right.
+        /// In a ConfigMap the words stand behind `bind` as they are, such as `:80,:::80` or
+        /// `:8080 accept-proxy`; HAProxy decides whether they are right. In the global ConfigMap they
+        /// go for the frontend of the default port alone, as no two can listen on one address.
         "bind-http" => http: Words,
         /// What the TLS frontend listens on, in place of its port and address.
         ///
-        /// The words stand behind `bind` as they are; what TLS needs is added behind them.
+        /// As `bind-http`; what TLS needs is added behind the words.
         "bind-https" => https: Words,
-        /// What the frontend listens on that trusts a proxy in front of it for `X-Forwarded-Proto`.
+        /// What the frontend behind a proxy listens on, in place of its port and address.
         ///
-        /// Such frontends are not supported yet, so a value is reported.
+        /// As `bind-http`, which it goes before. Where `http-passthrough-port` opens a frontend of its
+        /// own, that one is meant.
         "bind-http-passthrough" | "bind-fronting-proxy" => passthrough: Words,
-    }
-}
-
-impl LocalBind {
-    fn apply(&self, _: &mut Config, cx: &mut Cx<'_>) {
-        if self.allow.value {
-            cx.report(
-                &codes::UNSUPPORTED,
-                &self.allow.origin,
-                "`allow-local-bind`: an Ingress cannot have a frontend of its own yet",
-                "no Ingress chooses what a frontend listens on",
-            );
-        }
     }
 }
 
 impl Bind {
     fn apply(&self, frontend: &mut Frontend, cx: &mut Cx<'_>) {
-        let own = match frontend.kind {
-            FrontendKind::Http => &self.http,
-            FrontendKind::Https => &self.https,
+        let has_say = |it: &&Setting<Words>| {
+            it.is_local || (frontend.group.is_default() && !frontend.is_extra)
         };
-        if let Some((own, line)) = own.as_ref().and_then(|it| Some((it, it.value.line()?))) {
-            frontend.bind = own.map(|_| line);
-            frontend.is_bind_whole = true;
-        }
-        if let Some(passthrough) = &self.passthrough {
-            cx.report(
-                &codes::UNSUPPORTED,
-                &passthrough.origin,
-                "`bind-http-passthrough`: there is no frontend behind another proxy yet",
-                "it is ignored",
-            );
+        let passthrough = self.passthrough.as_ref();
+        let own = match frontend.kind {
+            FrontendKind::Https => self.https.as_ref().filter(has_say),
+            FrontendKind::Http if frontend.is_extra => passthrough,
+            FrontendKind::Http => passthrough
+                .filter(|it| frontend.is_behind_proxy.is_some() && has_say(it))
+                .or_else(|| self.http.as_ref().filter(has_say)),
+        };
+        let Some((own, line)) = own.and_then(|it| Some((it, it.value.line()?))) else {
+            return;
+        };
+        let listens = if own.is_tenants {
+            match permitted(own, cx) {
+                Some(listens) => listens,
+                None => return,
+            }
+        } else {
+            Vec::new()
+        };
+        frontend.own_bind = Some(OwnBind {
+            words: own.map(|_| line),
+            listens,
+        });
+    }
+}
+
+/// What a tenant's frontend listens on, if the tenant may say so; else it is reported.
+fn permitted(own: &Setting<Words>, cx: &mut Cx<'_>) -> Option<Vec<(BindAddress, u16)>> {
+    let outcome = "the frontend listens on its own port";
+    if !cx.global_settings::<LocalBind>().allow.value {
+        let message = "an Ingress may choose where a frontend listens only with `allow-local-bind`";
+        cx.report(&codes::NOT_PERMITTED, &own.origin, message, outcome);
+        return None;
+    }
+    match listen::read(&own.value) {
+        Ok(listens) => Some(listens),
+        Err(error) => {
+            let message = error.to_string();
+            cx.report(&codes::INVALID_VALUE, &own.origin, message, outcome);
+            None
         }
     }
 }

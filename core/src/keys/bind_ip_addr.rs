@@ -57,9 +57,7 @@ impl BindAddresses {
 
 impl FrontendAddress {
     fn apply(&self, frontend: &mut Frontend, _: &mut Cx<'_>) {
-        if let Some(address) = self.http.as_ref().filter(|_| !frontend.is_bind_whole) {
-            frontend.bind = bind(Some(address), &frontend.port);
-        }
+        frontend.bind = bind(self.http.as_ref(), &frontend.port);
     }
 }
 

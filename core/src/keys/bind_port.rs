@@ -3,6 +3,7 @@
 use crate::diagnostic::codes;
 use crate::haproxy::Config;
 use crate::keys::bind_ip_addr::{self, BindAddresses};
+use crate::keys::ports::Listeners;
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::value::number::{Integer, Port};
 
@@ -39,41 +40,45 @@ const HTTPS: u16 = 443;
 impl BindPorts {
     fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
         let addresses = cx.global_settings::<BindAddresses>();
-        let (http, https) = self.web(cx);
+        let listeners = Listeners::of(cx);
+        let bind = |address: Option<&_>, port: Option<&_>| {
+            port.map(|port| bind_ip_addr::bind(address, port))
+        };
         let ports = &mut config.ports;
-        ports.http = Some(http);
-        ports.https = Some(https);
+        ports.healthz = bind(addresses.healthz.as_ref(), listeners.healthz.as_ref());
+        ports.prometheus = bind(addresses.prometheus.as_ref(), listeners.prometheus.as_ref());
+        ports.http = Some(listeners.http);
+        ports.https = Some(listeners.https);
+        ports.behind_proxy = listeners.behind_proxy;
         ports.always = self.always.value;
-        let healthz = self.healthz.map(|it| it.port());
-        ports.healthz = Some(bind_ip_addr::bind(addresses.healthz.as_ref(), &healthz));
-        ports.prometheus = self.prometheus.as_ref().and_then(|setting| {
-            let port = u16::try_from(setting.value.get())
-                .ok()
-                .filter(|it| *it > 0)?;
-            let port = setting.map(|_| port);
-            Some(bind_ip_addr::bind(addresses.prometheus.as_ref(), &port))
-        });
     }
+}
 
-    /// The ports of HTTP and HTTPS. If they were the same, each frontend would get some of the
-    /// connections of both, so one of them gets its default back.
-    fn web(&self, cx: &mut Cx<'_>) -> (Setting<u16>, Setting<u16>) {
-        let mut http = self.http.map(|it| it.port());
-        let mut https = self.https.map(|it| it.port());
-        if http.value == https.value {
-            let (key, wrong, default) = if http.value == HTTPS {
-                ("http-port", &mut http, HTTP)
-            } else {
-                ("https-port", &mut https, HTTPS)
-            };
-            cx.report(
-                &codes::CONFLICT,
-                &wrong.origin,
-                format!("HTTP and HTTPS cannot both have port {}", wrong.value),
-                format!("the default of `{key}`, {default}, is used"),
-            );
-            wrong.value = default;
-        }
-        (http, https)
+/// A port, unless it is 0.
+pub(super) fn some(setting: Option<&Setting<Integer<0, 65535>>>) -> Option<Setting<u16>> {
+    let setting = setting?;
+    let port = u16::try_from(setting.value.get()).ok();
+    Some(setting.map(|_| port.unwrap_or_default())).filter(|it| it.value > 0)
+}
+
+/// The ports of HTTP and HTTPS. If they were the same, each frontend would get some of the
+/// connections of both, so one of them gets its default back.
+pub(super) fn web(settings: &BindPorts, cx: &mut Cx<'_>) -> (Setting<u16>, Setting<u16>) {
+    let mut http = settings.http.map(|it| it.port());
+    let mut https = settings.https.map(|it| it.port());
+    if http.value == https.value {
+        let (key, wrong, default) = if http.value == HTTPS {
+            ("http-port", &mut http, HTTP)
+        } else {
+            ("https-port", &mut https, HTTPS)
+        };
+        cx.report(
+            &codes::CONFLICT,
+            &wrong.origin,
+            format!("HTTP and HTTPS cannot both have port {}", wrong.value),
+            format!("the default of `{key}`, {default}, is used"),
+        );
+        wrong.value = default;
     }
+    (http, https)
 }

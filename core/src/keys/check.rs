@@ -145,13 +145,9 @@ fn place(scope: Scope, tier: Tier) -> Result<(), &'static str> {
     match (scope, tier) {
         (_, Tier::Global)
         | (Scope::Backend | Scope::Path, _)
-        | (Scope::Host | Scope::Tcp, Tier::Class | Tier::Ingress)
-        | (Scope::Frontend, Tier::Class) => Ok(()),
+        | (Scope::Frontend | Scope::Host | Scope::Tcp, Tier::Class | Tier::Ingress) => Ok(()),
         (Scope::Global, _) => Err("in the global ConfigMap"),
-        (Scope::Frontend, _) => {
-            Err("in the global ConfigMap or in the parameters of an IngressClass")
-        }
-        (Scope::Host | Scope::Tcp, Tier::Service) => {
+        (Scope::Frontend | Scope::Host | Scope::Tcp, Tier::Service) => {
             Err("on an Ingress, in the parameters of an IngressClass or in the global ConfigMap")
         }
     }

@@ -92,10 +92,12 @@ fn in_any_case(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::haproxy::Group;
     use crate::origin::Origin;
 
     fn rules(matching: PathMatch, path: &str, target: &str) -> (String, String) {
         let path = Path {
+            group: Group::DEFAULT,
             host: "".into(),
             path: path.into(),
             matching,

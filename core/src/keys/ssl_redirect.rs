@@ -42,7 +42,6 @@ impl SslRedirects {
 
 impl SslRedirect {
     fn apply(&self, path: &mut Path, _: &mut Backend, _: &mut Cx<'_>) {
-        path.ssl_redirect =
-            (self.redirect.value && path.is_tls).then(|| self.redirect.origin.clone());
+        path.ssl_redirect = (self.redirect.value).then(|| self.redirect.origin.clone());
     }
 }

@@ -4,6 +4,7 @@ use crate::diagnostic::codes;
 use crate::haproxy::Config;
 use crate::keys::bind_ip_addr::{self, BindAddresses};
 use crate::keys::cross_namespace::{Permitted, Purpose};
+use crate::keys::ports::Listeners;
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::value::credentials::Credentials;
 use crate::value::number::Port;
@@ -38,9 +39,9 @@ keys! {
 impl Statistics {
     fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
         let addresses = cx.global_settings::<BindAddresses>();
-        let port = self.port.map(|it| it.port());
+        let port = Listeners::of(cx).stats;
         let stats = &mut config.stats;
-        stats.bind = Some(bind_ip_addr::bind(addresses.stats.as_ref(), &port));
+        stats.bind = port.map(|it| bind_ip_addr::bind(addresses.stats.as_ref(), &it));
         stats.auth = self.auth.as_ref().map(|it| it.map(Credentials::line));
         stats.accept_proxy =
             (self.proxy_protocol.value).then(|| self.proxy_protocol.origin.clone());

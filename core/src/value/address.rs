@@ -27,6 +27,15 @@ impl BindAddress {
     }
 }
 
+impl BindAddress {
+    /// Whether two listeners with one port would share connections: the addresses are equal, or one
+    /// stands for all.
+    pub fn overlaps(self, other: Self) -> bool {
+        let is_any = |it: Self| it.0.is_none_or(|it| it.is_unspecified());
+        is_any(self) || is_any(other) || self == other
+    }
+}
+
 impl KeyValue for BindAddress {
     const SHAPE: Shape = Shape::Text {
         grammar: "an IP address, or nothing for every IPv4 address",

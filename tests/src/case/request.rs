@@ -12,7 +12,8 @@ use crate::stage::Stage;
 /// POST http://app.example/ [Content-Length: 10] → 413
 /// ```
 ///
-/// Over `https` the host of the URL is the name that is asked for; `[Host: …]` says another one.
+/// Over `https` the host of the URL is the name that is asked for; `[Host: …]` says another one. A port
+/// in the URL is one of the further ports of the global ConfigMap, such as those of `http-frontends`.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// The line of the file.
@@ -128,11 +129,14 @@ impl Exchange {
     }
 
     fn run(&self, stage: &Stage) -> Result<(), String> {
-        let name = self.host.split(':').next().filter(|it| !it.is_empty());
+        let (name, port) = self.host.split_once(':').unwrap_or((&self.host, ""));
+        let name = Some(name).filter(|it| !it.is_empty());
+        let address = port.parse().ok().and_then(|it| stage.ports.get(&it));
+        let address = *address.unwrap_or(if self.tls { &stage.https } else { &stage.http });
         let connection = if self.tls {
-            Connection::tls(stage.https, name)
+            Connection::tls(address, name)
         } else {
-            Connection::plain(stage.http)
+            Connection::plain(address)
         };
         let mut connection = connection.map_err(|error| format!("cannot connect: {error}"))?;
         let response = connection
