@@ -74,11 +74,12 @@ impl Stage {
         })
     }
 
-    /// The same with the options of the cases, and what must not fail.
+    /// The same with the options of the cases, for the HAProxy that runs, and what must not fail.
     pub fn with(objects: impl IntoIterator<Item = Object>, data: &[(&str, &str)]) -> Self {
-        let options = Settings::default()
+        let mut options = Settings::default()
             .options()
             .expect("these are the defaults");
+        options.haproxy = Haproxy::find().version;
         let mut snapshot = Snapshot::default();
         let config = object::config_map("haproxy-ingress", data);
         for object in objects.into_iter().chain([config]) {
