@@ -236,12 +236,9 @@ impl Running {
     pub fn wait_until_ready(&self) -> Result<(), String> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            if self
-                .output
-                .lines()
-                .iter()
-                .any(|it| it.contains("Loading success"))
-            {
+            // Up to 2.4 the master says no more than that there is a worker.
+            let says = |it: &String| it.contains("Loading success") || it.contains("New worker #1");
+            if self.output.lines().iter().any(says) {
                 return Ok(());
             }
             if self.has_ended() || Instant::now() > deadline {
