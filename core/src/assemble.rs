@@ -8,6 +8,7 @@
 mod backend;
 mod certificates;
 mod claim;
+mod cookie;
 mod frontend;
 mod lua;
 mod map;
@@ -43,6 +44,7 @@ pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
     hosts(table, &mut certificates, &mut config, cx);
     frontend::add(table, &mut config, cx);
     backend::add(table, places, &mut config, cx);
+    cookie::share(&mut config, cx);
     claim::settle(&mut config, cx);
     certificates::add(&mut certificates, &mut config, cx);
     routing::add(&mut config, cx);

@@ -11,8 +11,10 @@
 //! *Invariant:* no Kubernetes type appears here; every text is a type that cannot leave its place.
 
 mod backend;
+mod cookie;
 mod frontend;
 mod host;
+mod limit;
 mod proxy;
 mod rule;
 mod server;
@@ -25,10 +27,12 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::backend::{Backend, Mode};
+pub use self::cookie::Cookie;
 pub use self::frontend::{Frontend, FrontendKind, OwnBind, Ports};
 pub use self::host::{
     Group, Host, HostKey, HostTls, Path, PathMatch, PathTypeOrder, Redirects, Route,
 };
+pub use self::limit::Limit;
 pub use self::proxy::{Defaults, ForwardedFor, Global, Log, Stats, Trust};
 pub use self::rule::{Phase, Placed, Rule, path_name};
 pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template};

@@ -16,6 +16,8 @@ mod cx;
 pub mod ports;
 mod read;
 
+pub mod affinity;
+pub mod agent_check;
 pub mod allowlist;
 pub mod app_root;
 pub mod auth;
@@ -35,11 +37,13 @@ pub mod drain_support;
 pub mod dynamic_scaling;
 pub mod forwardfor;
 pub mod headers;
+pub mod health_check;
 pub mod hsts;
 pub mod http_frontends;
 pub mod http_passthrough;
 pub mod http_response;
 pub mod initial_weight;
+pub mod limit;
 pub mod nbthread;
 pub mod path_type;
 pub mod proxy_body_size;
@@ -74,6 +78,8 @@ use crate::value::Shape;
 
 /// All families, in the order of the reference. Their order has no influence on a configuration.
 pub static FAMILIES: &[Family] = &[
+    affinity::FAMILY,
+    agent_check::FAMILY,
     allowlist::FAMILY,
     app_root::FAMILY,
     auth::FAMILY,
@@ -93,11 +99,13 @@ pub static FAMILIES: &[Family] = &[
     dynamic_scaling::FAMILY,
     forwardfor::FAMILY,
     headers::FAMILY,
+    health_check::FAMILY,
     hsts::FAMILY,
     http_frontends::FAMILY,
     http_passthrough::FAMILY,
     http_response::FAMILY,
     initial_weight::FAMILY,
+    limit::FAMILY,
     nbthread::FAMILY,
     path_type::FAMILY,
     proxy_body_size::FAMILY,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::haproxy::{Part, Placed, Rule, Scaling, Server, Template};
+use crate::haproxy::{Cookie, Limit, Part, Placed, Rule, Scaling, Server, Template};
 use crate::origin::{Origin, Setting};
 use crate::value::response::Response;
 use crate::value::text::{Snippet, Word};
@@ -24,6 +24,12 @@ pub struct Backend {
     pub owners: Vec<Origin>,
     /// `balance`, unless HAProxy's own default is wanted.
     pub balance: Option<Part>,
+    /// What leads a client back to its server, if anything does.
+    pub cookie: Option<Cookie>,
+    /// What stands behind `http-check send`, if checks are requests.
+    pub http_check: Option<Part>,
+    /// Limits of each client, if there are any.
+    pub limit: Option<Limit>,
     /// Timeouts by their name, where they differ from those of `defaults`.
     pub timeouts: BTreeMap<&'static str, Part>,
     /// Whole responses by status code.
@@ -68,6 +74,9 @@ impl Backend {
             mode: Mode::Http,
             owners: Vec::new(),
             balance: None,
+            cookie: None,
+            limit: None,
+            http_check: None,
             timeouts: BTreeMap::new(),
             error_files: BTreeMap::new(),
             early: None,

@@ -10,6 +10,8 @@ use crate::value::text::Line;
 pub enum Phase {
     /// What later rules have to remember of the request, in front of all that may answer it.
     Capture,
+    /// Limits of what one client may ask for.
+    Limit,
     /// What decides whose address counts, before anything looks at it.
     Source,
     /// Refusals by address, before anybody may authenticate.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use crate::haproxy::{
-    Address, Backend, Config, DataFile, Mode, Part, Placed, Role, Scaling, Server, Template,
-    path_name, short,
+    Address, Backend, Config, DataFile, Limit, Mode, Part, Phase, Placed, Role, Scaling, Server,
+    Template, path_name, short,
 };
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
@@ -18,6 +18,10 @@ use crate::value::text::{Line, MAX_WORDS};
 /// of words.
 const PATHS: usize = 30;
 
+/// What is counted of each client. A table of the type `ip` would know no client with an IPv6 address.
+const LIMIT_TABLE: Line =
+    Line::keyword("type ipv6 size 200k expire 5m store conn_cur,conn_rate(1s)");
+
 /// Fills the context of a backend's section.
 pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &mut Context<'_>) {
     cx.line("name", Line::default().text(&backend.name));
@@ -25,12 +29,25 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
         cx.line("mode", Line::keyword("tcp"));
     }
     cx.part("balance", backend.balance.as_ref());
+    let cookie = backend
+        .cookie
+        .as_ref()
+        .filter(|_| backend.mode == Mode::Http);
+    if let Some(cookie) = cookie {
+        cx.part("cookie", Some(&cookie.line));
+        cx.part("cookie_key", cookie.dynamic_key.as_ref());
+    }
     cx.lines("timeouts", by_name(&backend.timeouts));
     cx.lines(
         "error_files",
         error_file_lines(&backend.name, &backend.error_files, options),
     );
     snippet("early", backend.early.as_ref(), cx);
+    if let Some(limit) = &backend.limit {
+        let table = Setting::new(LIMIT_TABLE, limit.origin.clone());
+        cx.part("stick_table", Some(&table));
+    }
+    cx.part("http_check", backend.http_check.as_ref());
     rules(backend, config, cx);
     servers(backend, cx);
 }
@@ -91,8 +108,15 @@ fn rules(backend: &Backend, config: &Config, cx: &mut Context<'_>) {
         .iter()
         .chain(config.proxy_snippets.get(&backend.name))
         .collect();
-    let behind = placed.partition_point(|it| it.rule.phase <= crate::haproxy::Phase::LateSnippet);
-    for it in &placed[..behind] {
+    let limited = placed.partition_point(|it| it.rule.phase < Phase::Limit);
+    let behind = placed.partition_point(|it| it.rule.phase <= Phase::LateSnippet);
+    for it in &placed[..limited] {
+        rule(it, backend, &mut lines);
+    }
+    if let Some(limit) = &backend.limit {
+        limits(limit, backend.mode, &mut lines);
+    }
+    for it in &placed[limited..behind] {
         rule(it, backend, &mut lines);
     }
     for snippet in late {
@@ -103,6 +127,34 @@ fn rules(backend: &Backend, config: &Config, cx: &mut Context<'_>) {
         rule(it, backend, &mut lines);
     }
     cx.lines("rules", lines);
+}
+
+/// Rules that count clients and refuse those that ask for too much.
+fn limits<'a>(limit: &'a Limit, mode: Mode, lines: &mut Vec<(Line, &'a [Origin])>) {
+    let (mut track, refuse) = match mode {
+        Mode::Http => (
+            Line::keyword("http-request track-sc1 src"),
+            Line::keyword("http-request deny deny_status 429"),
+        ),
+        Mode::Tcp => (
+            Line::keyword("tcp-request content track-sc1 src"),
+            Line::keyword("tcp-request content reject"),
+        ),
+    };
+    if let Some(counted) = &limit.counted {
+        track = track.and("if").line(&counted.value);
+    }
+    lines.push((track, std::slice::from_ref(&limit.origin)));
+    for (setting, counter) in [
+        (&limit.connections, "if { sc1_conn_cur gt"),
+        (&limit.rate, "if { sc1_conn_rate gt"),
+    ] {
+        if let Some(setting) = setting {
+            // What is not counted has no counter, and the test of it fails.
+            let line = refuse.clone().and(counter).number(setting.value).and("}");
+            lines.push((line, std::slice::from_ref(&setting.origin)));
+        }
+    }
 }
 
 /// A rule once, or once for every few of its paths.
