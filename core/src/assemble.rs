@@ -13,6 +13,7 @@ mod frontend;
 mod lua;
 mod map;
 mod names;
+mod peers;
 mod place;
 mod routing;
 mod server;
@@ -23,6 +24,7 @@ pub use self::certificates::GENERATED;
 pub use self::place::{Place, Places};
 
 pub(crate) use self::lua::PATH as RESPONSES;
+pub(crate) use self::peers::PATH as PEERS;
 pub(crate) use self::routing::unless_begins;
 
 use crate::haproxy::{Config, Host, HostTls};
@@ -45,6 +47,7 @@ pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
     frontend::add(table, &mut config, cx);
     backend::add(table, places, &mut config, cx);
     cookie::share(&mut config, cx);
+    peers::settle(&mut config, cx);
     claim::settle(&mut config, cx);
     certificates::add(&mut certificates, &mut config, cx);
     routing::add(&mut config, cx);

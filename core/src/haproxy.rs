@@ -15,6 +15,7 @@ mod cookie;
 mod frontend;
 mod host;
 mod limit;
+mod peers;
 mod proxy;
 mod rule;
 mod server;
@@ -33,7 +34,8 @@ pub use self::host::{
     Group, Host, HostKey, HostTls, Path, PathMatch, PathTypeOrder, Redirects, Route,
 };
 pub use self::limit::Limit;
-pub use self::proxy::{Defaults, ForwardedFor, Global, Log, Stats, Trust};
+pub use self::peers::{Peer, Peers};
+pub use self::proxy::{Account, Defaults, ForwardedFor, Global, Log, Stats, Trust};
 pub use self::rule::{Phase, Placed, Rule, path_name};
 pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template};
 
@@ -59,6 +61,8 @@ pub struct Config {
     pub defaults: Defaults,
     /// What clients are told and what is trusted of what they say, in every frontend.
     pub trust: Trust,
+    /// The processes that share counters, if they do.
+    pub peers: Option<Peers>,
     /// The listener of statistics.
     pub stats: Stats,
     /// Ports of the frontends that every configuration has.

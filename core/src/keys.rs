@@ -28,9 +28,11 @@ pub mod balance_algorithm;
 pub mod bind;
 pub mod bind_ip_addr;
 pub mod bind_port;
+pub mod close_sessions_duration;
 pub mod configuration_snippet;
 pub mod connection;
 pub mod cors;
+pub mod cpu_map;
 pub mod cross_namespace;
 pub mod default_redirect;
 pub mod drain_support;
@@ -44,12 +46,16 @@ pub mod http_passthrough;
 pub mod http_response;
 pub mod initial_weight;
 pub mod limit;
+pub mod load_server_state;
+pub mod master_worker;
 pub mod nbthread;
 pub mod path_type;
+pub mod peers;
 pub mod proxy_body_size;
 pub mod proxy_protocol;
 pub mod redirect;
 pub mod rewrite_target;
+pub mod security;
 pub mod server_alias;
 pub mod service_upstream;
 pub mod ssl_ciphers;
@@ -90,9 +96,11 @@ pub static FAMILIES: &[Family] = &[
     bind::FAMILY,
     bind_ip_addr::FAMILY,
     bind_port::FAMILY,
+    close_sessions_duration::FAMILY,
     configuration_snippet::FAMILY,
     connection::FAMILY,
     cors::FAMILY,
+    cpu_map::FAMILY,
     cross_namespace::FAMILY,
     default_redirect::FAMILY,
     drain_support::FAMILY,
@@ -106,12 +114,16 @@ pub static FAMILIES: &[Family] = &[
     http_response::FAMILY,
     initial_weight::FAMILY,
     limit::FAMILY,
+    load_server_state::FAMILY,
+    master_worker::FAMILY,
     nbthread::FAMILY,
     path_type::FAMILY,
+    peers::FAMILY,
     proxy_body_size::FAMILY,
     proxy_protocol::FAMILY,
     redirect::FAMILY,
     rewrite_target::FAMILY,
+    security::FAMILY,
     server_alias::FAMILY,
     service_upstream::FAMILY,
     ssl_ciphers::FAMILY,

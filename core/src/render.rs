@@ -9,6 +9,7 @@
 //! *Invariant:* nothing decides what HAProxy does; equal models give equal text.
 
 mod backend;
+mod peers;
 mod environment;
 mod section;
 
@@ -105,6 +106,7 @@ fn sections(
         }
         output.text(&text, std::slice::from_ref(&sections.origin));
     }
+    peers::section(config, environment, &mut output)?;
     if let Some(bind) = stats_bind(config) {
         output.section(
             &template("stats.j2")?,
@@ -155,6 +157,7 @@ fn sections(
         }
     }
     internal_backends(config, environment, &mut output)?;
+    peers::tables(config, environment, &mut output)?;
     output.text(END, &[END_ORIGIN]);
     Ok(output)
 }
@@ -248,6 +251,25 @@ fn global(config: &Config, options: &Options, cx: &mut Context<'_>) {
         Some(&Setting::new(timeout, Origin::Flag("connection-timeout"))),
     );
     cx.part("nbthread", global.nbthread.as_ref());
+    cx.part("cpu_map", global.cpu_map.as_ref());
+    if let Some(account) = &global.account {
+        cx.part("user", Some(&account.user));
+        cx.part("group", Some(&account.group));
+        // What workers connect to in the file system has to be theirs.
+        let line = Line::keyword("user").line(&account.user.value);
+        let line = line.and("group").line(&account.group.value).and("mode 600");
+        let authors = [account.user.origin.clone(), account.group.origin.clone()];
+        cx.line_of("unix_bind", line, &authors);
+    }
+    cx.part("chroot", global.chroot.as_ref());
+    cx.part("master_worker", global.master_worker.as_ref());
+    cx.part("max_reloads", global.max_reloads.as_ref());
+    if let Some(peers) = &config.peers {
+        let by = peers.port.origin.clone();
+        let local = Setting::new(Line::default().text(&peers.local), by.clone());
+        cx.part("local_peer", Some(&local));
+        cx.part("peers", Some(&Setting::new(path(assemble::PEERS), by)));
+    }
     cx.part("max_connections", global.max_connections.as_ref());
     cx.part("hard_stop_after", global.hard_stop_after.as_ref());
     cx.lines("tls", by_name(&global.tls));

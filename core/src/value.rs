@@ -3,6 +3,7 @@
 //! A parser knows the notation and nothing of the key; its error says what was expected and what was
 //! found. Nothing resolves while parsing: a reference to a Secret is looked up later.
 
+pub mod account;
 pub mod address;
 pub mod alpn;
 pub mod balance;
@@ -10,6 +11,7 @@ pub mod certificate;
 pub mod check;
 pub mod cipher;
 pub mod cookie;
+pub mod cpu_map;
 pub mod credentials;
 pub mod directive;
 pub mod duration;
@@ -29,6 +31,8 @@ pub mod response;
 pub mod rewrite;
 pub mod sections;
 pub mod size;
+pub mod spread;
+pub mod stick_table;
 pub mod syslog;
 pub mod text;
 pub mod tls_options;

@@ -28,6 +28,8 @@ pub struct Backend {
     pub cookie: Option<Cookie>,
     /// What stands behind `http-check send`, if checks are requests.
     pub http_check: Option<Part>,
+    /// What stands behind `stick-table` for the counters that snippets share with other processes.
+    pub peer_table: Option<Part>,
     /// Limits of each client, if there are any.
     pub limit: Option<Limit>,
     /// Timeouts by their name, where they differ from those of `defaults`.
@@ -76,6 +78,7 @@ impl Backend {
             balance: None,
             cookie: None,
             limit: None,
+            peer_table: None,
             http_check: None,
             timeouts: BTreeMap::new(),
             error_files: BTreeMap::new(),

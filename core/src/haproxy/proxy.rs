@@ -16,6 +16,16 @@ pub struct Global {
     pub log: Option<Log>,
     /// `nbthread`.
     pub nbthread: Option<Part>,
+    /// `cpu-map`.
+    pub cpu_map: Option<Part>,
+    /// As whom workers run, if not as who started HAProxy.
+    pub account: Option<Account>,
+    /// `chroot`.
+    pub chroot: Option<Part>,
+    /// What stands behind `master-worker`; never nothing.
+    pub master_worker: Option<Part>,
+    /// `mworker-max-reloads`.
+    pub max_reloads: Option<Part>,
     /// `maxconn`.
     pub max_connections: Option<Part>,
     /// `hard-stop-after`.
@@ -24,6 +34,15 @@ pub struct Global {
     pub tls: BTreeMap<&'static str, Part>,
     /// Lines of the operator.
     pub snippet: Option<Setting<Snippet>>,
+}
+
+/// A user and a group.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// `user`.
+    pub user: Part,
+    /// `group`.
+    pub group: Part,
 }
 
 /// Where logs go.

@@ -2,7 +2,7 @@
 
 use crate::diagnostic::codes;
 use crate::haproxy::{Backend, Config, Frontend};
-use crate::keys::{Block, Cx, Family, Key, Reader, Setting, block, keys};
+use crate::keys::{Block, Cx, Family, Key, Reader, Setting, block, keys, peers};
 use crate::value::sections::{ProxySnippets, Sections};
 use crate::value::text::{Line, Snippet};
 
@@ -49,7 +49,7 @@ keys! {
         "config-frontend-late" => frontend_late: Snippet,
         /// Lines at the end of the section `global`.
         "config-global" => global: Snippet,
-        /// Lines for the section `peers`, which is not written yet.
+        /// Lines for the section `peers`, in front of its servers.
         "config-peers" => peers: Snippet,
         /// Lines for single proxies: the name of a proxy at the front of a line, its lines indented
         /// below it.
@@ -102,31 +102,40 @@ impl BackendSnippets {
 impl FrontendSnippets {
     fn apply(&self, frontend: &mut Frontend, cx: &mut Cx<'_>) {
         let snippets = cx.global_settings::<GlobalSnippets>();
-        frontend.early.clone_from(&snippets.frontend_early);
-        let late = snippets.frontend_late.as_ref();
-        frontend.late = late.or(snippets.frontend.as_ref()).cloned();
+        let mut resolved = |key, it: &Option<Setting<Snippet>>| {
+            it.as_ref().and_then(|it| peers::resolve(key, it, None, cx))
+        };
+        frontend.early = resolved("config-frontend-early", &snippets.frontend_early);
+        frontend.late = if snippets.frontend_late.is_some() {
+            resolved("config-frontend-late", &snippets.frontend_late)
+        } else {
+            resolved("config-frontend", &snippets.frontend)
+        };
     }
 }
 
 impl GlobalSnippets {
     fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
-        config.global.snippet.clone_from(&self.global);
-        config.defaults.snippet.clone_from(&self.defaults);
-        config.sections = self.sections.as_ref().map(|it| it.map(|it| it.0.clone()));
+        let mut resolved = |key, it: Option<&Setting<Snippet>>| {
+            it.and_then(|it| peers::resolve(key, it, None, cx))
+        };
+        config.global.snippet = resolved("config-global", self.global.as_ref());
+        config.defaults.snippet = resolved("config-defaults", self.defaults.as_ref());
+        let sections = self.sections.as_ref().map(|it| it.map(|it| it.0.clone()));
+        config.sections = resolved("config-sections", sections.as_ref());
         if let Some(setting) = &self.proxy {
             cx.report_items("config-proxy", setting, &setting.value.refused);
-            config.proxy_snippets.extend(
-                setting
-                    .value
-                    .proxies
-                    .iter()
-                    .map(|(name, lines)| (name.clone(), setting.map(|_| lines.clone()))),
-            );
+            for (name, lines) in &setting.value.proxies {
+                let lines = setting.map(|_| lines.clone());
+                if let Some(lines) = peers::resolve("config-proxy", &lines, None, cx) {
+                    config.proxy_snippets.insert(name.clone(), lines);
+                }
+            }
         }
         if let (Some(alias), Some(_)) = (&self.frontend, &self.frontend_late) {
             report_alias("config-frontend", alias, cx);
         }
-        for (key, setting) in [("config-peers", &self.peers), ("config-tcp", &self.tcp)] {
+        for (key, setting) in [("config-tcp", &self.tcp)] {
             if let Some(setting) = setting {
                 cx.report(
                     &codes::UNSUPPORTED,
@@ -162,11 +171,6 @@ fn checked(
         cx.report(&codes::NOT_PERMITTED, &setting.origin, message, LEFT_OUT);
         return None;
     }
-    if let Some(line) = texts().find(|it| it.contains("%[peers_")) {
-        let message = format!("`{key}` asks for peers, which are not written yet: `{line}`");
-        cx.report(&codes::UNSUPPORTED, &setting.origin, message, LEFT_OUT);
-        return None;
-    }
     if setting.is_tenants
         && let Some(refusal) = refusal(snippet, &cx.options.disable_config_keywords)
     {
@@ -178,7 +182,8 @@ fn checked(
         ("service", &backend.service),
         ("namespace", &backend.namespace),
     ];
-    Some(setting.map(|it| it.replace(&variables)))
+    let replaced = setting.map(|it| it.replace(&variables));
+    peers::resolve(key, &replaced, Some(backend), cx)
 }
 
 const LEFT_OUT: &str = "the whole snippet is left out";

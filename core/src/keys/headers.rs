@@ -2,7 +2,7 @@
 
 use crate::diagnostic::codes;
 use crate::haproxy::{Backend, Phase, Rule};
-use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::keys::{Cx, Family, Setting, block, keys, peers};
 use crate::value::header::{HeaderLine, HeaderName};
 use crate::value::items::Items;
 use crate::value::log_format::{self, Direction};
@@ -26,7 +26,8 @@ keys! {
         "request-del-headers" => request_del: Items<HeaderName>,
         /// Headers that requests get, in place of those of the same name.
         ///
-        /// One a line, `name: value`. `%[service]` and `%[namespace]` stand for the names of the Service
+        /// One a line, `name: value`. `%[peers_group_global]`, `%[peers_group_backend]`,
+        /// `%[peers_table_global]` and `%[peers_table_backend]` are those of `peers-table`. `%[service]` and `%[namespace]` stand for the names of the Service
         /// and of its namespace. In an annotation a value may also have `%[…]` with one of `base`,
         /// `cook(NAME)`, `date`, `dst`, `dst_port`, `fc_http_major`, `hdr(NAME)`, `method`, `path`,
         /// `pathq`, `query`, `rand`, `rand(N)`, `req.cook(NAME)`, `req.fhdr(NAME)`, `req.hdr(NAME)`,
@@ -162,10 +163,25 @@ impl Change {
             if !self.is_permitted(&line.name, lines, cx) {
                 continue;
             }
-            let variables = [
+            let asks_peers = line.value.contains("%[peers_");
+            let of_peers = match peers::variables(Some(backend), cx) {
+                Ok(variables) if asks_peers => variables,
+                Err(why) if asks_peers => {
+                    cx.report(
+                        &codes::NOT_FOUND,
+                        &lines.origin,
+                        format!("`{}` asks for counters of peers, but {why}", self.key),
+                        "this line is left out",
+                    );
+                    continue;
+                }
+                _ => Vec::new(),
+            };
+            let mut variables = vec![
                 ("service", backend.service.as_str()),
                 ("namespace", backend.namespace.as_str()),
             ];
+            variables.extend(of_peers.iter().map(|(name, word)| (*name, word.as_str())));
             // What everybody may write means the same whoever writes it.
             let format = match log_format::parse(&line.value, self.direction, &variables) {
                 Ok(format) => format,
@@ -176,7 +192,7 @@ impl Change {
                 }
                 Err(_) => {
                     let mut text = line.value.to_string();
-                    for (name, value) in variables {
+                    for (name, value) in &variables {
                         text = text.replace(&format!("%[{name}]"), value);
                     }
                     Format::trusted(&text)

@@ -44,7 +44,10 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
     );
     snippet("early", backend.early.as_ref(), cx);
     if let Some(limit) = &backend.limit {
-        let table = Setting::new(LIMIT_TABLE, limit.origin.clone());
+        let mut table = Setting::new(LIMIT_TABLE, limit.origin.clone());
+        if let Some(peers) = &config.peers {
+            table.value = table.value.and("peers").line(&peers.name.value);
+        }
         cx.part("stick_table", Some(&table));
     }
     cx.part("http_check", backend.http_check.as_ref());

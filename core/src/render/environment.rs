@@ -24,6 +24,7 @@ pub(super) const CHANGE: u8 = 3;
 pub const TEMPLATES: &[(&str, &str)] = &[
     ("global.j2", include_str!("templates/global.j2")),
     ("defaults.j2", include_str!("templates/defaults.j2")),
+    ("peers.j2", include_str!("templates/peers.j2")),
     ("stats.j2", include_str!("templates/stats.j2")),
     ("healthz.j2", include_str!("templates/healthz.j2")),
     ("prometheus.j2", include_str!("templates/prometheus.j2")),
@@ -34,6 +35,7 @@ pub const TEMPLATES: &[(&str, &str)] = &[
         include_str!("templates/redirect_https.j2"),
     ),
     ("not_found.j2", include_str!("templates/not_found.j2")),
+    ("peer_table.j2", include_str!("templates/peer_table.j2")),
 ];
 
 /// Text made of typed parts, and which set of authors wrote it.

@@ -18,6 +18,35 @@ use crate::value::{KeyValue, Shape, ValueError};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Words(Vec<String>);
 
+/// The name of a section: letters, digits, `_`, `-`, `.` and `:`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SectionName(String);
+
+impl SectionName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl KeyValue for SectionName {
+    const SHAPE: Shape = Shape::Text {
+        grammar: "the name of a section",
+    };
+
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        let name = text.trim();
+        let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"_-.:".contains(&it);
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(is_plain) {
+            return Err(ValueError::new(
+                "a name: letters, digits and `_-.:`, at most 64",
+                text,
+            ));
+        }
+        Ok(Self(name.into()))
+    }
+}
+
 impl Words {
     /// The words as a part of a line, unless there are none.
     pub fn line(&self) -> Option<Line> {

@@ -34,6 +34,14 @@ const UNITS: [(&str, u64); 6] = [
 /// HAProxy keeps times in milliseconds in 31 bits: a little less than 25 days.
 const MAX_MICROSECONDS: u64 = 2_147_483_647_000;
 
+impl Duration {
+    /// How many milliseconds it has, a part of one counted as a whole one.
+    pub fn milliseconds(&self) -> u64 {
+        let size = UNITS.iter().find(|it| it.0 == self.unit);
+        (u64::from(self.amount) * size.map_or(1, |it| it.1)).div_ceil(1_000)
+    }
+}
+
 impl KeyValue for Duration {
     const SHAPE: Shape = Shape::Text {
         grammar: "a time, such as 30s, 5m or 1h",

@@ -1,0 +1,229 @@
+//! Counters that several processes of HAProxy share.
+
+use std::sync::Arc;
+
+use crate::diagnostic::codes;
+use crate::haproxy::{Backend, Config, Part, Peer, Peers};
+use crate::keys::configuration_snippet::GlobalSnippets;
+use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::options::Options;
+use crate::value::directive::SectionName;
+use crate::value::number::Integer;
+use crate::value::stick_table::StickTable;
+use crate::value::text::{Line, Snippet, Word};
+
+/// Counters that several processes of HAProxy share.
+pub const FAMILY: Family = Family {
+    name: "peers",
+    title: "Peers",
+    blocks: &[block!(Global, PeerKeys), block!(Backend, BackendTable)],
+};
+
+keys! {
+    Global => pub struct PeerKeys {
+        /// The name of the section `peers`.
+        "peers-name" => name: SectionName = "ingress",
+        /// The port on which each HAProxy of the controller's Pods listens for the others, so that they
+        /// share their counters; nothing or 0 shares none.
+        ///
+        /// Counters also survive a reload then, those of `limit-connections` and `limit-rps` included. Of
+        /// these each process sends the others what it counted, and the last word counts. Whoever reaches
+        /// the port can change counters.
+        "peers-port" => port: Integer<0, 65535>,
+        /// The table of counters that snippets for all backends use: its type, its size and what it
+        /// stores, such as `type ip size 100k expire 1m store http_req_rate(10s)`.
+        ///
+        /// Each process counts in a table of its own, `%[peers_table_global]` in snippets, and
+        /// `lua.peers_sum(%[peers_group_global],COUNTER)` adds up what all of them count; compare it as
+        /// a number, with `-m int`.
+        "peers-table-global" => table: StickTable,
+    }
+}
+
+keys! {
+    Backend => pub struct BackendTable {
+        /// The table of counters that snippets for this backend use, written like
+        /// `peers-table-global`; in annotations it has at most 1,048,576 entries.
+        ///
+        /// In snippets and in headers `%[peers_table_backend]` is the table of this process, and
+        /// `%[peers_group_backend]` what `lua.peers_sum` calls the tables of all of them.
+        "peers-table" => table: StickTable,
+    }
+}
+
+/// The most entries that a tenant may ask for.
+const MAX_ENTRIES: u32 = 1 << 20;
+
+/// The variables of peers in snippets, without `%[` and `]`.
+const VARIABLES: [&str; 4] = [
+    "peers_group_global",
+    "peers_table_global",
+    "peers_group_backend",
+    "peers_table_backend",
+];
+
+impl PeerKeys {
+    fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
+        let snippets = cx.global_settings::<GlobalSnippets>();
+        let Some(port) = self.port() else {
+            for (key, origin) in [
+                ("config-peers", snippets.peers.as_ref().map(|it| &it.origin)),
+                (
+                    "peers-table-global",
+                    self.table.as_ref().map(|it| &it.origin),
+                ),
+            ] {
+                if let Some(origin) = origin {
+                    cx.report(
+                        &codes::NO_EFFECT,
+                        origin,
+                        format!("`{key}` stands without `peers-port`"),
+                        "there are no peers",
+                    );
+                }
+            }
+            return;
+        };
+        let (members, local) = members(cx.options, port.value);
+        let table = self.table.as_ref();
+        let snippet = snippets.peers.as_ref();
+        config.peers = Some(Peers {
+            name: self.name.map(|it| Line::default().text(it.as_str())),
+            port,
+            members,
+            local,
+            snippet: snippet.and_then(|it| resolve("config-peers", it, None, cx)),
+            global_table: table.and_then(|it| checked("peers-table-global", it, cx)),
+        });
+    }
+
+    fn port(&self) -> Option<Setting<u16>> {
+        let port = self.port.as_ref().filter(|it| it.value.get() > 0)?;
+        let number = u16::try_from(port.value.get()).ok()?;
+        Some(port.map(|_| number))
+    }
+}
+
+impl BackendTable {
+    fn apply(&self, backend: &mut Backend, cx: &mut Cx<'_>) {
+        let Some(table) = &self.table else {
+            return;
+        };
+        if cx.global_settings::<PeerKeys>().port().is_none() {
+            cx.report(
+                &codes::NO_EFFECT,
+                &table.origin,
+                "`peers-table` stands without `peers-port` in the global ConfigMap",
+                "there are no peers",
+            );
+            return;
+        }
+        backend.peer_table = checked("peers-table", table, cx);
+    }
+}
+
+/// What stands behind `stick-table`, if its author may have such a table and HAProxy can store it.
+fn checked(key: &str, table: &Setting<StickTable>, cx: &mut Cx<'_>) -> Option<Part> {
+    const OUTCOME: &str = "there is no such table";
+    let shared = cx.global_settings::<PeerKeys>();
+    let section = shared.name.value.as_str();
+    if table.is_tenants && table.value.size() > MAX_ENTRIES {
+        let message = format!("`{key}`: an annotation asks for more than {MAX_ENTRIES} entries");
+        cx.report(&codes::NOT_PERMITTED, &table.origin, message, OUTCOME);
+        return None;
+    }
+    if let Some(other) = table.value.peers.as_ref().filter(|it| ***it != *section) {
+        let found = crate::value::shown(other);
+        cx.report(
+            &codes::CONFLICT,
+            &table.origin,
+            format!("`{key}` names the peers `{found}`"),
+            format!("they are those of `peers-name`, `{section}`"),
+        );
+    }
+    let (major, minor) = table.value.since();
+    if !cx.haproxy_is(major, minor) {
+        let message = format!("`{key}`: HAProxy {} does not store this", cx.haproxy());
+        cx.report(&codes::UNSUPPORTED, &table.origin, message, OUTCOME);
+        return None;
+    }
+    Some(table.map(|it| it.line(section)))
+}
+
+/// The processes that share counters, in the order of their Pods' names, and the name of this one.
+/// Where it is not known which Pod this one is, it is alone.
+fn members(options: &Options, port: u16) -> (Vec<Peer>, Arc<str>) {
+    let mut replicas: Vec<_> = options.replicas.iter().collect();
+    replicas.sort_by(|a, b| a.name.cmp(&b.name));
+    replicas.dedup_by(|a, b| a.name == b.name);
+    let own = options.replica.as_ref();
+    let name = |number: usize| -> Arc<str> { format!("proxy{number:02}").into() };
+    let Some(place) = replicas.iter().position(|it| Some(&it.name) == own) else {
+        let alone = Peer {
+            name: name(1),
+            address: None,
+        };
+        return (vec![alone], name(1));
+    };
+    let members = replicas.iter().enumerate().map(|(index, it)| Peer {
+        name: name(index + 1),
+        address: (index != place).then(|| (it.address, port).into()),
+    });
+    (members.collect(), name(place + 1))
+}
+
+/// The variables that can be replaced: names of variables, and what stands for them. `Err` says why
+/// there are none.
+pub(super) fn variables(
+    backend: Option<&Backend>,
+    cx: &mut Cx<'_>,
+) -> Result<Vec<(&'static str, Word)>, &'static str> {
+    let shared = cx.global_settings::<PeerKeys>();
+    let Some(port) = shared.port() else {
+        return Err("`peers-port` is not set");
+    };
+    let (_, local) = members(cx.options, port.value);
+    let mut variables = Vec::with_capacity(VARIABLES.len());
+    let mut add = |group_name, table_name, group: &str| {
+        variables.push((group_name, Word::lossy(group)));
+        variables.push((table_name, Word::lossy(&Peers::table(group, &local))));
+    };
+    if shared.table.is_some() {
+        add(VARIABLES[0], VARIABLES[1], Peers::GLOBAL);
+    }
+    if let Some(backend) = backend {
+        add(VARIABLES[2], VARIABLES[3], &backend.name);
+    }
+    Ok(variables)
+}
+
+/// A snippet with the variables of peers replaced; without it, and reported, if one of them is not
+/// there.
+pub(super) fn resolve(
+    key: &str,
+    snippet: &Setting<Snippet>,
+    backend: Option<&Backend>,
+    cx: &mut Cx<'_>,
+) -> Option<Setting<Snippet>> {
+    let asks = |it: &Snippet| it.lines().iter().any(|it| it.as_str().contains("%[peers_"));
+    if !asks(&snippet.value) {
+        return Some(snippet.clone());
+    }
+    let variables = variables(backend, cx);
+    let resolved = variables.as_ref().map(|variables| {
+        let variables: Vec<_> = variables.iter().map(|(name, word)| (*name, word)).collect();
+        snippet.map(|it| it.replace(&variables))
+    });
+    let why = match resolved {
+        Ok(resolved) if !asks(&resolved.value) => return Some(resolved),
+        Ok(_) => "there is no table of this name",
+        Err(why) => why,
+    };
+    cx.report(
+        &codes::NOT_FOUND,
+        &snippet.origin,
+        format!("`{key}` asks for counters of peers, but {why}"),
+        "the whole snippet is left out",
+    );
+    None
+}
