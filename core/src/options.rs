@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -54,9 +53,7 @@ pub struct Options {
     pub now: Option<i64>,
     /// `stats timeout` of the admin socket, in seconds: how long one command may take.
     pub connection_timeout: u32,
-    /// The controller's own Pods, this one included, which share counters (`peers-port`).
-    pub replicas: Vec<Replica>,
-    /// The name of the Pod that this controller runs in.
+    /// The name of the Pod that this controller runs in, where it runs in one.
     pub replica: Option<Arc<str>>,
     /// Whether HAProxy can change its user and its root folder; `None` where nobody asks a running one.
     pub privileged: Option<bool>,
@@ -80,15 +77,6 @@ pub struct Name {
     pub namespace: Arc<str>,
     /// The name.
     pub name: Arc<str>,
-}
-
-/// One of the controller's Pods.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Replica {
-    /// The Pod's name.
-    pub name: Arc<str>,
-    /// The Pod's address.
-    pub address: IpAddr,
 }
 
 /// Where the certificate for hosts without one comes from.
@@ -139,7 +127,6 @@ impl Default for Options {
             prefix: String::new(),
             now: None,
             connection_timeout: 30,
-            replicas: Vec::new(),
             replica: None,
             privileged: None,
             templates: BTreeMap::new(),

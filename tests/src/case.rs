@@ -49,9 +49,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use haproxy_ingress_core::compile::{Compiled, compile};
-use haproxy_ingress_core::options::{
-    DefaultCertificate, Name, Options, ParseError, Replica, Version,
-};
+use haproxy_ingress_core::options::{DefaultCertificate, Name, Options, ParseError, Version};
 use haproxy_ingress_core::snapshot::Snapshot;
 
 use crate::haproxy::{Folder, Haproxy};
@@ -312,14 +310,6 @@ impl Settings {
                 "allow-cross-namespace" => options.allow_cross_namespace = yes()?,
                 "disable-external-name" => options.disable_external_name = yes()?,
                 "replica" => options.replica = Some(value.as_str().into()),
-                "replicas" => {
-                    for word in words() {
-                        let (name, address) = word.split_once('=').ok_or("`name=address`")?;
-                        let address = address.parse().map_err(|_| "an IP address")?;
-                        let name = name.into();
-                        options.replicas.push(Replica { name, address });
-                    }
-                }
                 "privileged" => options.privileged = Some(yes()?),
                 "now" => {
                     let now = value

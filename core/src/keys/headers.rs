@@ -164,18 +164,19 @@ impl Change {
                 continue;
             }
             let asks_peers = line.value.contains("%[peers_");
-            let of_peers = match peers::variables(Some(backend), cx) {
-                Ok(variables) if asks_peers => variables,
-                Err(why) if asks_peers => {
-                    cx.report(
-                        &codes::NOT_FOUND,
-                        &lines.origin,
-                        format!("`{}` asks for counters of peers, but {why}", self.key),
-                        "this line is left out",
-                    );
-                    continue;
+            let of_peers = if asks_peers {
+                match peers::variables(Some(backend), cx) {
+                    Ok(variables) => variables,
+                    Err(why) => {
+                        let message =
+                            format!("`{}` asks for counters of peers, but {why}", self.key);
+                        let outcome = "this line is left out";
+                        cx.report(&codes::NOT_FOUND, &lines.origin, message, outcome);
+                        continue;
+                    }
                 }
-                _ => Vec::new(),
+            } else {
+                Vec::new()
             };
             let mut variables = vec![
                 ("service", backend.service.as_str()),

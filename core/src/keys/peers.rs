@@ -1,12 +1,15 @@
 //! Counters that several processes of HAProxy share.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::diagnostic::codes;
 use crate::haproxy::{Backend, Config, Part, Peer, Peers};
 use crate::keys::configuration_snippet::GlobalSnippets;
 use crate::keys::{Cx, Family, Setting, block, keys};
-use crate::options::Options;
+use crate::options::Name;
+use crate::resource::EndpointSlice;
 use crate::value::directive::SectionName;
 use crate::value::number::Integer;
 use crate::value::stick_table::StickTable;
@@ -26,7 +29,9 @@ keys! {
         /// The port on which each HAProxy of the controller's Pods listens for the others, so that they
         /// share their counters; nothing or 0 shares none.
         ///
-        /// Counters also survive a reload then, those of `limit-connections` and `limit-rps` included. Of
+        /// They find each other by the Services of the controller's namespace that lead to its Pods; a
+        /// controller that is not told its Pod's name in `POD_NAME` is alone. Counters also survive a
+        /// reload then, those of `limit-connections` and `limit-rps` included. Of
         /// these each process sends the others what it counted, and the last word counts. Whoever reaches
         /// the port can change counters.
         "peers-port" => port: Integer<0, 65535>,
@@ -84,7 +89,15 @@ impl PeerKeys {
             }
             return;
         };
-        let (members, local) = members(cx.options, port.value);
+        let (members, local) = members(port.value, cx);
+        if members.len() == 1
+            && let Some(pod) = &cx.options.replica
+        {
+            let message =
+                format!("no Service leads to the Pod `{pod}` of the controller and to others");
+            let outcome = "counters are shared with nobody; they still survive a reload";
+            cx.report(&codes::NO_EFFECT, &port.origin, message, outcome);
+        }
         let table = self.table.as_ref();
         let snippet = snippets.peers.as_ref();
         config.peers = Some(Peers {
@@ -151,25 +164,58 @@ fn checked(key: &str, table: &Setting<StickTable>, cx: &mut Cx<'_>) -> Option<Pa
 }
 
 /// The processes that share counters, in the order of their Pods' names, and the name of this one.
-/// Where it is not known which Pod this one is, it is alone.
-fn members(options: &Options, port: u16) -> (Vec<Peer>, Arc<str>) {
-    let mut replicas: Vec<_> = options.replicas.iter().collect();
-    replicas.sort_by(|a, b| a.name.cmp(&b.name));
-    replicas.dedup_by(|a, b| a.name == b.name);
-    let own = options.replica.as_ref();
+/// Where its Pod is not known, it is alone.
+fn members(port: u16, cx: &Cx<'_>) -> (Vec<Peer>, Arc<str>) {
     let name = |number: usize| -> Arc<str> { format!("proxy{number:02}").into() };
-    let Some(place) = replicas.iter().position(|it| Some(&it.name) == own) else {
+    let own = cx.options.replica.as_deref();
+    let replicas = own.map(|it| replicas(it, cx)).unwrap_or_default();
+    let Some(place) = replicas.keys().position(|it| Some(*it) == own) else {
         let alone = Peer {
             name: name(1),
             address: None,
         };
         return (vec![alone], name(1));
     };
-    let members = replicas.iter().enumerate().map(|(index, it)| Peer {
+    let members = replicas.values().enumerate().map(|(index, address)| Peer {
         name: name(index + 1),
-        address: (index != place).then(|| (it.address, port).into()),
+        address: (index != place).then(|| (*address, port).into()),
     });
     (members.collect(), name(place + 1))
+}
+
+/// The controller's Pods with their addresses: those behind any Service that leads to this one.
+fn replicas<'a>(own: &str, cx: &Cx<'a>) -> BTreeMap<&'a str, IpAddr> {
+    let namespace = &cx.options.controller_namespace;
+    let first = Name::new(namespace.as_str(), "");
+    let slices = cx.snapshot.endpoint_slices.range(first..);
+    let slices: Vec<_> = slices
+        .take_while(|(name, _)| *name.namespace == **namespace)
+        .map(|it| it.1)
+        .collect();
+    let pods = |slice: &'a EndpointSlice| {
+        let endpoints = slice.endpoints.iter();
+        endpoints
+            .filter(|it| !it.conditions.terminating.unwrap_or_default())
+            .filter_map(|it| {
+                let name = it.target_ref.as_ref()?.name.as_deref()?;
+                Some((name, it.addresses.first()?.parse::<IpAddr>().ok()?))
+            })
+    };
+    let services: BTreeSet<_> = slices
+        .iter()
+        .filter(|it| pods(it).any(|(name, _)| name == own))
+        .filter_map(|it| it.service())
+        .collect();
+    let mut replicas = BTreeMap::new();
+    for slice in slices {
+        if slice.service().is_some_and(|it| services.contains(it)) {
+            // Of two families of addresses the one that comes first has a Pod.
+            for (name, address) in pods(slice) {
+                replicas.entry(name).or_insert(address);
+            }
+        }
+    }
+    replicas
 }
 
 /// The variables that can be replaced: names of variables, and what stands for them. `Err` says why
@@ -182,7 +228,7 @@ pub(super) fn variables(
     let Some(port) = shared.port() else {
         return Err("`peers-port` is not set");
     };
-    let (_, local) = members(cx.options, port.value);
+    let (_, local) = members(port.value, cx);
     let mut variables = Vec::with_capacity(VARIABLES.len());
     let mut add = |group_name, table_name, group: &str| {
         variables.push((group_name, Word::lossy(group)));

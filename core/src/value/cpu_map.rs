@@ -77,9 +77,10 @@ fn size(text: &str) -> Option<u32> {
     let mut size = 0;
     for part in text.split(',') {
         let number = |it: &str| {
+            let is_number = it.bytes().all(|it| it.is_ascii_digit());
             it.parse::<u16>()
                 .ok()
-                .filter(|it| *it < 4096)
+                .filter(|it| is_number && *it < 4096)
                 .map(u32::from)
         };
         let (from, to) = part.split_once('-').unwrap_or((part, part));
