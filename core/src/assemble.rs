@@ -9,6 +9,7 @@ mod backend;
 mod certificates;
 mod claim;
 mod cookie;
+mod client_auth;
 mod frontend;
 mod lua;
 mod map;
@@ -25,7 +26,7 @@ pub use self::place::{Place, Places};
 
 pub(crate) use self::lua::PATH as RESPONSES;
 pub(crate) use self::peers::PATH as PEERS;
-pub(crate) use self::routing::unless_begins;
+pub(crate) use self::routing::{begins, unless_begins};
 
 use crate::haproxy::{Config, Host, HostTls};
 use crate::ingest::certificate::Certificates;
@@ -49,6 +50,7 @@ pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
     cookie::share(&mut config, cx);
     peers::settle(&mut config, cx);
     claim::settle(&mut config, cx);
+    client_auth::add(&mut config, cx);
     certificates::add(&mut certificates, &mut config, cx);
     routing::add(&mut config, cx);
     lua::add(&mut config);

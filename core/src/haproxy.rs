@@ -12,6 +12,7 @@
 
 mod backend;
 mod cookie;
+mod client_auth;
 mod frontend;
 mod host;
 mod limit;
@@ -28,6 +29,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::backend::{Backend, Mode};
+pub use self::client_auth::{Authorities, ClientAuth, ClientHeaders, Verify};
 pub use self::cookie::Cookie;
 pub use self::frontend::{Frontend, FrontendKind, OwnBind, Ports};
 pub use self::host::{
@@ -39,6 +41,7 @@ pub use self::proxy::{Account, Defaults, ForwardedFor, Global, Log, Stats, Trust
 pub use self::rule::{Phase, Placed, Rule, path_name};
 pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template};
 
+use crate::options::Name;
 use crate::origin::{Origin, Setting, SourceMap};
 use crate::value::response::Response;
 use crate::value::text::{Line, Snippet};
@@ -88,6 +91,11 @@ pub struct Config {
     /// Pages that are answered where no backend is, by status code; 0 stands for the page at the root
     /// of the exporter of metrics.
     pub pages: BTreeMap<u16, Setting<Response>>,
+    /// Authorities of clients that name no host in their handshake, or an unknown one.
+    pub default_authorities: Option<Setting<Authorities>>,
+    /// Pages of single hosts about certificates of clients, by status code; hosts refer to them by
+    /// their place, counted from 1.
+    pub page_variants: Vec<BTreeMap<u16, Setting<Response>>>,
     /// Files beside the main configuration.
     pub files: Vec<DataFile>,
 }
@@ -117,6 +125,8 @@ pub enum Role {
     CertificateList,
     /// A certificate with its private key. Its content is never shown.
     Certificate,
+    /// Authorities that certificates are checked against, or what they revoked.
+    Authorities,
     /// A list of addresses or names (`acl -f`).
     List,
     /// A whole response (`errorfile`).
@@ -136,6 +146,23 @@ pub(crate) fn short(text: &str, max: usize) -> Cow<'_, str> {
     let end = (0..=max).rev().find(|it| text.is_char_boundary(*it));
     let cut = &text[..end.unwrap_or_default()];
     Cow::Owned(format!("{cut}_{:016x}", xxh3_64(text.as_bytes())))
+}
+
+/// What the files of a Secret are named after. Kubernetes' names hold neither `_` nor `/`; of a
+/// manifest's names, which nobody checked, every other byte is written as `=` and two hexadecimal
+/// digits.
+pub(crate) fn secret_stem(secret: &Name) -> String {
+    let plain = |text: &str| -> String {
+        text.bytes()
+            .map(|it| match it {
+                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => char::from(it).to_string(),
+                b'.' if !text.starts_with('.') => ".".into(),
+                _ => format!("={it:02x}"),
+            })
+            .collect()
+    };
+    let (namespace, name) = (plain(&secret.namespace), plain(&secret.name));
+    format!("{}_{}", short(&namespace, 63), short(&name, 150))
 }
 
 impl DataFile {

@@ -11,6 +11,7 @@
 //! *Invariant:* a block's `apply` is a function of its settings and of what it may look up through
 //! [`Cx`]; it never reads a raw value and never asks what another family did.
 
+mod authorities;
 mod check;
 mod cx;
 pub mod ports;
@@ -21,6 +22,7 @@ pub mod agent_check;
 pub mod allowlist;
 pub mod app_root;
 pub mod auth;
+pub mod auth_tls;
 pub mod backend_protocol;
 pub mod backend_server_id;
 pub mod backend_server_naming;
@@ -89,6 +91,7 @@ pub static FAMILIES: &[Family] = &[
     allowlist::FAMILY,
     app_root::FAMILY,
     auth::FAMILY,
+    auth_tls::FAMILY,
     backend_protocol::FAMILY,
     backend_server_id::FAMILY,
     backend_server_naming::FAMILY,

@@ -22,6 +22,7 @@ use crate::haproxy::{Config, END, END_ORIGIN, ForwardedFor, Frontend, FrontendKi
 use crate::keys::Cx;
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
+use crate::value::header::HeaderName;
 use crate::value::text::{Format, Line, Snippet};
 
 pub use self::environment::TEMPLATES;
@@ -214,10 +215,9 @@ fn bundle(output: Output, config: &Config, options: &Options) -> Bundle {
         .chain(&errors)
         .map(|it| File {
             path: real(&it.path).into(),
-            mode: if it.role == Role::Certificate {
-                0o600
-            } else {
-                0o644
+            mode: match it.role {
+                Role::Certificate | Role::Authorities => 0o600,
+                _ => 0o644,
             },
             role: it.role,
             content: it.text.clone(),
@@ -326,12 +326,18 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
         bind = bind.and("alpn").line(&alpn.value);
         authors.push(alpn.origin.clone());
     }
+    if let Some(options) = &frontend.client_bind {
+        bind = bind.line(&options.value);
+        authors.push(options.origin.clone());
+    }
     cx.line_of("bind", bind, &authors);
     cx.flag("is_logged", config.global.log.is_some());
     snippet("early", frontend.early.as_ref(), cx);
     cx.lines("routing", parts(&frontend.routing));
     let trust = trust(frontend, config);
     cx.lines("trust", parts(&trust));
+    cx.lines("client_checks", parts(&frontend.client_checks));
+    cx.lines("client_refusals", parts(&frontend.client_refusals));
     let own = config.proxy_snippets.get(&frontend.name);
     let late: Vec<_> = frontend.late.iter().chain(own).collect();
     cx.snippet("late", &late);
@@ -353,6 +359,7 @@ fn trust(frontend: &Frontend, config: &Config) -> Vec<Part> {
     if frontend.is_behind_proxy.is_none() {
         let proto = Line::keyword("http-request set-header X-Forwarded-Proto").and(scheme);
         lines.push(Setting::new(proto, engine.clone()));
+        lines.extend(trust.client_headers.as_ref().map(|it| it.map(forgeable)));
     }
     let origin = trust.forwarded_for_origin.clone().unwrap_or(engine);
     let forwarded = match trust.forwarded_for {
@@ -382,6 +389,22 @@ fn trust(frontend: &Frontend, config: &Config) -> Vec<Part> {
         })
     }));
     lines
+}
+
+/// Takes out what only we may say about a client's certificate. Many applications cannot tell `-` from
+/// `_` in the name of a header.
+fn forgeable(prefix: &HeaderName) -> Line {
+    let pattern = prefix
+        .as_str()
+        .chars()
+        .fold(String::from("^"), |text, it| match it {
+            '-' | '_' => text + "[-_]",
+            '.' => text + "[.]",
+            it => text + &it.to_ascii_lowercase().to_string(),
+        });
+    Line::keyword("http-request del-header")
+        .text(&format!("{pattern}[-_]client[-_](cn|dn|sha1|sha2|cert)$"))
+        .and("-m reg")
 }
 
 /// Which backend a request goes to. A name that is no backend ends at the page for 404, never at

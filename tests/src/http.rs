@@ -16,7 +16,8 @@ use std::time::Duration;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
 
 pub use self::load::{Load, Report};
@@ -58,6 +59,10 @@ pub struct Connection {
     certificate: Option<Certificate>,
     reused: bool,
 }
+
+/// A certificate of a client with its chain and its key, as PEM.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity(pub String);
 
 /// What was seen of a TLS server.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -197,21 +202,33 @@ impl Connection {
         Self::tls_with(address, name, &[])
     }
 
+    /// The same, and shows a certificate if it is asked for one.
+    pub fn tls_as(
+        address: SocketAddr,
+        name: Option<&str>,
+        client: Option<&Identity>,
+    ) -> io::Result<Self> {
+        Self::tls_by(address, name, tls_config(client)?)
+    }
+
     /// The same, and offers protocols by ALPN.
     pub fn tls_with(
         address: SocketAddr,
         name: Option<&str>,
         protocols: &[&str],
     ) -> io::Result<Self> {
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut config = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .map_err(io::Error::other)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
-            .with_no_client_auth();
-        config.enable_sni = name.is_some();
+        let mut config = tls_config(None)?;
         config.alpn_protocols = protocols.iter().map(|it| it.as_bytes().to_vec()).collect();
+        Self::tls_by(address, name, config)
+    }
+
+    /// The same with a client that somebody else sets up.
+    pub fn tls_by(
+        address: SocketAddr,
+        name: Option<&str>,
+        mut config: ClientConfig,
+    ) -> io::Result<Self> {
+        config.enable_sni = name.is_some();
         let name =
             ServerName::try_from(name.unwrap_or("no.name").to_owned()).map_err(io::Error::other)?;
         let mut tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
@@ -292,6 +309,38 @@ impl Connection {
             });
         }
     }
+}
+
+impl Identity {
+    /// A client of `tests/src/data/clients`, by its name.
+    pub fn of_data(name: &str) -> Result<Self, String> {
+        let pem = match name {
+            "alice" => include_str!("data/clients/alice.pem"),
+            "expired" => include_str!("data/clients/expired.pem"),
+            "revoked" => include_str!("data/clients/revoked.pem"),
+            "stranger" => include_str!("data/clients/stranger.pem"),
+            _ => return Err(format!("there is no client `{name}`")),
+        };
+        Ok(Self(pem.into()))
+    }
+}
+
+/// A client that takes every certificate, and shows its own if it has one.
+pub fn tls_config(client: Option<&Identity>) -> io::Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)));
+    let Some(Identity(pem)) = client else {
+        return Ok(config.with_no_client_auth());
+    };
+    let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem.as_bytes()).collect();
+    let key = PrivateKeyDer::from_pem_slice(pem.as_bytes()).map_err(io::Error::other)?;
+    config
+        .with_client_auth_cert(chain.map_err(io::Error::other)?, key)
+        .map_err(io::Error::other)
 }
 
 impl Certificate {

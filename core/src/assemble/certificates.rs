@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::assemble::names;
-use crate::haproxy::{Config, DataFile, FrontendKind, Group, Host, HostKey, Role};
+use crate::haproxy::{Authorities, Config, DataFile, FrontendKind, Group, Host, HostKey, Role};
 use crate::ingest::certificate::Certificates;
 use crate::keys::Cx;
 use crate::options::DefaultCertificate;
@@ -42,8 +42,8 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
         let unknown = of_any_host(group, config, cx).unwrap_or_else(|| default.clone());
         let path = names::certificate_list(&frontend.name);
         let real = names::real(&path, cx.options);
-        let hosts = config.hosts.values().filter(|it| it.group == group);
-        let file = list(path, hosts, &unknown, &default.value, cx);
+        let hosts = Names::of(group, config);
+        let file = list(path, &hosts, &unknown, &default.value, cx);
         config.frontends[place].certificates = Some(Setting::new(
             Line::default().text(&real),
             unknown.origin.clone(),
@@ -99,70 +99,148 @@ fn generated(pem: Option<Arc<str>>, cx: &mut Cx<'_>) -> Setting<String> {
     Setting::new(names::real(GENERATED, cx.options), origin)
 }
 
-/// A name on a line of a list.
-struct Name<'a> {
-    text: &'a str,
+/// Hosts that are served over TLS, and what is said of all others.
+struct Names<'a> {
+    hosts: BTreeMap<&'a str, Named<'a>>,
+    /// Options for names that nobody has, and who wrote them.
+    default: (String, Vec<&'a Origin>),
+}
+
+/// Who is served under a name over TLS.
+pub(super) struct Named<'a> {
+    /// The host.
+    pub(super) host: &'a Host,
     /// Who wants it there: who asked for TLS, or who wrote the alias.
-    origin: &'a Origin,
-    host: &'a Host,
+    pub(super) origin: &'a Origin,
+}
+
+/// Hosts of a group that are served over TLS, by each of their names. As in maps, aliases come first: one that is
+/// left is older than a host of that name.
+pub(super) fn hosts_by_name(group: Group, config: &Config) -> BTreeMap<&str, Named<'_>> {
+    let is_in = |it: &&Host| it.group == group && it.tls.is_some();
+    let hosts = || config.hosts.values().filter(is_in);
+    let mut names = BTreeMap::new();
+    for host in hosts() {
+        for alias in &host.aliases {
+            let origin = &alias.origin;
+            let entry = names.entry(alias.value.as_str());
+            entry.or_insert(Named { host, origin });
+        }
+    }
+    for host in hosts().filter(|it| !it.name.is_empty()) {
+        let Some(tls) = &host.tls else { continue };
+        let origin = &tls.origin;
+        let entry = names.entry(&*host.name);
+        entry.or_insert(Named { host, origin });
+    }
+    names
+}
+
+impl<'a> Names<'a> {
+    fn of(group: Group, config: &'a Config) -> Self {
+        let any = config.hosts.get(&HostKey::new(group, &Host::ANY.into()));
+        let any = any.filter(|it| it.tls.is_some());
+        let mut default = any.map(options).unwrap_or_default();
+        if let Some(it) = &config.default_authorities
+            && any.is_none_or(|it| it.client_auth.is_none())
+        {
+            let blank = if default.0.is_empty() { "" } else { " " };
+            default.0 = format!("{}{blank}{}", default.0, client_options(&it.value));
+            default.1.push(&it.origin);
+        }
+        Self {
+            hosts: hosts_by_name(group, config),
+            default,
+        }
+    }
+}
+
+/// What a host says about its handshakes, and who wrote that.
+fn options(host: &Host) -> (String, Vec<&Origin>) {
+    let written = host.tls_options.iter();
+    let mut parts: Vec<_> = written
+        .clone()
+        .map(|(name, it)| format!("{name} {}", it.value))
+        .collect();
+    let mut origins: Vec<_> = written.map(|it| &it.1.origin).collect();
+    if let Some(auth) = &host.client_auth {
+        parts.push(client_options(&auth.authorities));
+        origins.push(&auth.origin);
+    }
+    (parts.join(" "), origins)
+}
+
+/// Clients are asked for a certificate; what becomes of those without a good one is decided for each
+/// request.
+fn client_options(authorities: &Authorities) -> String {
+    let mut options = format!("ca-file {}", authorities.file);
+    if let Some(revoked) = &authorities.revoked {
+        options.push_str(" crl-file ");
+        options.push_str(revoked);
+    }
+    options.push_str(" verify optional");
+    options
 }
 
 /// A list: the certificate for unknown names, then a line per certificate and set of options
 /// with the names of its hosts.
-fn list<'a>(
+fn list(
     path: Arc<str>,
-    hosts: impl Iterator<Item = &'a Host>,
+    names: &Names<'_>,
     unknown: &Setting<String>,
     default: &str,
     cx: &Cx<'_>,
 ) -> DataFile {
-    let mut lines: BTreeMap<(String, String), Vec<Name<'_>>> = BTreeMap::new();
-    for host in hosts {
-        let Some(tls) = host.tls.as_ref().filter(|_| !host.name.is_empty()) else {
-            continue;
-        };
-        let file = match &tls.certificate {
+    let entry = |host: &Host| {
+        let certificate = host.tls.as_ref().and_then(|it| it.certificate.as_ref());
+        let file = match certificate {
             Some(file) => names::real(file, cx.options),
             None => default.to_owned(),
         };
-        let options: Vec<_> = host
-            .tls_options
-            .iter()
-            .map(|(name, it)| format!("{name} {}", it.value))
-            .collect();
-        if file == unknown.value && options.is_empty() {
-            continue;
+        (file, options(host).0)
+    };
+    let is_default = |it: &(String, String)| it.0 == unknown.value && it.1 == names.default.0;
+    // A name that is like all others needs no line, unless `*.` would be found in its place.
+    let is_hidden = |name: &str| {
+        let parent = name.split_once('.').map(|it| format!("*.{}", it.1));
+        let parent = parent.and_then(|it| names.hosts.get(&*it));
+        parent.is_some_and(|it| !is_default(&entry(it.host)))
+    };
+    let mut lines: BTreeMap<(String, String), Vec<(&str, &Named<'_>)>> = BTreeMap::new();
+    for (name, named) in &names.hosts {
+        let entry = entry(named.host);
+        if !is_default(&entry) || is_hidden(name) {
+            lines.entry(entry).or_default().push((*name, named));
         }
-        let names = lines.entry((file, options.join(" "))).or_default();
-        let aliases = host.aliases.iter();
-        let aliases = aliases.map(|it| (it.value.as_str(), &it.origin));
-        names.extend(
-            std::iter::once((&*host.name, &tls.origin))
-                .chain(aliases)
-                .map(|(text, origin)| Name { text, origin, host }),
-        );
     }
-    let mut text = format!("{} !*\n", unknown.value);
+    let mut text = unknown.value.clone();
+    push_options(&mut text, &names.default.0);
+    text.push_str(" !*\n");
     let mut source_map = SourceMap::default();
-    source_map.add_line_by([unknown.origin.clone()]);
+    let authors = std::iter::once(&unknown.origin).chain(names.default.1.iter().copied());
+    source_map.add_line_by(authors.cloned());
     for ((file, options), names) in lines {
         for names in names.chunks(NAMES) {
             text.push_str(&file);
-            if !options.is_empty() {
-                text.push_str(" [");
-                text.push_str(&options);
-                text.push(']');
-            }
+            push_options(&mut text, &options);
             let mut authors = BTreeSet::new();
-            for name in names {
+            for (name, named) in names {
                 text.push(' ');
-                text.push_str(name.text);
-                authors.insert(name.origin);
-                authors.extend(name.host.tls_options.values().map(|it| &it.origin));
+                text.push_str(name);
+                authors.insert(named.origin);
+                authors.extend(self::options(named.host).1);
             }
             text.push('\n');
             source_map.add_line_by(authors.into_iter().cloned());
         }
     }
     DataFile::of_lines(path, Role::CertificateList, text, source_map)
+}
+
+fn push_options(text: &mut String, options: &str) {
+    if !options.is_empty() {
+        text.push_str(" [");
+        text.push_str(options);
+        text.push(']');
+    }
 }

@@ -130,6 +130,9 @@ fn frontend(listener: Listener, layers: &Layers, config: &Config, cx: &mut Cx<'_
         has_ssl_redirect: false,
         routing: Vec::new(),
         certificates: None,
+        client_bind: None,
+        client_checks: Vec::new(),
+        client_refusals: Vec::new(),
         early: None,
         late: None,
     };

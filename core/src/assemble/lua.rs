@@ -19,6 +19,28 @@ struct Page {
     body: &'static str,
 }
 
+/// Pages about certificates of clients, of which hosts may have their own.
+const CLIENT_PAGES: [Page; 3] = [
+    Page {
+        service: "send-421",
+        code: 421,
+        reason: "Misdirected Request",
+        body: "<html><body><h1>421 Misdirected Request</h1>\nThe request was made for another host than the connection.\n</body></html>\n",
+    },
+    Page {
+        service: "send-495",
+        code: 495,
+        reason: "SSL Certificate Error",
+        body: "<html><body><h1>495 SSL Certificate Error</h1>\nAn invalid certificate has been provided.\n</body></html>\n",
+    },
+    Page {
+        service: "send-496",
+        code: 496,
+        reason: "SSL Certificate Required",
+        body: "<html><body><h1>496 SSL Certificate Required</h1>\nA client certificate must be provided.\n</body></html>\n",
+    },
+];
+
 const PAGES: [Page; 2] = [
     Page {
         service: "send-404",
@@ -40,14 +62,7 @@ pub(super) fn add(config: &mut Config) {
     let mut script = String::from("-- Pages for requests that no backend answers.\n");
     let mut origins = vec![Origin::Engine("pages for requests that no backend answers")];
     for page in &PAGES {
-        let built_in = Response {
-            status: None,
-            headers: vec![
-                ("content-type".into(), "text/html".into()),
-                ("cache-control".into(), "no-cache".into()),
-            ],
-            body: page.body.into(),
-        };
+        let built_in = page.built_in();
         let own = config.pages.get(&page.code);
         origins.extend(own.map(|it| it.origin.clone()));
         let code = if page.code == 0 { 200 } else { page.code };
@@ -59,18 +74,92 @@ pub(super) fn add(config: &mut Config) {
             own.map_or(&built_in, |it| &it.value),
         );
     }
+    if config
+        .frontends
+        .iter()
+        .any(|it| !it.client_refusals.is_empty())
+    {
+        for page in &CLIENT_PAGES {
+            let own = config.pages.get(&page.code);
+            let variants = config.page_variants.iter().map(|it| it.get(&page.code));
+            let written = own.into_iter().chain(variants.clone().flatten());
+            origins.extend(written.map(|it| it.origin.clone()));
+            let built_in = page.built_in();
+            let default = own.map_or(&built_in, |it| &it.value);
+            let variants = (1..).zip(variants);
+            let variants = variants.filter_map(|(number, it)| Some((number, &it?.value)));
+            service_of_hosts(&mut script, page, default, variants);
+        }
+    }
     config
         .files
         .push(DataFile::whole(PATH, Role::Lua, script, &origins));
 }
 
-/// A service of HAProxy's Lua (`core.register_service`) that sends a response.
-fn service(script: &mut String, name: &str, code: u16, reason: &str, response: &Response) {
-    let (code, reason) = match &response.status {
+impl Page {
+    fn built_in(&self) -> Response {
+        Response {
+            status: None,
+            headers: vec![
+                ("content-type".into(), "text/html".into()),
+                ("cache-control".into(), "no-cache".into()),
+            ],
+            body: self.body.into(),
+        }
+    }
+}
+
+/// A service that sends the response of a host, by the number in `txn.tls_pages`, or the usual one.
+fn service_of_hosts<'a>(
+    script: &mut String,
+    page: &Page,
+    default: &Response,
+    variants: impl Iterator<Item = (u32, &'a Response)>,
+) {
+    let table = format!("pages_{}", page.code);
+    let _ = writeln!(script, "\nlocal {table} = {{}}");
+    let variants = variants.map(|(number, it)| (number.to_string(), it));
+    for (number, response) in std::iter::once((String::new(), default)).chain(variants) {
+        let (code, reason) = status(response, page.code, page.reason);
+        let _ = write!(
+            script,
+            "{table}[{}] = {{ code = {code}, reason = {}, headers = {{",
+            quoted(&number),
+            quoted(reason)
+        );
+        for (name, value) in &response.headers {
+            let _ = write!(script, " {{ {}, {} }},", quoted(name), quoted(value));
+        }
+        let _ = writeln!(script, " }}, body = {} }}", quoted(&response.body));
+    }
+    let _ = write!(
+        script,
+        "core.register_service({}, \"http\", function(applet)\n    local page = \
+         {table}[applet:get_var(\"txn.tls_pages\") or \"\"] or {table}[\"\"]\n",
+        quoted(page.service)
+    );
+    script.push_str(
+        "    applet:set_status(page.code, page.reason)\n    \
+         for _, header in ipairs(page.headers) do\n        \
+         applet:add_header(header[1], header[2])\n    end\n    \
+         applet:add_header(\"content-length\", string.len(page.body))\n    \
+         applet:start_response()\n    \
+         if applet.method ~= \"HEAD\" then\n        applet:send(page.body)\n    end\nend)\n",
+    );
+}
+
+/// The status of a response and its reason, which may be left to us.
+fn status<'a>(response: &'a Response, code: u16, reason: &'a str) -> (u16, &'a str) {
+    match &response.status {
         Some((code, own)) if own.is_empty() => (*code, reason),
         Some((code, own)) => (*code, &**own),
         None => (code, reason),
-    };
+    }
+}
+
+/// A service of HAProxy's Lua (`core.register_service`) that sends a response.
+fn service(script: &mut String, name: &str, code: u16, reason: &str, response: &Response) {
+    let (code, reason) = status(response, code, reason);
     // Writing to a `String` cannot fail.
     let _ = write!(
         script,

@@ -455,9 +455,15 @@ fn also(line: Line, condition: Option<&Line>) -> Line {
 
 /// A condition that holds unless the path begins with one of some texts.
 pub(crate) fn unless_begins(paths: &[std::sync::Arc<str>]) -> Line {
-    paths
-        .iter()
-        .take(40)
-        .fold(Line::keyword("!{ path_beg"), |line, path| line.text(path))
-        .and("}")
+    begin(Line::keyword("!{ path_beg"), paths)
+}
+
+/// A condition that holds if the path begins with one of some texts.
+pub(crate) fn begins(paths: &[std::sync::Arc<str>]) -> Line {
+    begin(Line::keyword("{ path_beg"), paths)
+}
+
+fn begin(line: Line, paths: &[std::sync::Arc<str>]) -> Line {
+    let paths = paths.iter().take(40);
+    paths.fold(line, |line, path| line.text(path)).and("}")
 }

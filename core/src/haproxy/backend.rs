@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::haproxy::{Cookie, Limit, Part, Placed, Rule, Scaling, Server, Template};
+use crate::haproxy::{ClientHeaders, Cookie, Limit, Part, Placed, Rule, Scaling, Server, Template};
 use crate::origin::{Origin, Setting};
 use crate::value::response::Response;
 use crate::value::text::{Snippet, Word};
@@ -42,6 +42,8 @@ pub struct Backend {
     pub late: Option<Setting<Snippet>>,
     /// Rules, in the order in which they were added.
     pub rules: Vec<Placed>,
+    /// What servers are told about certificates of clients, if that is more than usual.
+    pub client_headers: Option<Box<ClientHeaders>>,
     /// Options of each server, in the order of their names.
     pub server_options: BTreeMap<&'static str, Part>,
     /// The servers.
@@ -85,6 +87,7 @@ impl Backend {
             early: None,
             late: None,
             rules: Vec::new(),
+            client_headers: None,
             server_options: BTreeMap::new(),
             servers: Vec::new(),
             template: None,

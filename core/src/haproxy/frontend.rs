@@ -44,6 +44,12 @@ pub struct Frontend {
     pub routing: Vec<Part>,
     /// The file with its certificates, for a frontend that speaks TLS.
     pub certificates: Option<Part>,
+    /// What stands behind `bind` if clients are asked for certificates.
+    pub client_bind: Option<Part>,
+    /// What has to be known of a client's certificate, and redirects to error pages.
+    pub client_checks: Vec<Part>,
+    /// What clients without a good certificate are answered, behind the operator's lines.
+    pub client_refusals: Vec<Part>,
     /// Lines of an operator in front of all rules.
     pub early: Option<Setting<Snippet>>,
     /// Lines of an operator before the backend is chosen.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::haproxy::Part;
+use crate::haproxy::{ClientAuth, Part};
 use crate::origin::{Origin, Setting};
 use crate::value::hostname::Hostname;
 use crate::value::location::{Location, RedirectCode};
@@ -51,6 +51,8 @@ pub struct Host {
     pub tls: Option<HostTls>,
     /// Options of its entry in the list of certificates, by name.
     pub tls_options: BTreeMap<&'static str, Part>,
+    /// What it asks of its clients' certificates, if it asks for them.
+    pub client_auth: Option<ClientAuth>,
     /// Pages that are answered in place of its backends, by status code.
     pub pages: BTreeMap<u16, Setting<Response>>,
 }

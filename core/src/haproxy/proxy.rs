@@ -99,6 +99,8 @@ pub struct Trust {
     pub original_forwarded_for: Option<Setting<HeaderName>>,
     /// The header that gets the client's address.
     pub real_ip: Option<Setting<HeaderName>>,
+    /// What the names of headers about certificates of clients begin with.
+    pub client_headers: Option<Setting<HeaderName>>,
 }
 
 /// What happens to `X-Forwarded-For`.

@@ -26,6 +26,8 @@ pub enum Phase {
     RequestAdd,
     /// Headers of the request are deleted, so that a deletion wins over an addition.
     RequestDelete,
+    /// What servers are told about the client's certificate, behind all that changes headers.
+    ClientCertificate,
     /// Lines of an operator that see the path as the client wrote it.
     LateSnippet,
     /// The path is changed last, so that all others see the client's.

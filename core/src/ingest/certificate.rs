@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::diagnostic::codes;
-use crate::haproxy::{DataFile, Role, short};
+use crate::haproxy::{DataFile, Role, secret_stem};
 use crate::keys::Cx;
 use crate::options::Name;
 use crate::origin::{Field, Kind, ObjectRef, Origin};
@@ -152,23 +152,9 @@ fn origin(secret: &Name, entry: &str) -> Origin {
     Origin::Object(Arc::new(object), Field::Data(entry.into()))
 }
 
-/// The file of a Secret. Kubernetes' names hold neither `_` nor `/`; of a manifest's names, which
-/// nobody checked, every other byte is written as `=` and two hexadecimal digits.
+/// The file of a Secret.
 fn path(secret: &Name) -> String {
-    let plain = |text: &str| -> String {
-        text.bytes()
-            .map(|it| match it {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => char::from(it).to_string(),
-                b'.' if !text.starts_with('.') => ".".into(),
-                _ => format!("={it:02x}"),
-            })
-            .collect()
-    };
-    format!(
-        "/var/lib/haproxy/crt/{}_{}.pem",
-        short(&plain(&secret.namespace), 63),
-        short(&plain(&secret.name), 150)
-    )
+    format!("/var/lib/haproxy/crt/{}.pem", secret_stem(secret))
 }
 
 #[cfg(test)]

@@ -6,9 +6,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Sink, codes};
-use crate::haproxy::{DataFile, Role, short};
+use crate::haproxy::{Authorities, DataFile, Role, short};
+use crate::keys::cross_namespace::Refusal;
 use crate::keys::{Block, Layers, REGISTRY, Source};
-use crate::options::{Options, Version};
+use crate::options::{Name, Options, Version};
 use crate::origin::{Origin, Setting, SourceMap};
 use crate::snapshot::Snapshot;
 use crate::value::ValueError;
@@ -31,6 +32,10 @@ pub struct Cx<'a> {
     pub files: Vec<DataFile>,
     /// Paths of the lists among these files.
     lists: BTreeSet<Arc<str>>,
+    /// Authorities by their Secret, each read once.
+    pub(super) authorities: BTreeMap<Name, Result<Authorities, Refusal>>,
+    /// Whether the authority that signs nothing is among the files.
+    pub(super) has_nobody: bool,
     /// The key nearest to names that are unknown: the same mistake stands on many objects.
     nearest: BTreeMap<Box<str>, Option<&'static str>>,
 }
@@ -46,6 +51,8 @@ impl<'a> Cx<'a> {
             global_source: None,
             files: Vec::new(),
             lists: BTreeSet::new(),
+            authorities: BTreeMap::new(),
+            has_nobody: false,
             nearest: BTreeMap::new(),
         }
     }

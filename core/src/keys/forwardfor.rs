@@ -53,6 +53,7 @@ impl Forwarding {
             forwarded_for_origin: Some(self.forward.origin.clone()),
             original_forwarded_for: header(&self.original),
             real_ip: header(&self.real_ip),
+            ..std::mem::take(&mut config.trust)
         };
     }
 }

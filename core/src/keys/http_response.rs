@@ -1,6 +1,5 @@
 //! Responses that HAProxy makes itself.
 
-use crate::diagnostic::codes;
 use crate::haproxy::{Backend, Config, Host};
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::value::response::Response;
@@ -34,13 +33,12 @@ keys! {
         /// The response to a request for another host than the one of its TLS connection, written like
         /// `http-response-404`.
         ///
-        /// HAProxy answers so with client certificates, which are not supported yet, so a value is
-        /// reported.
+        /// HAProxy answers so where client certificates are asked for, see `auth-tls-secret`.
         "http-response-421" => code_421: Response,
         /// The response to a client whose certificate is not accepted, written like
         /// `http-response-404`.
         ///
-        /// Client certificates are not supported yet, so a value is reported.
+        /// See `auth-tls-secret`.
         "http-response-495" => code_495: Response,
         /// The response to a client that has no certificate, written like `http-response-404`.
         ///
@@ -100,6 +98,11 @@ impl Pages {
                 config.pages.insert(code, page.clone());
             }
         }
+        for (code, page) in cx.global_settings::<HostPages>().by_code() {
+            if let Some(page) = page {
+                config.pages.insert(code, page.clone());
+            }
+        }
         for (code, response) in cx.global_settings::<BackendPages>().by_code() {
             if let Some(response) = response {
                 config.defaults.error_files.insert(code, response.clone());
@@ -109,21 +112,20 @@ impl Pages {
 }
 
 impl HostPages {
-    fn apply(&self, host: &mut Host, cx: &mut Cx<'_>) {
-        for (code, page) in [
+    fn apply(&self, host: &mut Host, _: &mut Cx<'_>) {
+        for (code, page) in self.by_code() {
+            if let Some(page) = page.as_ref().filter(|it| it.is_local) {
+                host.pages.insert(code, page.clone());
+            }
+        }
+    }
+
+    fn by_code(&self) -> [(u16, &Option<Setting<Response>>); 3] {
+        [
             (421, &self.code_421),
             (495, &self.code_495),
             (496, &self.code_496),
-        ] {
-            let Some(page) = page else { continue };
-            host.pages.insert(code, page.clone());
-            cx.report(
-                &codes::UNSUPPORTED,
-                &page.origin,
-                format!("`http-response-{code}`: no client certificates are asked for yet"),
-                "nothing is answered with it",
-            );
-        }
+        ]
     }
 }
 

@@ -422,6 +422,12 @@ impl Format {
         self
     }
 
+    /// Appends an expression that our code spells, in quotes where HAProxy puts them.
+    pub fn and_quoted_expression(mut self, expression: &str) -> Self {
+        let _ = write!(self.0, "%{{+Q}}[{expression}]");
+        self
+    }
+
     /// Log-format text of an operator, taken as it is; a `%` that begins nothing is written twice,
     /// because HAProxy refuses it.
     pub fn trusted(text: &str) -> Self {

@@ -14,11 +14,14 @@ use haproxy_ingress_core::snapshot::Snapshot;
 use crate::case::{Block, Case, Failure, Finding};
 
 /// What is there in every case: the Service `app` with two endpoints, the Secret `tls` for
-/// `*.example`, and the IngressClass `haproxy`.
+/// `*.example`, the IngressClass `haproxy`, the Secret `clients` with an authority of clients, and
+/// the Secret `other/strangers` with another one.
 pub const PRELUDE: &str = concat!(
     include_str!("../data/prelude.yaml"),
     "---\n",
-    include_str!("../data/tls.yaml")
+    include_str!("../data/tls.yaml"),
+    "---\n",
+    include_str!("../data/clients.yaml")
 );
 
 /// A case's input, ready to compile.

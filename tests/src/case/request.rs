@@ -1,7 +1,7 @@
 //! A case's `request` blocks, through a real HAProxy.
 
 use crate::case::{Case, Failure, Input};
-use crate::http::{Connection, Request, Response};
+use crate::http::{Connection, Identity, Request, Response};
 use crate::stage::Stage;
 
 /// A request and what must come back.
@@ -10,10 +10,13 @@ use crate::stage::Stage;
 /// GET http://app.example/path [X-One: 1] → 200 backend=app path=/path
 /// GET https://app.example/ → 301 location=https://other.example/
 /// POST http://app.example/ [Content-Length: 10] → 413
+/// GET https://app.example/ as alice → 200 >x-ssl-client-cn=alice
 /// ```
 ///
 /// Over `https` the host of the URL is the name that is asked for; `[Host: …]` says another one. A port
 /// in the URL is one of the further ports of the global ConfigMap, such as those of `http-frontends`.
+/// `as` names a client of `tests/src/data/clients`: `alice`, and three whom the Secret `clients` does
+/// not admit, `expired`, `revoked` and `stranger`.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// The line of the file.
@@ -22,6 +25,8 @@ pub struct Exchange {
     pub tls: bool,
     /// The host of the URL.
     pub host: String,
+    /// Who the client is, if it has a certificate.
+    pub client: Option<Identity>,
     /// The request.
     pub request: Request,
     /// The status that must come.
@@ -73,6 +78,10 @@ impl Exchange {
             .or_else(|| text.split_once("->"))
             .ok_or("a request and its answer stand on both sides of `→`")?;
         let (head, mut rest) = left.split_once('[').unwrap_or((left, ""));
+        let (head, client) = match head.split_once(" as ") {
+            Some((head, name)) => (head, Some(Identity::of_data(name.trim())?)),
+            None => (head, None),
+        };
         let mut words = head.split_whitespace();
         let (Some(method), Some(url), None) = (words.next(), words.next(), words.next()) else {
             return Err(format!("`{}` is not a method and a URL", head.trim()));
@@ -122,6 +131,7 @@ impl Exchange {
             line,
             tls,
             host: host.into(),
+            client,
             request,
             status,
             wanted,
@@ -134,7 +144,7 @@ impl Exchange {
         let address = port.parse().ok().and_then(|it| stage.ports.get(&it));
         let address = *address.unwrap_or(if self.tls { &stage.https } else { &stage.http });
         let connection = if self.tls {
-            Connection::tls(address, name)
+            Connection::tls_as(address, name, self.client.as_ref())
         } else {
             Connection::plain(address)
         };
