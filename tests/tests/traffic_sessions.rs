@@ -5,7 +5,11 @@ use std::io::Write as _;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use haproxy_ingress_tests::haproxy::free_port;
+use haproxy_ingress_core::compile::compile;
+use haproxy_ingress_core::options::Options;
+use haproxy_ingress_core::snapshot::Snapshot;
+use haproxy_ingress_tests::case::Settings;
+use haproxy_ingress_tests::haproxy::{Folder, Haproxy, Running, free_port, wait_for_port};
 use haproxy_ingress_tests::http::{Request, Response};
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::stage::Stage;
@@ -113,10 +117,10 @@ fn the_applications_own_cookie_is_rewritten_or_gets_a_prefix() {
         let value = cookie(&answer, "JSESSIONID").expect("the application sets it");
         let server = value.strip_suffix(suffix).expect(strategy);
         assert!(server.starts_with("srv00"), "{strategy}: {value}");
-        let sent = format!("JSESSIONID={value}");
-        let first = get_with(&stage, &sent);
+        let back = format!("JSESSIONID={value}");
+        let first = get_with(&stage, &back);
         for _ in 0..5 {
-            assert_eq!(address(&get_with(&stage, &sent)), address(&first));
+            assert_eq!(address(&get_with(&stage, &back)), address(&first));
         }
         if strategy == "prefix" {
             assert_eq!(first.received("cookie").as_deref(), Some("JSESSIONID=abc"));
@@ -230,4 +234,116 @@ fn a_limit_of_connections_answers_429_and_recovers() {
     eventually("forgetting a request", || {
         stage.get("app.example", "/").status == 200
     });
+}
+
+/// One of two processes that share counters.
+struct Process {
+    port: u16,
+    running: Running,
+    /// It is there as long as HAProxy runs.
+    _folder: Folder,
+}
+
+impl Process {
+    /// Starts the process of a Pod whose address ends in a number; all Pods listen on one port.
+    fn start(pod: &str, last: u8, peers_port: u16) -> Self {
+        let port = free_port();
+        let ports = [port, free_port(), free_port(), free_port()].map(|it| it.to_string());
+        let peers = peers_port.to_string();
+        let snippet = "http-request track-sc0 src table %[peers_table_global]\n\
+                       http-request return status 200 hdr X-Sum \
+                       %[src,lua.peers_sum(%[peers_group_global],http_req_cnt)]\n";
+        let data = [
+            ("http-port", ports[0].as_str()),
+            ("https-port", &ports[1]),
+            ("healthz-port", &ports[2]),
+            ("stats-port", &ports[3]),
+            ("peers-port", &peers),
+            (
+                "peers-table-global",
+                "type ip size 1k expire 10m store http_req_cnt",
+            ),
+            ("config-frontend", snippet),
+        ];
+        let mut slice = object::endpoints(
+            "ingress",
+            &[[127, 0, 0, 1], [127, 0, 0, 2]].map(Into::into),
+            80,
+        )
+        .within("ingress-controller");
+        for (place, name) in ["proxy-a", "proxy-b"].iter().enumerate() {
+            let pod = json!({ "kind": "Pod", "name": name });
+            slice = slice.with(&format!("/endpoints/{place}/targetRef"), pod);
+        }
+        let mut snapshot = Snapshot::default();
+        for object in [slice, object::config_map("haproxy-ingress", &data)] {
+            snapshot.insert(object.decoded());
+        }
+        let folder = Folder::new();
+        let options = Options {
+            prefix: folder.prefix(),
+            replica: Some(pod.into()),
+            haproxy: Haproxy::find().version,
+            ..Settings::default()
+                .options()
+                .expect("these are the defaults")
+        };
+        let mut compiled = compile(&snapshot, &options, None);
+        // Pods have addresses of their own; both processes of this test have those of the machine.
+        let main = &mut compiled.bundle.files[0];
+        let own = format!("bind 127.0.0.{last}:{peers}\n");
+        main.content = main
+            .content
+            .replace(&format!("bind :{peers}\n"), &own)
+            .into();
+        folder.write(&compiled.bundle);
+        let running = Haproxy::find().start(&folder);
+        wait_for_port(port);
+        Self {
+            port,
+            running,
+            _folder: folder,
+        }
+    }
+
+    /// Sends a request and says how many were counted in all.
+    fn count(&self) -> u32 {
+        let request = Request::get("/").host("app.example");
+        let answer = request.send_to(([127, 0, 0, 1], self.port).into());
+        let answer = answer.expect("it serves");
+        let sum = answer.header("x-sum").and_then(|it| it.parse().ok());
+        sum.unwrap_or_else(|| panic!("no sum in {answer}"))
+    }
+}
+
+#[test]
+fn processes_share_what_they_count_and_remember_it_over_a_reload() {
+    let peers = free_port();
+    let (one, two) = (
+        Process::start("proxy-a", 1, peers),
+        Process::start("proxy-b", 2, peers),
+    );
+    assert_eq!([one.count(), one.count(), one.count()], [1, 2, 3]);
+    let mut own = 0;
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        own += 1;
+        if two.count() == own + 3 {
+            break;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "the other process learns nothing"
+        );
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let before = one.running.worker();
+    one.running.master("reload");
+    eventually("a reload", || one.running.worker() != before);
+    // Asking does not count.
+    eventually("remembering", || {
+        let table = one.running.admin("show table _peers_global_proxy01");
+        table.contains("http_req_cnt=3")
+    });
+    assert_eq!(one.count(), own + 4);
 }

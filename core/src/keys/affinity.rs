@@ -1,7 +1,7 @@
 //! Which server a client comes back to.
 
 use crate::diagnostic::codes;
-use crate::haproxy::{Backend, Cookie};
+use crate::haproxy::{Backend, Cookie, Mode};
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::origin::Origin;
 use crate::value::cookie::{
@@ -74,6 +74,20 @@ impl Session {
             self.report_alone(cx);
             return;
         };
+        if backend.mode == Mode::Tcp {
+            if affinity.is_local {
+                cx.report(
+                    &codes::NO_EFFECT,
+                    &affinity.origin,
+                    format!(
+                        "`{}` passes bytes on, in which there are no cookies",
+                        backend.name
+                    ),
+                    "any server gets a connection",
+                );
+            }
+            return;
+        }
         let dynamic_key = if self.is_dynamic.value {
             let shared = cx.global_settings::<DynamicKey>();
             Some(shared.key.map(CookieKey::line))

@@ -29,11 +29,7 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
         cx.line("mode", Line::keyword("tcp"));
     }
     cx.part("balance", backend.balance.as_ref());
-    let cookie = backend
-        .cookie
-        .as_ref()
-        .filter(|_| backend.mode == Mode::Http);
-    if let Some(cookie) = cookie {
+    if let Some(cookie) = &backend.cookie {
         cx.part("cookie", Some(&cookie.line));
         cx.part("cookie_key", cookie.dynamic_key.as_ref());
     }
