@@ -15,6 +15,7 @@ mod findings;
 mod manifests;
 mod pace;
 mod reconcile;
+mod rights;
 pub(crate) mod stop;
 mod store;
 mod tasks;
@@ -89,6 +90,12 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     if let Some(folder) = &task.template_dir {
         task.options.templates = templates(folder)?;
     }
+
+    task.options.privileged = Some(match &task.engine {
+        // What another HAProxy may do cannot be seen from here.
+        crate::args::controller::Engine::External { .. } => false,
+        crate::args::controller::Engine::Embedded { .. } => rights::can_drop(&task.prefix),
+    });
 
     let (control, stop) = stop::channel();
     let (changes, news) = mpsc::channel(CHANGES);

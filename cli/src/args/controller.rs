@@ -194,6 +194,9 @@ fn options(
         controller_namespace: environment("POD_NAMESPACE")
             .filter(|it| !it.is_empty())
             .unwrap_or_else(|| default.controller_namespace.clone()),
+        replica: environment("POD_NAME")
+            .filter(|it| !it.is_empty())
+            .map(Into::into),
         disable_config_keywords: list(values.text("disable-config-keywords")),
         allow_cross_namespace: values.switch("allow-cross-namespace"),
         disable_external_name: values.switch("disable-external-name"),
