@@ -8,8 +8,9 @@ use std::sync::Arc;
 use crate::diagnostic::{Code, Diagnostic, Sink, codes};
 use crate::haproxy::{DataFile, Role, short};
 use crate::keys::{Block, Layers, REGISTRY, Source};
-use crate::options::{Options, Version};
+use crate::options::{Name, Options, Version};
 use crate::origin::{Origin, Setting, SourceMap};
+use crate::resource::Pod;
 use crate::snapshot::Snapshot;
 use crate::value::ValueError;
 use crate::value::text::Line;
@@ -29,6 +30,8 @@ pub struct Cx<'a> {
     pub global_source: Option<Arc<Source>>,
     /// Files that effects need beside the main configuration.
     pub files: Vec<DataFile>,
+    /// Whether labels of Pods decide about anything.
+    pub uses_pods: bool,
     /// Paths of the lists among these files.
     lists: BTreeSet<Arc<str>>,
     /// The key nearest to names that are unknown: the same mistake stands on many objects.
@@ -45,6 +48,7 @@ impl<'a> Cx<'a> {
             global: Layers::default(),
             global_source: None,
             files: Vec::new(),
+            uses_pods: false,
             lists: BTreeSet::new(),
             nearest: BTreeMap::new(),
         }
@@ -87,6 +91,13 @@ impl<'a> Cx<'a> {
             &self.global
         };
         layers.read(place, &mut self.sink)
+    }
+
+    /// A Pod, if it is known; that one was asked for is noted, for whoever has to watch them.
+    pub fn pod(&mut self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
+        self.uses_pods = true;
+        let pods = &self.snapshot.pods;
+        pods.get(&Name::new(namespace, name)).cloned()
     }
 
     /// Whether HAProxy is of a version or newer.
