@@ -101,6 +101,7 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     let (changes, news) = mpsc::channel(CHANGES);
     let (readiness, ready) = published::channel(Err("nothing was read yet".into()));
     let mut store = Store::default();
+    let mut pods = None;
     let mut tasks = Tasks::new(stop.clone());
 
     tasks.spawn("stop", stop::run(signals, task.stop.wait, control.clone()));
@@ -116,7 +117,9 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         for feed in &feeds {
             store.await_list(Source::Cluster, feed.scope());
         }
-        tasks.spawn("watch", watch::run(client, feeds, changes.clone()));
+        let (start, further) = mpsc::channel(1);
+        pods = Some((watch::pods(cluster), start));
+        tasks.spawn("watch", watch::run(client, feeds, further, changes.clone()));
     }
     if let Some(folder) = task.manifests {
         store.await_list(Source::Folder, Scope::ALL);
@@ -137,7 +140,7 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         compile,
         plan: Plan::between,
     };
-    let reconcile = Reconcile::new(
+    let mut reconcile = Reconcile::new(
         haproxy,
         engine,
         store,
@@ -146,6 +149,9 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         task.pace,
         readiness,
     );
+    if let Some((feed, start)) = pods {
+        reconcile.reads_pods(feed, start);
+    }
     tasks.spawn(LAST, reconcile.run(news, stop));
     info!("HAProxy Ingress successfully initialized");
     tasks.join(LAST, task.stop.limit, &control).await

@@ -5,6 +5,7 @@ mod controller;
 mod haproxy;
 mod http;
 mod input;
+mod interfaces;
 mod keys;
 mod log;
 mod render;

@@ -27,6 +27,8 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
     /// Where every server stands.
     pub places: Places,
+    /// Whether labels of Pods decide about anything, so that Pods have to be read.
+    pub uses_pods: bool,
 }
 
 /// One file.

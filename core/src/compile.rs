@@ -32,6 +32,7 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>
     let bundle = render::render(&config, &mut cx);
     Compiled {
         bundle,
+        uses_pods: cx.uses_pods,
         diagnostics: cx.sink.into_sorted(),
         places: places(&config),
     }

@@ -37,9 +37,9 @@ pub use self::host::{
 };
 pub use self::limit::Limit;
 pub use self::peers::{Peer, Peers};
-pub use self::proxy::{Account, Defaults, ForwardedFor, Global, Log, Stats, Trust};
+pub use self::proxy::{Account, Defaults, ForwardedFor, Global, Log, NameServers, Stats, Trust};
 pub use self::rule::{Phase, Placed, Rule, path_name};
-pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template};
+pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template, UseServer};
 
 use crate::options::Name;
 use crate::origin::{Origin, Setting, SourceMap};
@@ -84,6 +84,8 @@ pub struct Config {
     pub redirects: Redirects,
     /// The place in `backends` of what serves requests that nothing matches, if an operator names it.
     pub default_backend: Option<usize>,
+    /// Name servers.
+    pub resolvers: Vec<NameServers>,
     /// Sections of the operator, as they are.
     pub sections: Option<Setting<Snippet>>,
     /// Lines of the operator for proxies, by the proxy's name.

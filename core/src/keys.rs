@@ -14,9 +14,6 @@
 mod authorities;
 mod check;
 mod cx;
-pub mod ports;
-mod read;
-
 pub mod affinity;
 pub mod agent_check;
 pub mod allowlist;
@@ -30,6 +27,7 @@ pub mod balance_algorithm;
 pub mod bind;
 pub mod bind_ip_addr;
 pub mod bind_port;
+pub mod blue_green;
 pub mod close_sessions_duration;
 pub mod configuration_snippet;
 pub mod connection;
@@ -37,6 +35,7 @@ pub mod cors;
 pub mod cpu_map;
 pub mod cross_namespace;
 pub mod default_redirect;
+pub mod dns_resolvers;
 pub mod drain_support;
 pub mod dynamic_scaling;
 pub mod forwardfor;
@@ -53,6 +52,7 @@ pub mod master_worker;
 pub mod nbthread;
 pub mod path_type;
 pub mod peers;
+pub mod ports;
 pub mod proxy_body_size;
 pub mod proxy_protocol;
 pub mod redirect;
@@ -60,6 +60,7 @@ pub mod rewrite_target;
 pub mod security;
 pub mod server_alias;
 pub mod service_upstream;
+pub mod source_address_intf;
 pub mod ssl_ciphers;
 pub mod ssl_options;
 pub mod ssl_redirect;
@@ -99,6 +100,7 @@ pub static FAMILIES: &[Family] = &[
     bind::FAMILY,
     bind_ip_addr::FAMILY,
     bind_port::FAMILY,
+    blue_green::FAMILY,
     close_sessions_duration::FAMILY,
     configuration_snippet::FAMILY,
     connection::FAMILY,
@@ -106,6 +108,7 @@ pub static FAMILIES: &[Family] = &[
     cpu_map::FAMILY,
     cross_namespace::FAMILY,
     default_redirect::FAMILY,
+    dns_resolvers::FAMILY,
     drain_support::FAMILY,
     dynamic_scaling::FAMILY,
     forwardfor::FAMILY,
@@ -129,6 +132,7 @@ pub static FAMILIES: &[Family] = &[
     security::FAMILY,
     server_alias::FAMILY,
     service_upstream::FAMILY,
+    source_address_intf::FAMILY,
     ssl_ciphers::FAMILY,
     ssl_options::FAMILY,
     ssl_redirect::FAMILY,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -57,6 +58,8 @@ pub struct Options {
     pub replica: Option<Arc<str>>,
     /// Whether HAProxy can change its user and its root folder; `None` where nobody asks a running one.
     pub privileged: Option<bool>,
+    /// The addresses of the machine's network interfaces by their names, where they are known.
+    pub interfaces: Option<BTreeMap<String, Vec<IpAddr>>>,
     /// The operator's templates by file name (`--template-dir`), in place of the built-in ones.
     pub templates: BTreeMap<String, String>,
 }
@@ -129,6 +132,7 @@ impl Default for Options {
             connection_timeout: 30,
             replica: None,
             privileged: None,
+            interfaces: None,
             templates: BTreeMap::new(),
         }
     }

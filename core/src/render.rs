@@ -99,6 +99,15 @@ fn sections(
             defaults(config, options, cx);
         },
     )?;
+    if !config.resolvers.is_empty() {
+        let template = template("resolvers.j2")?;
+        for it in &config.resolvers {
+            output.section(&template, std::slice::from_ref(&it.origin), |cx| {
+                cx.line("name", Line::default().word(&it.name));
+                cx.lines("lines", parts(&it.lines));
+            })?;
+        }
+    }
     if let Some(sections) = &config.sections {
         let mut text = String::from("\n");
         for line in sections.value.lines() {

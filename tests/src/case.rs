@@ -45,6 +45,7 @@ mod update;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -125,7 +126,7 @@ pub struct Finding {
 /// An `options` block: the flags by their names, without dashes in front.
 ///
 /// Beside them: `haproxy` is the version to write for, `services` names more Services like `app`,
-/// each with one endpoint.
+/// each with one endpoint, `interfaces` are those of the machine, `eth0=192.0.2.1 192.0.2.2; lo=127.0.0.1`.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Settings(pub BTreeMap<String, String>);
 
@@ -311,6 +312,7 @@ impl Settings {
                 "disable-external-name" => options.disable_external_name = yes()?,
                 "replica" => options.replica = Some(value.as_str().into()),
                 "privileged" => options.privileged = Some(yes()?),
+                "interfaces" => options.interfaces = Some(interfaces(value)?),
                 "now" => {
                     let now = value
                         .parse()
@@ -408,6 +410,19 @@ fn default_certificate() -> Arc<str> {
         format!("{}{}", pair.cert.pem(), pair.signing_key.serialize_pem()).into()
     });
     pem.clone()
+}
+
+/// `name=address address; name=address`: interfaces of a machine.
+fn interfaces(text: &str) -> Result<BTreeMap<String, Vec<IpAddr>>, String> {
+    let read = |it: &str| -> Result<(String, Vec<IpAddr>), String> {
+        let (name, addresses) = it.split_once('=').ok_or("an interface is `name=address`")?;
+        let addresses = addresses.split_whitespace().map(|it| {
+            let wrong = |_| format!("`{it}` is not an address");
+            it.parse().map_err(wrong)
+        });
+        Ok((name.trim().into(), addresses.collect::<Result<_, _>>()?))
+    };
+    text.split(';').map(read).collect()
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> std::io::Result<()> {

@@ -31,8 +31,10 @@ use crate::controller::pace::Pace;
 use crate::controller::reconcile::isolate::Held;
 use crate::controller::reconcile::timer::Timer;
 use crate::controller::stop::Stop;
-use crate::controller::store::{Change, Store};
+use crate::controller::store::{Change, Source, Store};
+use crate::controller::watch::Feed;
 use crate::http::Readiness;
+use crate::interfaces;
 
 /// How often to look whether HAProxy is still there.
 const LOOK: Duration = Duration::from_secs(1);
@@ -91,6 +93,8 @@ pub(crate) struct Reconcile<P> {
     deferred: bool,
     /// Whether it was said that the generated certificate is used.
     uses_generated: bool,
+    /// How the watch of Pods is started, until it is.
+    pods: Option<(Feed, mpsc::Sender<Feed>)>,
 }
 
 /// A configuration and what it was made from.
@@ -154,7 +158,13 @@ impl<P: Proxy> Reconcile<P> {
             failures: 0,
             deferred: false,
             uses_generated: false,
+            pods: None,
         }
+    }
+
+    /// Lets it start a watch of Pods when their labels decide about something.
+    pub(crate) fn reads_pods(&mut self, feed: Feed, start: mpsc::Sender<Feed>) {
+        self.pods = Some((feed, start));
     }
 
     /// Runs until asked to stop, then lets HAProxy finish if it is ours.
@@ -285,6 +295,7 @@ impl<P: Proxy> Reconcile<P> {
         let id = self.id;
         info!(id, "starting haproxy update");
         self.of_today();
+        self.options.interfaces = interfaces::addresses();
 
         let snapshot = self.held.apply(snapshot);
         let mut timer = Timer::default();
@@ -293,6 +304,10 @@ impl<P: Proxy> Reconcile<P> {
             .await;
         let success = match compiled {
             None => false,
+            Some(compiled) if compiled.uses_pods && self.asks_for_pods() => {
+                info!("labels of Pods decide about servers, so they are read first");
+                true
+            }
             Some(compiled) => {
                 self.notice_certificate(&compiled.bundle);
                 self.report(&compiled);
@@ -303,6 +318,19 @@ impl<P: Proxy> Reconcile<P> {
             }
         };
         info!("finish haproxy update id={id}: {}", timer.line(success));
+    }
+
+    /// Starts the watch of Pods unless that was done. Their list makes the next run.
+    fn asks_for_pods(&mut self) -> bool {
+        let Some((feed, start)) = self.pods.take() else {
+            return false;
+        };
+        let scope = feed.scope();
+        if start.try_send(feed).is_err() {
+            return false;
+        }
+        self.store.await_list(Source::Cluster, scope);
+        true
     }
 
     /// Logs what is wrong with what users wrote, as far as that is news.
@@ -505,6 +533,7 @@ impl<P: Proxy> Reconcile<P> {
         }
         let snapshot = Arc::new(Snapshot {
             endpoint_slices: wanted.snapshot.endpoint_slices.clone(),
+            pods: wanted.snapshot.pods.clone(),
             ..Snapshot::clone(&running.snapshot)
         });
         let Some(compiled) = self.compile(snapshot.clone()).await else {

@@ -40,9 +40,10 @@ pub(crate) struct Feed {
     labels: Option<String>,
 }
 
-/// An object as it arrives: enough metadata to watch by, and the whole as JSON.
+/// An object as it arrives: enough metadata to watch by, and as JSON the whole, or its metadata if that
+/// is all that is asked for.
 #[derive(Clone, Debug)]
-struct Wire {
+struct Wire<const METADATA: bool = false> {
     meta: ObjectMeta,
     body: Value,
 }
@@ -74,6 +75,7 @@ pub(crate) fn feeds(cluster: &Cluster, options: &Options) -> Vec<Feed> {
     let mut feeds: Vec<Feed> = Kind::ALL
         .into_iter()
         .filter(|kind| *kind != Kind::IngressClass || options.ingress_class_api)
+        // There are many, and few clusters need them.
         .filter(|kind| *kind != Kind::Pod)
         .map(|kind| Feed {
             kind,
@@ -110,6 +112,16 @@ pub(crate) fn feeds(cluster: &Cluster, options: &Options) -> Vec<Feed> {
         named(Kind::Secret, Some(name));
     }
     feeds
+}
+
+/// The watch of Pods, for when something needs their labels.
+pub(crate) fn pods(cluster: &Cluster) -> Feed {
+    Feed {
+        kind: Kind::Pod,
+        namespace: cluster.namespace.as_deref().map(Into::into),
+        fields: None,
+        labels: None,
+    }
 }
 
 /// How the API server is reached.
@@ -153,26 +165,38 @@ async fn infer() -> anyhow::Result<kube::Config> {
     )
 }
 
-/// Watches, for ever.
+/// Watches, for ever; `further` brings watches that somebody comes to need.
 pub(crate) async fn run(
     client: Client,
     feeds: Vec<Feed>,
+    mut further: mpsc::Receiver<Feed>,
     changes: mpsc::Sender<Change>,
 ) -> anyhow::Result<()> {
-    let mut states = Vec::new();
+    let mut states: Vec<State> = Vec::new();
     let mut events: SelectAll<BoxStream<'static, _>> = SelectAll::new();
-    for (index, feed) in feeds.into_iter().enumerate() {
-        let stream = watcher(feed.api(client.clone()), feed.config()).default_backoff();
+    let start = |feed: Feed, states: &mut Vec<State>, events: &mut SelectAll<_>| {
+        let index = states.len();
         // The index must come with an error as well, so the items are not `Result`s here.
-        let stream = stream.into_stream().map(move |event| (index, event));
-        events.push(stream.boxed());
+        let stream = feed.events(client.clone());
+        events.push(stream.map(move |event| (index, event)).boxed());
         states.push(State {
             feed,
             listing: None,
             trouble: None,
         });
+    };
+    for feed in feeds {
+        start(feed, &mut states, &mut events);
     }
-    while let Some((index, event)) = events.next().await {
+    loop {
+        let (index, event) = tokio::select! {
+            Some(event) = events.next() => event,
+            Some(feed) = further.recv() => {
+                start(feed, &mut states, &mut events);
+                continue;
+            }
+            else => return Ok(()),
+        };
         for change in states[index].take(event) {
             if changes.send(change).await.is_err() {
                 // Nobody listens any more: the controller is stopping.
@@ -180,7 +204,6 @@ pub(crate) async fn run(
             }
         }
     }
-    Ok(())
 }
 
 impl Feed {
@@ -192,7 +215,17 @@ impl Feed {
         }
     }
 
-    fn api(&self, client: Client) -> Api<Wire> {
+    /// What happens to its objects. Of Pods only the metadata is sent.
+    fn events(&self, client: Client) -> BoxStream<'static, watcher::Result<Event<Wire>>> {
+        if self.kind == Kind::Pod {
+            let stream = watcher(self.api::<true>(client), self.config()).default_backoff();
+            return stream.map_ok(whole).boxed();
+        }
+        let stream = watcher(self.api::<false>(client), self.config());
+        stream.default_backoff().boxed()
+    }
+
+    fn api<const METADATA: bool>(&self, client: Client) -> Api<Wire<METADATA>> {
         match &self.namespace {
             Some(namespace) => Api::namespaced_with(client, namespace, &self.kind),
             None => Api::all_with(client, &self.kind),
@@ -274,8 +307,9 @@ impl State {
             other => (false, chain(other)),
         };
         let is_new = self.trouble.as_ref() != Some(&text);
-        // Namespaces only matter while they are being deleted: without them all goes on.
-        if forbidden && kind == Kind::Namespace {
+        // Namespaces only matter while they are being deleted, and without Pods weights stay as they
+        // are: all goes on.
+        if forbidden && matches!(kind, Kind::Namespace | Kind::Pod) {
             if is_new {
                 warn!("not permitted to read objects of kind {kind}, going on without: {text}");
                 self.trouble = Some(text);
@@ -319,6 +353,21 @@ impl Malformed {
     }
 }
 
+/// Metadata alone are an object like any other.
+fn whole(event: Event<Wire<true>>) -> Event<Wire> {
+    let whole = |it: Wire<true>| Wire {
+        meta: it.meta,
+        body: it.body,
+    };
+    match event {
+        Event::Apply(it) => Event::Apply(whole(it)),
+        Event::Delete(it) => Event::Delete(whole(it)),
+        Event::Init => Event::Init,
+        Event::InitApply(it) => Event::InitApply(whole(it)),
+        Event::InitDone => Event::InitDone,
+    }
+}
+
 impl Wire {
     fn object_ref(&self, kind: Kind) -> ObjectRef {
         let text = |it: &Option<String>| it.as_deref().unwrap_or_default().into();
@@ -329,8 +378,14 @@ impl Wire {
         }
     }
 
-    fn decode(self, kind: Kind) -> Result<Object, Box<Malformed>> {
+    fn decode(mut self, kind: Kind) -> Result<Object, Box<Malformed>> {
         let object = self.object_ref(kind);
+        if kind == Kind::Pod
+            && let Some(metadata) = self.body.get_mut("metadata").and_then(Value::as_object_mut)
+        {
+            // Nobody reads them, and there may be more of them than of anything else.
+            metadata.remove("annotations");
+        }
         Object::decode(kind, self.body).map_err(|error| {
             let field = match error.pointer.as_str() {
                 "" => Field::Object,
@@ -344,7 +399,7 @@ impl Wire {
     }
 }
 
-impl<'de> Deserialize<'de> for Wire {
+impl<'de, const METADATA: bool> Deserialize<'de> for Wire<METADATA> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let body = Value::deserialize(deserializer)?;
         let text = |name: &str| {
@@ -362,9 +417,13 @@ impl<'de> Deserialize<'de> for Wire {
     }
 }
 
-impl kube::Resource for Wire {
+impl<const METADATA: bool> kube::Resource for Wire<METADATA> {
     type DynamicType = Kind;
     type Scope = DynamicResourceScope;
+
+    fn metadata_api() -> bool {
+        METADATA
+    }
 
     fn kind(kind: &Kind) -> Cow<'_, str> {
         kind.name().into()

@@ -35,14 +35,14 @@ pub struct Place {
 pub type Places = BTreeMap<Arc<str>, Vec<Place>>;
 
 /// How endpoints are placed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub(super) struct Rules<'a> {
     pub(super) naming: Naming,
     pub(super) scaling: Scaling,
     /// The weight of places that are free.
     pub(super) weight: u16,
     /// Who has places that are free.
-    pub(super) owner: &'a Origin,
+    pub(super) owner: &'a dyn Fn() -> Origin,
 }
 
 /// Names of the servers of a backend while they are given.
@@ -83,11 +83,7 @@ impl Place {
 
 /// Gives each endpoint a place.
 pub(super) fn place(endpoints: Vec<Endpoint>, places: &[Place], rules: Rules<'_>) -> Vec<Server> {
-    let places = if rules.renames(&endpoints, places) {
-        &[]
-    } else {
-        places
-    };
+    let places = if rules.renames(places) { &[] } else { places };
     let mut taken: Vec<Option<Endpoint>> = places.iter().map(|_| None).collect();
     let mut rest = Vec::new();
     for endpoint in endpoints {
@@ -170,6 +166,23 @@ fn in_order(
     servers
 }
 
+/// How many places HAProxy gets for what it finds by itself: never fewer than it has.
+pub(super) fn template_count(endpoints: usize, places: &[Place], scaling: Scaling) -> usize {
+    let is_found = |it: &&Place| matches!(it.address, Address::Name(..));
+    let now = places.iter().filter(is_found).count();
+    if now > 0 && endpoints <= now {
+        return now;
+    }
+    match scaling {
+        Scaling::Slots {
+            min_free,
+            increment,
+        } => (endpoints + min_free).next_multiple_of(increment.max(1)),
+        Scaling::None | Scaling::Add => endpoints,
+    }
+    .max(1)
+}
+
 impl Rules<'_> {
     /// The name that an endpoint asks for, if it asks for one.
     fn name(self, endpoint: &Endpoint) -> Option<Arc<str>> {
@@ -191,17 +204,10 @@ impl Rules<'_> {
         }
     }
 
-    /// Whether the names that places have are of another kind than what is asked for now.
-    fn renames(self, endpoints: &[Endpoint], places: &[Place]) -> bool {
-        let mut places = places.iter().filter(|it| !it.is_free()).peekable();
-        match self.naming {
-            Naming::Sequence => places.any(|it| !is_number(&it.name)),
-            Naming::Pod | Naming::Ip => {
-                places.peek().is_some()
-                    && places.all(|it| is_number(&it.name))
-                    && endpoints.iter().any(|it| self.name(it).is_some())
-            }
-        }
+    /// Whether places have other names than numbers though numbers are asked for. Where endpoints ask
+    /// for names of their own, they do not take places of others, or, in slots, whatever is there.
+    fn renames(self, places: &[Place]) -> bool {
+        self.naming == Naming::Sequence && !places.iter().all(|it| is_number(&it.name))
     }
 
     /// A place that nobody takes.
@@ -215,7 +221,7 @@ impl Rules<'_> {
             cookie: None,
             source: None,
             instance: None,
-            origin: self.owner.clone(),
+            origin: (self.owner)(),
         }
     }
 }
@@ -272,6 +278,8 @@ fn is_number(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::haproxy::Instance;
 
@@ -295,7 +303,7 @@ mod tests {
             naming,
             scaling,
             weight: 1,
-            owner: &OWNER,
+            owner: &|| OWNER,
         }
     }
 
@@ -410,5 +418,64 @@ mod tests {
         assert_eq!(&*names.unique(&"a".into()), "a__3");
         assert_eq!(&*names.unique(&"srv004".into()), "srv004");
         assert_eq!(&*names.number(4), "srv005");
+    }
+
+    #[test]
+    fn what_haproxy_finds_itself_never_has_fewer_places_than_before() {
+        let scaling = Scaling::Slots {
+            min_free: 2,
+            increment: 1,
+        };
+        let place = |number| Place {
+            name: Template::server(number),
+            address: Address::Name("app".into(), 80),
+            weight: 1,
+            state: ServerState::Ready,
+            options: None,
+        };
+        let places: Vec<Place> = (1..=5).map(place).collect();
+        assert_eq!(template_count(3, &[], scaling), 5);
+        assert_eq!(template_count(0, &places, scaling), 5);
+        assert_eq!(template_count(5, &places, scaling), 5);
+        assert_eq!(template_count(6, &places, scaling), 8);
+        assert_eq!(template_count(0, &[], Scaling::Add), 1);
+    }
+    proptest! {
+        #[test]
+        fn every_endpoint_has_one_place_and_keeps_it(
+            steps in prop::collection::vec(prop::collection::btree_set(0_u8..12, 0..8), 1..6),
+            naming in prop::sample::select(&[Naming::Sequence, Naming::Pod, Naming::Ip][..]),
+            scaling in prop::sample::select(&[
+                Scaling::None,
+                Scaling::Add,
+                Scaling::Slots { min_free: 2, increment: 3 },
+                Scaling::Slots { min_free: 0, increment: 1 },
+            ][..]),
+        ) {
+            let rules = rules(naming, scaling);
+            let mut before: Vec<Place> = Vec::new();
+            for step in &steps {
+                let endpoints: Vec<u8> = step.iter().copied().collect();
+                let (after, _) = placed(&endpoints, &before, rules);
+                let names: BTreeSet<_> = after.iter().map(|it| &it.name).collect();
+                prop_assert_eq!(names.len(), after.len());
+                for last in endpoints {
+                    let address = endpoint(last).address;
+                    let own = |places: &[Place]| -> Vec<Arc<str>> {
+                        let own = places.iter().filter(|it| !it.is_free() && it.address == address);
+                        own.map(|it| it.name.clone()).collect()
+                    };
+                    prop_assert_eq!(own(&after).len(), 1);
+                    // An endpoint that stays is the same server.
+                    if let [name] = &*own(&before) {
+                        prop_assert_eq!(name, &own(&after)[0]);
+                    }
+                }
+                // Whoever begins where this ended changes nothing.
+                let again: Vec<u8> = step.iter().copied().collect();
+                prop_assert_eq!(&placed(&again, &after, rules).0, &after);
+                before = after;
+            }
+        }
     }
 }

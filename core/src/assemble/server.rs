@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::assemble::place::{Place, Places, Rules, place};
+use crate::assemble::place::{Place, Places, Rules, place, template_count};
 use crate::diagnostic::codes;
-use crate::haproxy::{Address, Backend, Instance, Server, ServerState};
+use crate::haproxy::{Address, Backend, Instance, Server, ServerState, Template};
 use crate::keys::Layers;
 use crate::keys::backend_server_naming::ServerNaming;
 use crate::keys::balance_algorithm::Balance;
+use crate::keys::blue_green::BlueGreenWeights;
+use crate::keys::dns_resolvers::UseResolver;
 use crate::keys::drain_support::DrainSupport;
 use crate::keys::dynamic_scaling::DynamicScaling;
 use crate::keys::initial_weight::InitialWeight;
@@ -60,6 +62,8 @@ struct Wanted {
     weight: Rc<InitialWeight>,
     upstream: Rc<ServiceUpstream>,
     balance: Rc<Balance>,
+    groups: Rc<BlueGreenWeights>,
+    resolver: Rc<UseResolver>,
 }
 
 /// EndpointSlices by namespace and Service.
@@ -96,6 +100,8 @@ impl Wanted {
             weight: cx.settings(layers),
             upstream: cx.settings(layers),
             balance: cx.settings(layers),
+            groups: cx.settings(layers),
+            resolver: cx.settings(layers),
         }
     }
 
@@ -110,6 +116,8 @@ impl Wanted {
         add(InitialWeight::KEYS);
         add(ServiceUpstream::KEYS);
         add(Balance::KEYS);
+        add(BlueGreenWeights::KEYS);
+        add(UseResolver::KEYS);
         keys.sort_unstable();
         keys
     }
@@ -146,24 +154,26 @@ impl<'s, 'p> Servers<'s, 'p> {
         backend.scaling = wanted.scaling.scaling(can_add);
         let mut endpoints = self.endpoints(target, &wanted, cx);
         let weight = wanted.weight.weight();
-        for it in &mut endpoints {
-            it.weight = match it.readiness {
-                Readiness::Ready => weight,
-                Readiness::Serving | Readiness::NotReady => 0,
-            };
-        }
+        weigh(&mut endpoints, target, &wanted, cx);
         let places = self.places.get(&backend.name);
         let places: &[Place] = places.map_or(&[], Vec::as_slice);
-        let service = ObjectRef::new(
-            Kind::Service,
-            target.namespace.clone(),
-            target.service.clone(),
-        );
+        if let Some(mut template) = template(target, &wanted, cx) {
+            // No server can be added beside those of a template.
+            backend.scaling = wanted.scaling.scaling(false);
+            template.count = template_count(endpoints.len(), places, backend.scaling);
+            backend.template = Some(template);
+            return;
+        }
+        let owner = || {
+            let (namespace, name) = (target.namespace.clone(), target.service.clone());
+            let service = ObjectRef::new(Kind::Service, namespace, name);
+            Origin::Object(Arc::new(service), Field::Object)
+        };
         let rules = Rules {
             naming: wanted.naming.naming.value,
             scaling: backend.scaling,
             weight,
-            owner: &Origin::Object(Arc::new(service), Field::Object),
+            owner: &owner,
         };
         if !matches!(target.port, TargetPort::Missing) {
             backend.servers = place(endpoints, places, rules);
@@ -211,6 +221,48 @@ impl<'s, 'p> Servers<'s, 'p> {
             }
         }
     }
+}
+
+/// Gives endpoints that take requests their weights.
+fn weigh(endpoints: &mut [Endpoint], target: &Target, wanted: &Wanted, cx: &mut Cx<'_>) {
+    let weight = wanted.weight.weight();
+    let is_ready = |it: &&mut Endpoint| it.readiness == Readiness::Ready;
+    let mut ready: Vec<&mut Endpoint> = endpoints.iter_mut().filter(is_ready).collect();
+    for it in &mut ready {
+        it.weight = weight;
+    }
+    if wanted.groups.balance.is_none() {
+        return;
+    }
+    let pods: Vec<_> = ready
+        .iter()
+        .map(|it| cx.pod(&target.namespace, &it.instance.as_ref()?.name))
+        .collect();
+    let weights = wanted.groups.weights(&pods, weight, cx);
+    for (it, weight) in ready.into_iter().zip(weights.into_iter().flatten()) {
+        it.weight = weight;
+    }
+}
+
+/// The servers of a target, if HAProxy shall find them by itself.
+fn template(target: &Target, wanted: &Wanted, cx: &mut Cx<'_>) -> Option<Template> {
+    wanted.resolver.resolver.as_ref()?;
+    let resolver = wanted.resolver.known(cx)?;
+    let (name, port) = match &target.port {
+        TargetPort::Missing => return None,
+        // There is nothing to ask about an address.
+        TargetPort::External { name, .. } if name.parse::<IpAddr>().is_ok() => return None,
+        TargetPort::External { name, port, .. } => (name.clone(), Some(*port)),
+        TargetPort::Endpoints { service, name, .. } => wanted.resolver.name(service, name, cx)?,
+    };
+    Some(Template {
+        count: 1,
+        name,
+        port,
+        resolver: resolver.value,
+        weight: wanted.weight.weight(),
+        origin: resolver.origin,
+    })
 }
 
 /// Each endpoint once, in the order of addresses.
@@ -311,7 +363,7 @@ fn endpoints(
         found.push(Endpoint {
             address: Address::Ip(ip, number),
             readiness,
-            weight: 1,
+            weight: 0,
             instance,
             origin,
         });

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::haproxy::{ClientHeaders, Cookie, Limit, Part, Placed, Rule, Scaling, Server, Template};
+use crate::haproxy::{
+    ClientHeaders, Cookie, Limit, Part, Placed, Rule, Scaling, Server, Template, UseServer,
+};
 use crate::origin::{Origin, Setting};
 use crate::value::response::Response;
 use crate::value::text::{Snippet, Word};
@@ -48,6 +50,8 @@ pub struct Backend {
     pub server_options: BTreeMap<&'static str, Part>,
     /// The servers.
     pub servers: Vec<Server>,
+    /// Rules that pick a server without balancing, in their order.
+    pub use_servers: Vec<UseServer>,
     /// Servers that HAProxy finds by itself, in place of the others.
     pub template: Option<Template>,
     /// How the servers follow the endpoints while HAProxy runs.
@@ -90,6 +94,7 @@ impl Backend {
             client_headers: None,
             server_options: BTreeMap::new(),
             servers: Vec::new(),
+            use_servers: Vec::new(),
             template: None,
             scaling: Scaling::default(),
             paths: Vec::new(),

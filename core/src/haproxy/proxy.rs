@@ -7,7 +7,7 @@ use crate::options::Name;
 use crate::origin::{Origin, Setting};
 use crate::value::header::HeaderName;
 use crate::value::response::Response;
-use crate::value::text::Snippet;
+use crate::value::text::{Snippet, Word};
 
 /// Section `global`.
 #[derive(Clone, Debug, Default)]
@@ -71,6 +71,17 @@ pub struct Defaults {
     pub error_files: BTreeMap<u16, Setting<Response>>,
     /// Lines of the operator.
     pub snippet: Option<Setting<Snippet>>,
+}
+
+/// Name servers: a section `resolvers`.
+#[derive(Clone, Debug)]
+pub struct NameServers {
+    /// Its name.
+    pub name: Word,
+    /// Its lines.
+    pub lines: Vec<Part>,
+    /// Who asked for it.
+    pub origin: Origin,
 }
 
 /// The listener of statistics.

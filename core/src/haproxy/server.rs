@@ -59,6 +59,17 @@ pub enum Scaling {
     Add,
 }
 
+/// A rule that picks a server without balancing, unless it is down.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct UseServer {
+    /// The server's name.
+    pub server: Arc<str>,
+    /// When it is picked, as it stands behind `if`.
+    pub condition: Line,
+    /// Who asked for it, and who made the server.
+    pub origins: Vec<Origin>,
+}
+
 /// Servers that HAProxy finds by itself: it asks for a name and gives each answer a place.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Template {

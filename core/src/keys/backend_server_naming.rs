@@ -32,8 +32,8 @@ keys! {
         /// - `ip`: address and port
         ///
         /// Where a name is taken already, `__2` and so on follow. Servers without a Pod, and those that
-        /// are free, have numbers. In slots mode (`dynamic-scaling`) a server keeps its name when
-        /// another endpoint takes its place.
+        /// are free, have numbers. In slots mode (`dynamic-scaling`) a server keeps its name whichever
+        /// endpoint takes its place, and so does one that was there before this key was set.
         "backend-server-naming" => naming: Naming = "sequence",
     }
 }

@@ -11,6 +11,7 @@ use crate::keys::cross_namespace::Refusal;
 use crate::keys::{Block, Layers, REGISTRY, Source};
 use crate::options::{Name, Options, Version};
 use crate::origin::{Origin, Setting, SourceMap};
+use crate::resource::Pod;
 use crate::snapshot::Snapshot;
 use crate::value::ValueError;
 use crate::value::text::Line;
@@ -30,6 +31,8 @@ pub struct Cx<'a> {
     pub global_source: Option<Arc<Source>>,
     /// Files that effects need beside the main configuration.
     pub files: Vec<DataFile>,
+    /// Whether labels of Pods decide about anything.
+    pub uses_pods: bool,
     /// Paths of the lists among these files.
     lists: BTreeSet<Arc<str>>,
     /// Authorities by their Secret, each read once.
@@ -50,6 +53,7 @@ impl<'a> Cx<'a> {
             global: Layers::default(),
             global_source: None,
             files: Vec::new(),
+            uses_pods: false,
             lists: BTreeSet::new(),
             authorities: BTreeMap::new(),
             has_nobody: false,
@@ -94,6 +98,13 @@ impl<'a> Cx<'a> {
             &self.global
         };
         layers.read(place, &mut self.sink)
+    }
+
+    /// A Pod, if it is known; that one was asked for is noted, for whoever has to watch them.
+    pub fn pod(&mut self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
+        self.uses_pods = true;
+        let pods = &self.snapshot.pods;
+        pods.get(&Name::new(namespace, name)).cloned()
     }
 
     /// Whether HAProxy is of a version or newer.

@@ -48,6 +48,14 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
     }
     cx.part("http_check", backend.http_check.as_ref());
     rules(backend, config, cx);
+    if backend.mode == Mode::Http {
+        // They look at what only HTTP has.
+        let lines = backend.use_servers.iter().map(|it| {
+            let line = Line::default().text(&it.server).and("if");
+            (line.line(&it.condition), it.origins.as_slice())
+        });
+        cx.lines("use_servers", lines);
+    }
     servers(backend, cx);
 }
 

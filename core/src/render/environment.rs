@@ -25,6 +25,7 @@ pub const TEMPLATES: &[(&str, &str)] = &[
     ("global.j2", include_str!("templates/global.j2")),
     ("defaults.j2", include_str!("templates/defaults.j2")),
     ("peers.j2", include_str!("templates/peers.j2")),
+    ("resolvers.j2", include_str!("templates/resolvers.j2")),
     ("stats.j2", include_str!("templates/stats.j2")),
     ("healthz.j2", include_str!("templates/healthz.j2")),
     ("prometheus.j2", include_str!("templates/prometheus.j2")),

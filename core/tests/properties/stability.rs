@@ -160,3 +160,65 @@ proptest! {
         prop_assert_eq!(again.bundle, wanted.bundle);
     }
 }
+
+/// A tenant with some endpoints and annotations.
+fn tenant(annotations: &[(&str, &str)], endpoints: &[u8]) -> Loud {
+    let annotations = annotations.iter();
+    Loud {
+        annotations: annotations
+            .map(|(key, text)| ((*key).to_owned(), (*text).to_owned()))
+            .collect(),
+        service_annotations: BTreeMap::new(),
+        host: Some("loud.example".into()),
+        path: "/".into(),
+        path_type: "Prefix".into(),
+        service: "app".into(),
+        secret: "app".into(),
+        addresses: endpoints.iter().map(|it| format!("10.1.0.{it}")).collect(),
+    }
+}
+
+/// What leads from some endpoints to others.
+fn plan(annotations: &[(&str, &str)], before: &[u8], after: &[u8]) -> Plan {
+    let compiled = |endpoints, places: Option<&Places>| {
+        let tenant = tenant(annotations, endpoints);
+        compile(
+            &snapshot(Some(&tenant), &BTreeMap::new()),
+            &options(),
+            places,
+        )
+    };
+    let running = compiled(before, None);
+    Plan::between(Some(&running), &compiled(after, Some(&running.places)))
+}
+
+#[test]
+fn endpoints_take_slots_without_a_reload_as_long_as_there_are_some() {
+    for strategy in ["slots", "true", "auto"] {
+        let keys = [("dynamic-scaling", strategy), ("slots-min-free", "2")];
+        let needs_reload = |after| matches!(plan(&keys, &[1], after), Plan::Reload { .. });
+        assert!(!needs_reload(&[1, 2, 3]), "{strategy}");
+        assert!(!needs_reload(&[2, 3]), "{strategy}");
+        assert!(!needs_reload(&[]), "{strategy}");
+        assert!(needs_reload(&[1, 2, 3, 4]), "{strategy}");
+    }
+}
+
+#[test]
+fn without_scaling_every_other_endpoint_needs_a_reload() {
+    let keys = [("dynamic-scaling", "none")];
+    for after in [&[1, 2, 3][..], &[1], &[1, 3], &[]] {
+        let plan = plan(&keys, &[1, 2], after);
+        assert!(matches!(plan, Plan::Reload { .. }), "{after:?}: {plan:?}");
+    }
+    assert_eq!(plan(&keys, &[1, 2], &[2, 1]), Plan::Nothing);
+}
+
+#[test]
+fn a_server_that_is_named_after_its_address_needs_a_reload_for_another_one() {
+    let keys = [("backend-server-naming", "ip")];
+    let other = plan(&keys, &[1, 2], &[1, 3]);
+    assert!(matches!(other, Plan::Reload { .. }), "{other:?}");
+    let fewer = plan(&keys, &[1, 2], &[1]);
+    assert!(matches!(fewer, Plan::Update { .. }), "{fewer:?}");
+}

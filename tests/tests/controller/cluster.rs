@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use haproxy_ingress_core::resource::Kind;
 use haproxy_ingress_tests::apiserver::ApiServer;
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::object;
+use serde_json::json;
 
 use crate::rig::{Rig, app, slice};
 
@@ -149,4 +151,52 @@ fn a_busy_and_slow_api_is_waited_for() {
     rig.soon_served_by(&controller, "app.example", "app");
     let busy = api.seen().into_iter().filter(|it| it.status == 429);
     assert_eq!(busy.count(), 3);
+}
+
+/// Two Pods behind the Service `app`, with the colors that they have.
+fn pods(api: &ApiServer, colors: [&str; 2]) {
+    for (number, color) in colors.iter().enumerate() {
+        let pod = object::Object::new(Kind::Pod, "default", &format!("app-{number}"));
+        api.has(pod.with("/metadata/labels", json!({ "color": color })));
+    }
+}
+
+#[test]
+fn pods_are_watched_when_something_needs_their_labels() {
+    let addresses = [[127, 0, 0, 1].into(), [127, 0, 0, 2].into()];
+    let backend = Backend::start_on("app", &addresses);
+    let api = ApiServer::start();
+    let [ingress, service, _] = app("app.example", "app", &[&backend])
+        .try_into()
+        .expect("three objects");
+    let slice = object::endpoints("app", &addresses, backend.port())
+        .with("/endpoints/0/targetRef", json!({ "name": "app-0" }))
+        .with("/endpoints/1/targetRef", json!({ "name": "app-1" }));
+    api.has_all([ingress.clone(), service, slice]);
+    pods(&api, ["blue", "green"]);
+    let rig = Rig::external();
+    let controller = rig.reads(&api);
+    rig.soon_served_by(&controller, "app.example", "app");
+    assert_eq!(api.watches("pods"), 0);
+
+    let ingress = ingress
+        .annotation("blue-green-balance", "color=blue=1,color=green=0")
+        .annotation("timeout-queue", "7s");
+    api.has(ingress);
+    let is_at = |address: &'static str| {
+        rig.soon(&controller, "app.example", address, |it| {
+            // Five in a row are no accident.
+            let next = || {
+                rig.get("app.example", "/")
+                    .map(|it| it.json()["address"] == address)
+            };
+            it.status == 200 && (0..5).all(|_| next() == Some(true))
+        })
+    };
+    is_at("127.0.0.1");
+    api.is_watched("pods");
+    let reloads = rig.haproxy().reloads();
+    pods(&api, ["green", "blue"]);
+    is_at("127.0.0.2");
+    assert_eq!(rig.haproxy().reloads(), reloads);
 }

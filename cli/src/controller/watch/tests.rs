@@ -85,9 +85,11 @@ async fn changes(
     tokio::spawn(async move { axum::serve(listener, router).await });
     let client = connect(&cluster).await?;
     let mut feeds = feeds(&cluster, &Options::default());
+    feeds.push(pods(&cluster));
     feeds.retain(|it| it.kind == kind);
     let (sender, receiver) = mpsc::channel(16);
-    tokio::spawn(run(client, feeds, sender));
+    let (_, further) = mpsc::channel(1);
+    tokio::spawn(run(client, feeds, further, sender));
     Ok(receiver)
 }
 
@@ -126,10 +128,52 @@ async fn a_list_and_its_watch_become_changes_and_a_wrong_shape_is_kept_apart() -
 }
 
 #[tokio::test]
-async fn namespaces_are_not_needed() -> anyhow::Result<()> {
-    let mut changes = changes(Kind::Namespace, forbidden).await?;
-    let change = next(&mut changes).await?;
-    assert!(matches!(change, Change::Listed { objects, .. } if objects.is_empty()));
+async fn namespaces_and_pods_are_not_needed() -> anyhow::Result<()> {
+    for kind in [Kind::Namespace, Kind::Pod] {
+        let mut changes = changes(kind, forbidden).await?;
+        let change = next(&mut changes).await?;
+        assert!(matches!(change, Change::Listed { objects, .. } if objects.is_empty()));
+    }
+    Ok(())
+}
+
+/// One Pod, for whoever asks for metadata alone.
+fn metadata_of_pods(request: &Request) -> Response {
+    let accepted = request.headers().get("accept");
+    let accepted = accepted.and_then(|it| it.to_str().ok()).unwrap_or_default();
+    if !accepted.contains("as=PartialObjectMetadata") {
+        return StatusCode::NOT_ACCEPTABLE.into_response();
+    }
+    if request.uri().query().unwrap_or_default().contains("watch=") {
+        return Body::from_stream(stream::pending::<Result<String, Infallible>>()).into_response();
+    }
+    let metadata = json!({
+        "namespace": "shop",
+        "name": "web-0",
+        "resourceVersion": "1",
+        "labels": {"color": "blue"},
+        "annotations": {"note": "x"},
+    });
+    let list = json!({
+        "apiVersion": "meta.k8s.io/v1",
+        "kind": "PartialObjectMetadataList",
+        "metadata": {"resourceVersion": "10"},
+        "items": [{"metadata": metadata}],
+    });
+    list.to_string().into_response()
+}
+
+#[tokio::test]
+async fn of_pods_only_labels_are_read() -> anyhow::Result<()> {
+    let mut changes = changes(Kind::Pod, metadata_of_pods).await?;
+    let Change::Listed { objects, .. } = next(&mut changes).await? else {
+        panic!("the list comes first");
+    };
+    let [Object::Pod(pod)] = objects.as_slice() else {
+        panic!("there is one Pod: {objects:?}");
+    };
+    assert_eq!(pod.meta.labels.get("color").map(|it| &**it), Some("blue"));
+    assert!(pod.meta.annotations.is_empty());
     Ok(())
 }
 
