@@ -10,10 +10,19 @@
 //! [`map`](crate::assemble::map) describes it.
 
 use crate::assemble::map::{self, Authors, Maps, NameBy};
-use crate::haproxy::{Config, Frontend, Host, Part, PathMatch};
+use crate::haproxy::{Acme, Config, Frontend, FrontendKind, Host, Part, PathMatch};
 use crate::keys::Cx;
 use crate::origin::{Origin, Setting};
 use crate::value::text::{Format, Line};
+
+/// Which rules stand behind those that are written.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Before {
+    /// Look-ups of paths.
+    Paths,
+    /// Redirects.
+    Redirects,
+}
 
 /// What has not been found yet.
 const NOT_FOUND_YET: &str = "!{ var(txn.route) -m found }";
@@ -205,6 +214,7 @@ impl Rules<'_, '_> {
     /// alone, if no host is known yet.
     fn levels(&mut self) {
         let found = self.maps.found;
+        self.challenge(Before::Paths);
         let strict = self.config.route.strict.is_some() && self.maps.has("hosts", "exact");
         self.level("host", "var(txn.host)", &[]);
         let mut guards = vec![NOT_FOUND_YET];
@@ -227,6 +237,31 @@ impl Rules<'_, '_> {
         }
         self.redirect_from();
         self.level("defaulthost", "str(<default>)", &guards);
+        self.challenge(Before::Redirects);
+    }
+
+    /// Challenges of an authority of certificates go to whoever answers them, as if they were a path:
+    /// so no redirect takes them away, and nothing that belongs to a path acts on them.
+    fn challenge(&mut self, before: Before) {
+        let kind = self.config.frontends[self.place].kind;
+        let acme = self.config.acme.as_ref();
+        let Some(acme) = acme.filter(|_| kind == FrontendKind::Http) else {
+            return;
+        };
+        let is_challenge = Line::default()
+            .and("if { path_beg")
+            .text(Acme::CHALLENGE)
+            .and("}");
+        let mut line = Line::keyword("http-request set-var(txn.route)")
+            .text(&format!("str({})", Acme::BACKEND))
+            .line(&is_challenge);
+        if acme.is_shared {
+            if before == Before::Paths {
+                return;
+            }
+            line = line.and(NOT_FOUND_YET);
+        }
+        self.push_by(line, Some(&acme.directory.origin));
     }
 
     /// Notes that a host is known, for the levels behind it.

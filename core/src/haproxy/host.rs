@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::haproxy::Part;
 use crate::origin::{Origin, Setting};
+use crate::value::acme::Chain;
 use crate::value::hostname::Hostname;
 use crate::value::location::{Location, RedirectCode};
 use crate::value::regex::Regex;
@@ -51,6 +52,10 @@ pub struct Host {
     pub tls: Option<HostTls>,
     /// Options of its entry in the list of certificates, by name.
     pub tls_options: BTreeMap<&'static str, Part>,
+    /// Who asked an authority to sign its certificate, if anybody did.
+    pub signer: Option<Origin>,
+    /// The chain that is preferred for it.
+    pub chain: Option<Setting<Chain>>,
     /// Pages that are answered in place of its backends, by status code.
     pub pages: BTreeMap<u16, Setting<Response>>,
 }
