@@ -9,6 +9,9 @@
 //! Only what the frontend's hosts need is written. The result, `txn.route`, is a value as
 //! [`map`](crate::assemble::map) describes it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::assemble::map::{self, Authors, Maps, NameBy};
 use crate::haproxy::{Acme, Config, Frontend, FrontendKind, Host, Part, PathMatch};
 use crate::keys::Cx;
@@ -64,15 +67,16 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
 fn fill<'a>(frontend: &Frontend, config: &'a Config) -> Maps<'a> {
     let mut maps = Maps::new(frontend.name.clone());
     maps.found = map::find(frontend, config);
-    let found = maps.found;
+    let shared = shared_names(config);
     let hosts = || {
         let hosts = config.hosts.values();
         hosts.filter(|it| map::is_in(it, frontend))
     };
     // The first entry of a key stays: an alias that is left is older than a host of that name.
     for host in hosts().filter(|it| !it.aliases.is_empty()) {
+        let is_measured = map::is_measured(host, &shared, config);
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
-            let value = map::value(path, frontend, found, config);
+            let value = map::value(path, frontend, is_measured, config);
             for alias in &host.aliases {
                 let authors = Authors {
                     line: &path.origin,
@@ -90,9 +94,10 @@ fn fill<'a>(frontend: &Frontend, config: &'a Config) -> Maps<'a> {
             ("host", NameBy::Rule)
         };
         let key = map::host_key(host);
+        let is_measured = map::is_measured(host, &shared, config);
         let mut has_regex = false;
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
-            let value = map::value(path, frontend, found, config);
+            let value = map::value(path, frontend, is_measured, config);
             let authors = Authors {
                 line: &path.origin,
                 name,
@@ -106,12 +111,24 @@ fn fill<'a>(frontend: &Frontend, config: &'a Config) -> Maps<'a> {
     maps
 }
 
+/// Names that a host has and another one asks for as its alias: paths of both stand under them.
+fn shared_names(config: &Config) -> BTreeSet<Arc<str>> {
+    let aliases = config.hosts.values().flat_map(|it| &it.aliases);
+    let names: BTreeSet<Arc<str>> = aliases.map(|it| it.value.shared()).collect();
+    if names.is_empty() {
+        return names;
+    }
+    let hosts = config.hosts.values().map(|it| &it.name);
+    hosts.filter(|it| names.contains(*it)).cloned().collect()
+}
+
 /// Maps by host alone.
 fn host_maps<'a>(host: &'a Host, has_regex: bool, maps: &mut Maps<'a>, config: &Config) {
     static ENGINE: Origin = Origin::Engine("hosts that are known");
     let key = map::host_key(host);
     let origin = host.origin.as_ref().unwrap_or(&ENGINE);
-    if (config.route.strict.is_some() || maps.found.regex) && !host.paths.is_empty() {
+    // Only hosts that have expressions, so that one host's do not add a line for another one.
+    if (config.route.strict.is_some() || has_regex) && !host.paths.is_empty() {
         maps.put_host(key, has_regex, Authors::one(origin));
         for alias in &host.aliases {
             maps.put_host(alias.value.as_str(), has_regex, Authors::one(&alias.origin));

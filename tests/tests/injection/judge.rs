@@ -420,8 +420,6 @@ mod tests {
 
     /// What is said of one line.
     fn judged(role: Role, section: &str, line: &str, by: &[Origin]) -> Result<(), String> {
-        static LEARNED: std::sync::LazyLock<Learned> =
-            std::sync::LazyLock::new(|| Learned::of_harmless_values(&crate::KNOWN));
         let file = File::new(CONFIG, 0o644, role, line);
         assert_eq!(*file.source_map, SourceMap::default());
         let entry = Entry {
@@ -430,7 +428,7 @@ mod tests {
             line,
             origins: by,
         };
-        Judge::new(&LEARNED).entry(&entry, &Bundle::default())
+        Judge::new(&crate::LEARNED).entry(&entry, &Bundle::default())
     }
 
     #[test]

@@ -10,7 +10,7 @@ use haproxy_ingress_core::bundle::{Compiled, Role};
 use haproxy_ingress_core::compile::compile;
 use haproxy_ingress_core::keys::{Key, REGISTRY};
 use haproxy_ingress_tests::hostile::{bytes, nasty};
-use haproxy_ingress_tests::random::Random;
+use haproxy_ingress_tests::random::{Random, number, seed};
 
 use crate::KNOWN;
 use crate::judge::{Judge, Violation};
@@ -34,10 +34,10 @@ pub(crate) struct Effort {
 /// What came of it.
 #[derive(Default)]
 pub(crate) struct Outcome {
-    inputs: u64,
-    compilations: u64,
+    pub(crate) inputs: u64,
+    pub(crate) compilations: u64,
     /// By the key and what is wrong, with one example of each.
-    pub(crate) violations: BTreeMap<String, String>,
+    violations: BTreeMap<String, String>,
 }
 
 /// Values on Ingresses and Services: of four inputs three.
@@ -55,7 +55,11 @@ pub(crate) fn operators(effort: &Effort, learned: &Learned) -> Outcome {
 }
 
 /// Shares the work among all processors.
-fn in_threads(inputs: u64, seed: u64, work: impl Fn(u64, Random) -> Outcome + Sync) -> Outcome {
+pub(crate) fn in_threads(
+    inputs: u64,
+    seed: u64,
+    work: impl Fn(u64, Random) -> Outcome + Sync,
+) -> Outcome {
     let count = std::thread::available_parallelism().map_or(2, usize::from);
     let share = inputs / u64::try_from(count).unwrap_or(1) + 1;
     let work = &work;
@@ -242,13 +246,23 @@ fn quiet_violation(gone: Option<&String>) -> Violation {
     }
 }
 
+impl Effort {
+    /// As much as a variable of the environment says.
+    pub(crate) fn of(variable: &str, usual: u64) -> Self {
+        Self {
+            inputs: number(variable).unwrap_or(usual),
+            seed: seed(),
+        }
+    }
+}
+
 impl Outcome {
     /// Whether what is found next can still be of interest.
-    fn is_worth_more(&self) -> bool {
+    pub(crate) fn is_worth_more(&self) -> bool {
         self.violations.len() < 60
     }
 
-    fn note(&mut self, violation: &Violation, texts: &[Written]) {
+    pub(crate) fn note(&mut self, violation: &Violation, texts: &[Written]) {
         let keys: Vec<&str> = texts.iter().take(3).map(|it| it.key.name).collect();
         let what: String = violation.what.chars().take(60).collect();
         let name = format!("{}: {}", keys.join(" "), reader::general(&what));
@@ -262,8 +276,19 @@ impl Outcome {
         });
     }
 
+    /// Fails if anything was found.
+    pub(crate) fn judge(&self, effort: &Effort) {
+        let count = self.violations.len();
+        assert!(
+            self.violations.is_empty(),
+            "{count} violations with SEED={}:\n\n{}",
+            effort.seed,
+            self.report()
+        );
+    }
+
     /// All violations in words.
-    pub(crate) fn report(&self) -> String {
+    fn report(&self) -> String {
         let all: Vec<&str> = self.violations.values().map(String::as_str).collect();
         all.join("\n\n")
     }
@@ -284,7 +309,7 @@ impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} values in {} compilations, {} violations",
+            "{} in {} compilations, {} violations",
             self.inputs,
             self.compilations,
             self.violations.len()

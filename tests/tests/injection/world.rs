@@ -45,8 +45,8 @@ pub(crate) struct World {
 /// The places where a key of a scope may stand beside the global ConfigMap.
 pub(crate) fn places(scope: Scope) -> &'static [Place] {
     match scope {
-        Scope::Global | Scope::Frontend => &[],
-        Scope::Host | Scope::Tcp => &[Place::Ingress],
+        Scope::Global => &[],
+        Scope::Frontend | Scope::Host | Scope::Tcp => &[Place::Ingress],
         Scope::Backend | Scope::Path => &[Place::Ingress, Place::Service],
     }
 }
