@@ -5,6 +5,7 @@
 //!
 //! *Invariant:* effects run in no particular order; what has an order has it in the model.
 
+mod acme;
 mod backend;
 mod certificates;
 mod claim;
@@ -18,6 +19,7 @@ mod peers;
 mod place;
 mod routing;
 mod server;
+mod waf;
 
 use std::sync::Arc;
 
@@ -54,6 +56,8 @@ pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
     certificates::add(&mut certificates, &mut config, cx);
     routing::add(&mut config, cx);
     lua::add(&mut config);
+    waf::add(&mut config);
+    acme::add(table, &mut config, cx);
     config.files.append(&mut cx.files);
     config
 }

@@ -10,6 +10,7 @@
 //!
 //! *Invariant:* no Kubernetes type appears here; every text is a type that cannot leave its place.
 
+mod acme;
 mod backend;
 mod cookie;
 mod client_auth;
@@ -20,6 +21,7 @@ mod peers;
 mod proxy;
 mod rule;
 mod server;
+mod waf;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -28,6 +30,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
+pub use self::acme::{Acme, Order};
 pub use self::backend::{Backend, Mode};
 pub use self::client_auth::{Authorities, ClientAuth, ClientHeaders, Verify};
 pub use self::cookie::Cookie;
@@ -40,6 +43,7 @@ pub use self::peers::{Peer, Peers};
 pub use self::proxy::{Account, Defaults, ForwardedFor, Global, Log, NameServers, Stats, Trust};
 pub use self::rule::{Phase, Placed, Rule, path_name};
 pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template, UseServer};
+pub use self::waf::{Waf, WafKind};
 
 use crate::options::Name;
 use crate::origin::{Origin, Setting, SourceMap};
@@ -86,6 +90,10 @@ pub struct Config {
     pub default_backend: Option<usize>,
     /// Name servers.
     pub resolvers: Vec<NameServers>,
+    /// The agents of a web application firewall, if there are any.
+    pub waf: Option<Waf>,
+    /// What an authority of certificates signs, if one is set up.
+    pub acme: Option<Acme>,
     /// Sections of the operator, as they are.
     pub sections: Option<Setting<Snippet>>,
     /// Lines of the operator for proxies, by the proxy's name.
@@ -135,6 +143,8 @@ pub enum Role {
     Response,
     /// A Lua script.
     Lua,
+    /// How agents are asked (`filter spoe`).
+    Agent,
 }
 
 /// A text as a part of a name: one that is too long is cut and gets a number made of the whole.

@@ -14,6 +14,10 @@
 mod authorities;
 mod check;
 mod cx;
+pub mod ports;
+mod read;
+
+pub mod acme;
 pub mod affinity;
 pub mod agent_check;
 pub mod allowlist;
@@ -49,10 +53,10 @@ pub mod initial_weight;
 pub mod limit;
 pub mod load_server_state;
 pub mod master_worker;
+pub mod modsecurity;
 pub mod nbthread;
 pub mod path_type;
 pub mod peers;
-pub mod ports;
 pub mod proxy_body_size;
 pub mod proxy_protocol;
 pub mod redirect;
@@ -69,6 +73,7 @@ pub mod strict_host;
 pub mod syslog;
 pub mod timeout;
 pub mod tls_alpn;
+pub mod waf;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -87,6 +92,7 @@ use crate::value::Shape;
 
 /// All families, in the order of the reference. Their order has no influence on a configuration.
 pub static FAMILIES: &[Family] = &[
+    acme::FAMILY,
     affinity::FAMILY,
     agent_check::FAMILY,
     allowlist::FAMILY,
@@ -122,6 +128,7 @@ pub static FAMILIES: &[Family] = &[
     limit::FAMILY,
     load_server_state::FAMILY,
     master_worker::FAMILY,
+    modsecurity::FAMILY,
     nbthread::FAMILY,
     path_type::FAMILY,
     peers::FAMILY,
@@ -141,6 +148,7 @@ pub static FAMILIES: &[Family] = &[
     syslog::FAMILY,
     timeout::FAMILY,
     tls_alpn::FAMILY,
+    waf::FAMILY,
 ];
 
 /// A section of the reference: keys that belong together.

@@ -18,7 +18,7 @@ use minijinja::Environment;
 use crate::assemble;
 use crate::bundle::{Bundle, File, Role};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::haproxy::{Config, END, END_ORIGIN, ForwardedFor, Frontend, FrontendKind, Part};
+use crate::haproxy::{Acme, Config, END, END_ORIGIN, ForwardedFor, Frontend, FrontendKind, Part};
 use crate::keys::Cx;
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
@@ -166,7 +166,7 @@ fn sections(
             })?;
         }
     }
-    internal_backends(config, environment, &mut output)?;
+    internal_backends(config, environment, options, &mut output)?;
     peers::tables(config, environment, &mut output)?;
     output.text(END, &[END_ORIGIN]);
     Ok(output)
@@ -176,6 +176,7 @@ fn sections(
 fn internal_backends(
     config: &Config,
     environment: &Environment<'_>,
+    options: &Options,
     output: &mut Output,
 ) -> Result<(), minijinja::Error> {
     let engine = |reason| [Origin::Engine(reason)];
@@ -190,6 +191,21 @@ fn internal_backends(
             };
             cx.part("redirect", Some(&part));
             proxy_snippet("_redirect_https", config, cx);
+        })?;
+    }
+    if let Some(waf) = &config.waf {
+        let reason = engine("the agents of a web application firewall");
+        output.section(&template("agents.j2")?, &reason, |cx| {
+            backend::agents(waf, config, options, cx);
+        })?;
+    }
+    if let Some(acme) = &config.acme {
+        let owner = [acme.directory.origin.clone()];
+        output.section(&template("acme.j2")?, &owner, |cx| {
+            cx.line("name", Line::keyword(Acme::BACKEND));
+            let socket = format!("unix@{}{}", options.prefix, Acme::SOCKET);
+            cx.line("address", Line::default().text(&socket));
+            proxy_snippet(Acme::BACKEND, config, cx);
         })?;
     }
     let reason = engine("requests that nothing matches");
@@ -294,6 +310,12 @@ fn defaults(config: &Config, options: &Options, cx: &mut Context<'_>) {
     cx.part("max_connections", defaults.max_connections.as_ref());
     cx.part("persist", defaults.persist.as_ref());
     cx.part("redispatch", defaults.redispatch.as_ref());
+    if let Some(waf) = &config.waf {
+        // What an agent logs can be found again by it.
+        let unique_id = Line::default().format(&Format::expression("uuid()"));
+        let by = std::slice::from_ref(&waf.arguments.origin);
+        cx.line_of("unique_id", unique_id, by);
+    }
     cx.part("balance", defaults.balance.as_ref());
     cx.lines("timeouts", by_name(&defaults.timeouts));
     cx.lines(
@@ -440,7 +462,7 @@ fn choice(frontend: &Frontend, config: &Config) -> Vec<Part> {
         }
         lines.push(Setting::new(line, origin));
     }
-    if !frontend.routing.is_empty() && !config.paths.is_empty() {
+    if !frontend.routing.is_empty() && (!config.paths.is_empty() || config.acme.is_some()) {
         let line = Line::keyword("use_backend")
             .format(&Format::expression("var(txn.route),field(1,/)"))
             .and("if { var(txn.route) -m found }");

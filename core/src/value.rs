@@ -3,6 +3,7 @@
 //! A parser knows the notation and nothing of the key; its error says what was expected and what was
 //! found. Nothing resolves while parsing: a reference to a Secret is looked up later.
 
+pub mod acme;
 pub mod account;
 pub mod address;
 pub mod alpn;
@@ -16,6 +17,7 @@ pub mod cpu_map;
 pub mod credentials;
 pub mod directive;
 pub mod duration;
+pub mod endpoint;
 pub mod frontend_pair;
 pub mod header;
 pub mod hostname;

@@ -14,3 +14,5 @@ pub mod tree;
 pub mod case;
 pub mod stage;
 pub mod random;
+pub mod hostile;
+pub mod spoe;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use haproxy_ingress_core::compile::{Compiled, compile};
@@ -33,7 +34,7 @@ pub struct Stage {
     /// What it runs.
     pub compiled: Compiled,
     /// It is there as long as HAProxy runs.
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl Stage {
@@ -70,7 +71,7 @@ impl Stage {
             backends,
             running,
             compiled,
-            _folder: folder,
+            folder,
         })
     }
 
@@ -105,6 +106,11 @@ impl Stage {
         let request = Request::get(path).host(host);
         let answer = request.send_over_tls(self.https, Some(host));
         answer.unwrap_or_else(|error| panic!("https://{host}{path}: {error}"))
+    }
+
+    /// A file of the installation, by its path without the prefix and the first slash.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join(path)
     }
 
     /// The backend that stands for a Service.

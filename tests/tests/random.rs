@@ -4,7 +4,7 @@
 //! the cases, from the shapes of the keys and from a list of texts that have hurt others. `SEED=number`
 //! repeats a run, `WORLDS=number` says how many worlds it has.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::LazyLock;
 
@@ -14,107 +14,14 @@ use haproxy_ingress_core::snapshot::Snapshot;
 use haproxy_ingress_core::value::cipher::Ciphers;
 use haproxy_ingress_core::value::regex::Regex;
 use haproxy_ingress_core::value::{KeyValue, Shape};
-use haproxy_ingress_tests::case::{Case, Settings};
+use haproxy_ingress_tests::case::Settings;
 use haproxy_ingress_tests::haproxy::{Folder, Haproxy, in_parallel};
+use haproxy_ingress_tests::hostile::{Known, nasty};
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::random::{Random, number, seed};
 
-/// Texts that have hurt others.
-const NASTY: &[&str] = &[
-    "",
-    " ",
-    "\n",
-    "a\nb",
-    "\r\n",
-    "\0",
-    "\"",
-    "'",
-    "\\",
-    "\\x41",
-    "#",
-    "a #b",
-    "$HOME",
-    "${HOME}",
-    "%[env(HOME)]",
-    "%",
-    "%%",
-    "%{+Q}o",
-    "%ci",
-    "unix@/x",
-    "abns@x",
-    "fd@3",
-    "-f /etc/passwd",
-    "-i",
-    "--",
-    "}",
-    "{",
-    " if TRUE",
-    "\nbackend evil\n",
-    "x\n    server evil 192.0.2.1:80",
-    "\u{1}1\u{2}",
-    "\u{7f}",
-    "ä",
-    "\u{2028}",
-    "*",
-    "*.",
-    "!",
-    "!*",
-    "../../etc/passwd",
-    "/",
-    "//",
-    "/a b",
-    "[",
-    "(",
-    ")",
-    "(.*",
-    "(?<a>b)",
-    "[b-a]",
-    "[\\d-z]",
-    "[[:x:]]",
-    "\\p{X}",
-    "\\k",
-    "a{2,1}",
-    "x*",
-    "\\1",
-    "\\9",
-    "^/(a+)+$",
-    "a,b",
-    ",",
-    ",,",
-    "a:b",
-    ":",
-    ";",
-    "=",
-    "true",
-    "0",
-    "-1",
-    "65536",
-    "99999999999999999999",
-    "10.0.0.0/8",
-    "::/0",
-    "1s",
-    "0s",
-    "9999d",
-    "h2",
-    "https://a.example",
-    "200\ncontent-type: x\n\nbody",
-    "X-A: b\nX-C: %[src]",
-    "lua.x",
-    "none",
-    "default/tls",
-    "no-such",
-];
-
 /// What the cases say, read once.
 static KNOWN: LazyLock<Known> = LazyLock::new(Known::of_cases);
-
-/// Values that are written in the cases.
-struct Known {
-    /// By the name of the key.
-    values: BTreeMap<String, Vec<String>>,
-    /// By the shape of the key.
-    alike: BTreeMap<String, Vec<String>>,
-}
 
 /// Makes worlds.
 struct Maker(Random);
@@ -137,97 +44,7 @@ enum Place {
     ConfigMap,
 }
 
-impl Known {
-    fn of_cases() -> Self {
-        let mut known = Self {
-            values: BTreeMap::new(),
-            alike: BTreeMap::new(),
-        };
-        let cases = Case::all(&Case::folder()).unwrap_or_else(|error| panic!("{error}"));
-        for case in cases {
-            let input = case.input().unwrap_or_else(|failure| panic!("{failure}"));
-            let snapshot = &input.snapshot;
-            for ingress in snapshot.ingresses.values() {
-                known.add(&ingress.meta.annotations);
-            }
-            for service in snapshot.services.values() {
-                known.add(&service.meta.annotations);
-            }
-            for config_map in snapshot.config_maps.values() {
-                known.add(&config_map.data);
-            }
-        }
-        known
-    }
-
-    fn add<'a, T: AsRef<str> + 'a>(&mut self, data: impl IntoIterator<Item = (&'a T, &'a T)>) {
-        for (name, value) in data {
-            let name = name.as_ref().rsplit('/').next().unwrap_or_default();
-            let Some(key) = REGISTRY.find(name) else {
-                continue;
-            };
-            let key = REGISTRY.key(key);
-            let value = value.as_ref().to_owned();
-            let alike = self.alike.entry(format!("{:?}", key.shape)).or_default();
-            alike.push(value.clone());
-            self.values.entry(key.name.into()).or_default().push(value);
-        }
-    }
-}
-
 impl Maker {
-    /// A text that nobody planned for.
-    fn nasty(&mut self) -> String {
-        match self.0.below(6) {
-            0..=2 => self.0.pick(NASTY).into(),
-            3 => (0..=self.0.below(3)).map(|_| self.0.pick(NASTY)).collect(),
-            4 => {
-                let printable =
-                    |it: &mut Self| char::from(b' ' + u8::try_from(it.0.below(95)).unwrap_or(0));
-                (0..self.0.below(40)).map(|_| printable(self)).collect()
-            }
-            _ => "x ".repeat(self.0.below(100)),
-        }
-    }
-
-    /// A text that a key may well have.
-    fn plausible(&mut self, key: &Key) -> String {
-        let alike = KNOWN.alike.get(&format!("{:?}", key.shape));
-        let own = KNOWN.values.get(key.name);
-        let known = if self.0.below(4) == 0 { alike } else { own };
-        match (key.shape, known) {
-            (Shape::Boolean, _) => self.0.pick(&["true", "false"]).into(),
-            (Shape::Choice { words }, _) => self.0.pick(words).into(),
-            (Shape::Integer { min, max }, _) => {
-                let random = i64::try_from(self.0.below(100_000)).unwrap_or(0);
-                let some = [min, max, min.saturating_add(random).min(max)];
-                self.0.pick(&some).to_string()
-            }
-            (_, Some(known)) => self.0.pick(known),
-            (_, None) => self.nasty(),
-        }
-    }
-
-    /// A plausible text, a nasty one, or a plausible one with something nasty in it.
-    fn text(&mut self, key: &Key) -> String {
-        match self.0.below(8) {
-            0..=3 => self.plausible(key),
-            4 | 5 => self.nasty(),
-            _ => {
-                let mut text = self.plausible(key);
-                let places: Vec<usize> = text
-                    .char_indices()
-                    .map(|it| it.0)
-                    .chain([text.len()])
-                    .collect();
-                let place = self.0.pick(&places);
-                let nasty = self.0.pick(NASTY);
-                text.insert_str(place, nasty);
-                text
-            }
-        }
-    }
-
     fn world(&mut self) -> Vec<Piece> {
         let mut pieces = Vec::new();
         for _ in 0..=self.0.below(10) {
@@ -237,20 +54,20 @@ impl Maker {
                 (Scope::Host, _) | (_, 1) => Place::Ingress,
                 _ => Place::Service,
             };
-            let text = self.text(key);
+            let text = KNOWN.text(key, &mut self.0);
             if !is_operators(key, &text, place) {
                 pieces.push(Piece::Key(place, key.name, text));
             }
         }
         match self.0.below(6) {
             0 => pieces.push(Piece::Host("*.loud.example".into())),
-            1 => pieces.push(Piece::Host(self.nasty())),
+            1 => pieces.push(Piece::Host(nasty(&mut self.0))),
             _ => {}
         }
         if self.0.below(3) == 0 {
             let path = match self.0.below(2) {
-                0 => self.nasty(),
-                _ => format!("/{}", self.nasty()),
+                0 => nasty(&mut self.0),
+                _ => format!("/{}", nasty(&mut self.0)),
             };
             let kind = self.0.pick(&["Exact", "Prefix", "ImplementationSpecific"]);
             pieces.push(Piece::Path(path, kind));
@@ -266,8 +83,7 @@ fn is_operators(key: &Key, text: &str, place: Place) -> bool {
         Shape::Text { grammar } | Shape::Lines { grammar } => grammar.contains("HAProxy"),
         _ => false,
     };
-    let known = KNOWN.values.get(key.name);
-    let is_known = known.is_some_and(|it| it.iter().any(|it| it == text));
+    let is_known = KNOWN.values(key).iter().any(|it| it == text);
     let is_uncertain = match key.name {
         "syslog-endpoint" => !is_known,
         "ssl-ciphers" | "ssl-ciphers-backend" => {

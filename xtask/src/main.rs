@@ -52,6 +52,8 @@ enum Task {
     },
     /// Builds the engine for the browser, and the playground around it.
     Web(web::Args),
+    /// Tries a million hostile values: that none leaves its directive, and no tenant its place.
+    Injection,
     /// Measures what the design promises.
     Bench {
         /// Passed on, such as the name of a row.
@@ -70,6 +72,7 @@ fn main() -> ExitCode {
         Task::Generate { check } => menu::generate(check),
         Task::Web(arguments) => setup::install(&[Tool::Node, Tool::Wasm, Tool::Page])
             .and_then(|()| web::build(&arguments)),
+        Task::Injection => menu::injection(),
         Task::Bench { arguments } => menu::bench(&arguments),
     };
     match result {

@@ -41,9 +41,15 @@ pub(crate) fn test() -> Result<()> {
                 &setup::haproxy_28()?,
             )?],
         },
+        hostile(),
         page()?,
     ];
     run(stages)
+}
+
+/// Tries a million values that nobody planned for.
+pub(crate) fn injection() -> Result<()> {
+    run(vec![hostile()])
 }
 
 /// What to run before a commit.
@@ -119,6 +125,24 @@ fn style() -> Stage {
     }
 }
 
+/// Values that nobody planned for, in numbers that need optimised code.
+fn hostile() -> Stage {
+    Stage {
+        name: "Injection and isolation",
+        commands: vec![cargo(&[
+            "test",
+            "--profile",
+            "injection",
+            "--package",
+            "haproxy-ingress-tests",
+            "--test",
+            "injection",
+            "--",
+            "--nocapture",
+        ])],
+    }
+}
+
 /// The playground: built, and then used in a browser.
 fn page() -> Result<Stage> {
     let mut build = Command::new(env::current_exe()?);
@@ -153,7 +177,7 @@ fn process_tests(option: &'static str) -> Result<Vec<String>> {
                 path.extension().is_some_and(|it| it == "rs") || path.join("main.rs").is_file();
             is_test.then(|| path.file_stem()?.to_str().map(String::from))?
         })
-        .filter(|it| !matches!(it.as_str(), "architecture" | "reference"))
+        .filter(|it| !matches!(it.as_str(), "architecture" | "reference" | "injection"))
         .collect();
     names.sort();
     for name in names {

@@ -10,7 +10,7 @@
 //! | `shop_web_8080/path01/s/12` | and the path has 12 bytes, to compare with another match |
 //! | `_redirect_to/https://…` | the request is redirected there |
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -230,15 +230,22 @@ impl<'a> Maps<'a> {
 }
 
 /// What a path's value is in the maps of a kind of frontend.
-pub(super) fn value(path: &Path, frontend: &Frontend, found: Found, config: &Config) -> String {
+///
+/// The length of a path is told only where its host has paths of both kinds that are compared from the
+/// front, so that no host changes what stands in maps for another one.
+pub(super) fn value(
+    path: &Path,
+    frontend: &Frontend,
+    is_measured: bool,
+    config: &Config,
+) -> String {
     if let Some(location) = &path.redirect_to {
         return format!("{}/{}", names::REDIRECT_TO, location.value.as_str());
     }
     let backend = &config.backends[path.backend].name;
     let mut value = format!("{backend}/{}", path_name(path.number));
     let redirects = ssl_redirect(path, frontend).is_some();
-    let is_measured =
-        found.overlap && matches!(path.matching, PathMatch::Prefix | PathMatch::Begin);
+    let is_measured = is_measured && matches!(path.matching, PathMatch::Prefix | PathMatch::Begin);
     if redirects || is_measured {
         value.push_str(if redirects { "/s" } else { "/-" });
     }
@@ -282,11 +289,25 @@ pub(super) fn find(frontend: &Frontend, config: &Config) -> Found {
         // A host without paths has no line in the map of expressions.
         found.alias_pattern |= !host.alias_patterns.is_empty() && !host.paths.is_empty();
         found.regex |= has(PathMatch::Regex);
-        found.overlap |= has(PathMatch::Prefix) && has(PathMatch::Begin);
+        found.overlap |= overlaps(host, config);
         found.redirect_to |= paths().any(|it| it.redirect_to.is_some());
         found.ssl_redirect |= paths().any(|it| ssl_redirect(it, frontend).is_some());
     }
     found
+}
+
+/// Whether the lengths of a host's paths are told: paths of both kinds that are compared from the front
+/// stand under its name.
+pub(super) fn is_measured(host: &Host, shared: &BTreeSet<Arc<str>>, config: &Config) -> bool {
+    let mut aliases = host.aliases.iter().map(|it| it.value.as_str());
+    overlaps(host, config)
+        || shared.contains(&host.name)
+        || (!shared.is_empty() && aliases.any(|it| shared.contains(it)))
+}
+
+fn overlaps(host: &Host, config: &Config) -> bool {
+    let paths = || host.paths.iter().map(|it| config.paths[*it].matching);
+    paths().any(|it| it == PathMatch::Prefix) && paths().any(|it| it == PathMatch::Begin)
 }
 
 /// Whether a frontend serves a host.

@@ -9,11 +9,23 @@
 //! Only what the frontend's hosts need is written. The result, `txn.route`, is a value as
 //! [`map`](crate::assemble::map) describes it.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use crate::assemble::map::{self, Authors, Maps, NameBy};
-use crate::haproxy::{Config, Frontend, Host, Part, PathMatch};
+use crate::haproxy::{Acme, Config, Frontend, FrontendKind, Host, Part, PathMatch};
 use crate::keys::Cx;
 use crate::origin::{Origin, Setting};
 use crate::value::text::{Format, Line};
+
+/// Which rules stand behind those that are written.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Before {
+    /// Look-ups of paths.
+    Paths,
+    /// Redirects.
+    Redirects,
+}
 
 /// What has not been found yet.
 const NOT_FOUND_YET: &str = "!{ var(txn.route) -m found }";
@@ -55,15 +67,16 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
 fn fill<'a>(frontend: &Frontend, config: &'a Config) -> Maps<'a> {
     let mut maps = Maps::new(frontend.name.clone());
     maps.found = map::find(frontend, config);
-    let found = maps.found;
+    let shared = shared_names(config);
     let hosts = || {
         let hosts = config.hosts.values();
         hosts.filter(|it| map::is_in(it, frontend))
     };
     // The first entry of a key stays: an alias that is left is older than a host of that name.
     for host in hosts().filter(|it| !it.aliases.is_empty()) {
+        let is_measured = map::is_measured(host, &shared, config);
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
-            let value = map::value(path, frontend, found, config);
+            let value = map::value(path, frontend, is_measured, config);
             for alias in &host.aliases {
                 let authors = Authors {
                     line: &path.origin,
@@ -81,9 +94,10 @@ fn fill<'a>(frontend: &Frontend, config: &'a Config) -> Maps<'a> {
             ("host", NameBy::Rule)
         };
         let key = map::host_key(host);
+        let is_measured = map::is_measured(host, &shared, config);
         let mut has_regex = false;
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
-            let value = map::value(path, frontend, found, config);
+            let value = map::value(path, frontend, is_measured, config);
             let authors = Authors {
                 line: &path.origin,
                 name,
@@ -97,12 +111,24 @@ fn fill<'a>(frontend: &Frontend, config: &'a Config) -> Maps<'a> {
     maps
 }
 
+/// Names that a host has and another one asks for as its alias: paths of both stand under them.
+fn shared_names(config: &Config) -> BTreeSet<Arc<str>> {
+    let aliases = config.hosts.values().flat_map(|it| &it.aliases);
+    let names: BTreeSet<Arc<str>> = aliases.map(|it| it.value.shared()).collect();
+    if names.is_empty() {
+        return names;
+    }
+    let hosts = config.hosts.values().map(|it| &it.name);
+    hosts.filter(|it| names.contains(*it)).cloned().collect()
+}
+
 /// Maps by host alone.
 fn host_maps<'a>(host: &'a Host, has_regex: bool, maps: &mut Maps<'a>, config: &Config) {
     static ENGINE: Origin = Origin::Engine("hosts that are known");
     let key = map::host_key(host);
     let origin = host.origin.as_ref().unwrap_or(&ENGINE);
-    if (config.route.strict.is_some() || maps.found.regex) && !host.paths.is_empty() {
+    // Only hosts that have expressions, so that one host's do not add a line for another one.
+    if (config.route.strict.is_some() || has_regex) && !host.paths.is_empty() {
         maps.put_host(key, has_regex, Authors::one(origin));
         for alias in &host.aliases {
             maps.put_host(alias.value.as_str(), has_regex, Authors::one(&alias.origin));
@@ -205,6 +231,7 @@ impl Rules<'_, '_> {
     /// alone, if no host is known yet.
     fn levels(&mut self) {
         let found = self.maps.found;
+        self.challenge(Before::Paths);
         let strict = self.config.route.strict.is_some() && self.maps.has("hosts", "exact");
         self.level("host", "var(txn.host)", &[]);
         let mut guards = vec![NOT_FOUND_YET];
@@ -227,6 +254,31 @@ impl Rules<'_, '_> {
         }
         self.redirect_from();
         self.level("defaulthost", "str(<default>)", &guards);
+        self.challenge(Before::Redirects);
+    }
+
+    /// Challenges of an authority of certificates go to whoever answers them, as if they were a path:
+    /// so no redirect takes them away, and nothing that belongs to a path acts on them.
+    fn challenge(&mut self, before: Before) {
+        let kind = self.config.frontends[self.place].kind;
+        let acme = self.config.acme.as_ref();
+        let Some(acme) = acme.filter(|_| kind == FrontendKind::Http) else {
+            return;
+        };
+        let is_challenge = Line::default()
+            .and("if { path_beg")
+            .text(Acme::CHALLENGE)
+            .and("}");
+        let mut line = Line::keyword("http-request set-var(txn.route)")
+            .text(&format!("str({})", Acme::BACKEND))
+            .line(&is_challenge);
+        if acme.is_shared {
+            if before == Before::Paths {
+                return;
+            }
+            line = line.and(NOT_FOUND_YET);
+        }
+        self.push_by(line, Some(&acme.directory.origin));
     }
 
     /// Notes that a host is known, for the levels behind it.

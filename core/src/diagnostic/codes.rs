@@ -51,6 +51,10 @@ codes! {
     MISSING_API_VERSION = Warning "missing-api-version";
     /// The key stands on an object, or in a ConfigMap, where it has no effect.
     MISPLACED_KEY = Warning "misplaced-key";
+    /// Several keys go together, and one of them is missing. None of them has an effect.
+    INCOMPLETE = Warning "incomplete";
+    /// A certificate was asked for that this version asks no authority for.
+    NOT_SIGNED = Notice "not-signed";
     /// A key does nothing by itself, and the key that it goes with is not set.
     NO_EFFECT = Notice "no-effect";
     /// The Service exists but has no endpoint that is ready. Its paths answer 503.

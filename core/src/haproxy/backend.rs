@@ -38,6 +38,8 @@ pub struct Backend {
     pub timeouts: BTreeMap<&'static str, Part>,
     /// Whole responses by status code.
     pub error_files: BTreeMap<u16, Setting<Response>>,
+    /// Who wants a web application firewall to look at requests, if anybody does.
+    pub firewall: Vec<Origin>,
     /// Lines of an operator in front of all rules.
     pub early: Option<Setting<Snippet>>,
     /// Lines of an operator in the phase [`LateSnippet`](crate::haproxy::Phase::LateSnippet).
@@ -88,6 +90,7 @@ impl Backend {
             http_check: None,
             timeouts: BTreeMap::new(),
             error_files: BTreeMap::new(),
+            firewall: Vec::new(),
             early: None,
             late: None,
             rules: Vec::new(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::haproxy::{ClientAuth, Part};
 use crate::origin::{Origin, Setting};
+use crate::value::acme::Chain;
 use crate::value::hostname::Hostname;
 use crate::value::location::{Location, RedirectCode};
 use crate::value::regex::Regex;
@@ -53,6 +54,10 @@ pub struct Host {
     pub tls_options: BTreeMap<&'static str, Part>,
     /// What it asks of its clients' certificates, if it asks for them.
     pub client_auth: Option<ClientAuth>,
+    /// Who asked an authority to sign its certificate, if anybody did.
+    pub signer: Option<Origin>,
+    /// The chain that is preferred for it.
+    pub chain: Option<Setting<Chain>>,
     /// Pages that are answered in place of its backends, by status code.
     pub pages: BTreeMap<u16, Setting<Response>>,
 }

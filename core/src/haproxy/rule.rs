@@ -20,6 +20,8 @@ pub enum Phase {
     Preflight,
     /// The size of the body, before it is read.
     BodySize,
+    /// A web application firewall looks at the request as the client sent it.
+    Firewall,
     /// Headers of the request are set.
     RequestSet,
     /// Headers of the request are added.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::haproxy::{
     Address, Backend, Config, DataFile, Limit, Mode, Part, Phase, Placed, Role, Scaling, Server,
-    Template, path_name, short,
+    Template, Waf, path_name, short,
 };
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
@@ -38,6 +38,7 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
         "error_files",
         error_file_lines(&backend.name, &backend.error_files, options),
     );
+    firewall(backend, options, cx);
     snippet("early", backend.early.as_ref(), cx);
     if let Some(limit) = &backend.limit {
         let mut table = Setting::new(LIMIT_TABLE, limit.origin.clone());
@@ -98,6 +99,46 @@ fn template(template: &Template) -> Line {
         1 => line,
         weight => line.and("weight").number(weight),
     }
+}
+
+/// The filter through which agents are asked.
+fn firewall(backend: &Backend, options: &Options, cx: &mut Context<'_>) {
+    if backend.firewall.is_empty() || backend.mode == Mode::Tcp {
+        return;
+    }
+    let file = format!("{}{}", options.prefix, Waf::PATH);
+    let line = Line::keyword("spoe engine")
+        .and(Waf::ENGINE)
+        .and("config")
+        .text(&file);
+    cx.line_of("filter", line, &backend.firewall);
+}
+
+/// The section of the agents.
+pub(super) fn agents(waf: &Waf, config: &Config, options: &Options, cx: &mut Context<'_>) {
+    cx.line("name", Line::keyword(Waf::BACKEND));
+    // What older versions carry over TCP has a mode of its own in newer ones.
+    let mode = if options.haproxy.is_at_least(3, 1) {
+        "spop"
+    } else {
+        "tcp"
+    };
+    cx.line("mode", Line::keyword(mode));
+    cx.lines("timeouts", by_name(&waf.timeouts));
+    snippet("snippet", config.proxy_snippets.get(Waf::BACKEND), cx);
+    let by = std::slice::from_ref(&waf.agents.origin);
+    let agents = (1..).zip(&waf.agents.value).map(|(number, it)| {
+        let line = Line::default()
+            .text(&format!("agent{number}"))
+            .text(&it.to_string());
+        // HAProxy starts even if a name does not resolve.
+        let line = match it {
+            Address::Name(..) => line.and("init-addr last,libc,none"),
+            Address::Ip(..) => line,
+        };
+        (line, by)
+    });
+    cx.lines("agents", agents);
 }
 
 /// The rules in the order of their phases, each with the condition of its paths.

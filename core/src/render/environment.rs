@@ -37,6 +37,8 @@ pub const TEMPLATES: &[(&str, &str)] = &[
     ),
     ("not_found.j2", include_str!("templates/not_found.j2")),
     ("peer_table.j2", include_str!("templates/peer_table.j2")),
+    ("agents.j2", include_str!("templates/agents.j2")),
+    ("acme.j2", include_str!("templates/acme.j2")),
 ];
 
 /// Text made of typed parts, and which set of authors wrote it.

@@ -1,0 +1,499 @@
+//! Judges what came out: a value may show only in the directives of its key, and a tenant only in what
+//! serves that tenant.
+//!
+//! - A line that a key made does what lines of this key do with harmless values, in the same kind of
+//!   section. Its conditions begin and end as ours do; in what a tenant wrote, log-format expressions are
+//!   ones that a tenant may use, and nothing is an address of this machine or a file.
+//! - A line that no key made has only words that are there with harmless values.
+//! - A section of a tenant has lines of that tenant, of the operator and of the engine only. So do the
+//!   entries of maps and lists of certificates for the names of a tenant.
+//! - Snippets of an operator are configuration: they begin no section.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::hash::BuildHasher as _;
+
+use haproxy_ingress_core::bundle::{Bundle, File, Role};
+use haproxy_ingress_core::keys::Key;
+use haproxy_ingress_core::origin::Origin;
+
+use crate::learned::{Learned, expressions, is_verbatim, kind, without_strings};
+use crate::lexer;
+use crate::reader::{self, Entry, without_numbers};
+use crate::world::QUIET;
+
+/// What a value did that it must not do.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    pub(crate) what: String,
+    pub(crate) line: String,
+    pub(crate) origins: Vec<Origin>,
+    /// The tenant whose doing it is, if it is one's.
+    pub(crate) tenant: Option<String>,
+}
+
+/// Judges bundles, and remembers lines that it has seen.
+pub(crate) struct Judge<'l> {
+    learned: &'l Learned,
+    hasher: std::hash::RandomState,
+    seen: HashSet<u64>,
+    /// The header that was met last, with its kind.
+    section: (String, String),
+}
+
+/// Fetches that tell a tenant what is none of his business.
+const FORBIDDEN: &[&str] = &[
+    "env(", "lua.", "var(", "map", "file(", "table_", "sc_", "sc0_", "srv_", "be_", "fe_",
+    "hostname", "pid", "nbproc", "proc.",
+];
+
+/// Words behind which a log-format stands.
+const FORMATS: &[&str] = &[
+    "add-header",
+    "lf-string",
+    "location",
+    "log-format",
+    "prefix",
+    "set-header",
+    "set-path",
+    "set-query",
+    "set-uri",
+    "set-var-fmt",
+    "unique-id-format",
+    "use_backend",
+];
+
+impl<'l> Judge<'l> {
+    pub(crate) fn new(learned: &'l Learned) -> Self {
+        Self {
+            learned,
+            hasher: std::hash::RandomState::new(),
+            seen: HashSet::new(),
+            section: Default::default(),
+        }
+    }
+
+    /// What is wrong with a bundle.
+    pub(crate) fn bundle(&mut self, bundle: &Bundle) -> Vec<Violation> {
+        let mut found = Vec::new();
+        for file in &bundle.files {
+            if let Err(what) = whole(file, self.learned) {
+                found.push(Violation {
+                    what: format!("{}: {what}", file.path),
+                    line: String::new(),
+                    origins: file.source_map.line(1).to_vec(),
+                    tenant: reader::tenant_in(&file.path).map(str::to_owned),
+                });
+            }
+        }
+        reader::each(bundle, |entry| {
+            if let Err(what) = self.entry(entry, bundle) {
+                let tenant = entry.origins.iter().find_map(reader::tenant);
+                let tenant = tenant.or_else(|| reader::tenant_in(entry.section));
+                found.push(Violation {
+                    what: format!("{what} ({} {})", entry.file.path, entry.section),
+                    line: entry.line.to_owned(),
+                    origins: entry.origins.to_vec(),
+                    tenant: tenant.map(str::to_owned),
+                });
+            }
+        });
+        found
+    }
+
+    fn entry(&mut self, entry: &Entry<'_>, bundle: &Bundle) -> Result<(), String> {
+        if entry.origins.is_empty() {
+            return Err("nobody made this line".into());
+        }
+        match entry.file.role {
+            Role::Map => map(entry),
+            Role::CertificateList => certificate_list(entry, bundle),
+            Role::List if entry.line.chars().any(char::is_control) => {
+                Err("a control character in a list".into())
+            }
+            Role::List | Role::Response | Role::Lua | Role::Certificate => Ok(()),
+            _ => self.directive(entry, bundle),
+        }
+    }
+
+    /// A line of the main configuration, or of another file that is read like it.
+    fn directive(&mut self, entry: &Entry<'_>, bundle: &Bundle) -> Result<(), String> {
+        if entry.section != self.section.0 {
+            self.section = (entry.section.to_owned(), kind(entry.section));
+        }
+        let owner = reader::tenant_in(entry.section);
+        let is_quiet = entry.section.contains(QUIET);
+        let mut hash = None;
+        if !entry.origins.iter().any(|it| reader::key(it).is_some()) {
+            let line = without_numbers(entry.line.as_bytes());
+            let is_own = owner.is_some();
+            hash = Some(self.hasher.hash_one((&self.section.1, line, is_own)));
+        }
+        for tenant in entry.origins.iter().filter_map(reader::tenant) {
+            if is_quiet || owner.is_some_and(|it| it != tenant) {
+                return Err(format!("a line of {tenant} in another one's section"));
+            }
+        }
+        if hash.is_some_and(|it| self.seen.contains(&it)) {
+            return Ok(());
+        }
+        self.words(entry, bundle)?;
+        self.seen.extend(hash);
+        Ok(())
+    }
+
+    fn words(&self, entry: &Entry<'_>, bundle: &Bundle) -> Result<(), String> {
+        let words = lexer::words(entry.line)?;
+        if words.is_empty() {
+            return Ok(());
+        }
+        let is_header = reader::is_header(entry.line);
+        let keys: Vec<&Key> = entry.origins.iter().filter_map(reader::key).collect();
+        if let Some(key) = keys.iter().find(|it| is_verbatim(it)) {
+            let may = key.name == "config-sections";
+            return if is_header && !may {
+                Err(format!("`{}` begins a section", key.name))
+            } else {
+                Ok(())
+            };
+        }
+        if is_header {
+            return if self.learned.has_header(entry.section) {
+                Ok(())
+            } else {
+                Err("no harmless value makes this section".into())
+            };
+        }
+        if keys.is_empty() {
+            let strange = words.iter().find(|it| !self.learned.has_word(it));
+            return match strange {
+                Some(word) => Err(format!(
+                    "no key made this line, and no harmless line has the word {:?}",
+                    String::from_utf8_lossy(word)
+                )),
+                None => Ok(()),
+            };
+        }
+        let is_known = |it: &&Key| self.learned.has_shape(it, entry.section, &words);
+        if !keys.iter().any(is_known) {
+            let names: Vec<&str> = keys.iter().map(|it| it.name).collect();
+            return Err(format!(
+                "no harmless value of `{}` makes such a directive",
+                names.join("`, `")
+            ));
+        }
+        self.conditions(&words, bundle)?;
+        if entry.origins.iter().any(|it| reader::tenant(it).is_some()) {
+            self.tenants(&words)?;
+        }
+        Ok(())
+    }
+
+    /// What stands behind `if`: tests in braces, of which each begins with a fetch that we write.
+    fn conditions(&self, words: &[Vec<u8>], bundle: &Bundle) -> Result<(), String> {
+        let is = |at: usize, any: &[&str]| {
+            let word = words.get(at).map(Vec::as_slice).unwrap_or_default();
+            any.iter().any(|it| it.as_bytes() == word)
+        };
+        // A value may read `if` as well; what ours opens is the last one in front of a brace.
+        let begin =
+            (0..words.len()).rfind(|at| is(*at, &["if", "unless"]) && is(*at + 1, &["{", "!{"]));
+        let Some(begin) = begin else { return Ok(()) };
+        let mut at = begin + 1;
+        while at < words.len() {
+            if is(at, &["or", "||"]) {
+                at += 1;
+                continue;
+            }
+            if !is(at, &["{", "!{"]) {
+                return Err(format!(
+                    "{:?} stands between conditions",
+                    String::from_utf8_lossy(&words[at])
+                ));
+            }
+            let fetch = words.get(at + 1).map(|it| String::from_utf8_lossy(it));
+            if !fetch
+                .as_deref()
+                .is_some_and(|it| self.learned.has_expression(it))
+            {
+                return Err(format!("the condition {fetch:?} is none of ours"));
+            }
+            let end = (at + 2..words.len()).find(|it| is(*it, &["}"]));
+            let Some(end) = end else {
+                return Err("a condition does not end".into());
+            };
+            for option in (at + 2..end).filter(|it| is(*it, &["-f"])) {
+                let file = String::from_utf8_lossy(&words[option + 1]);
+                if bundle.file(&file).is_none() {
+                    return Err(format!("a list is read from {file:?}"));
+                }
+            }
+            at = end + 1;
+        }
+        Ok(())
+    }
+
+    /// What a tenant may not say in a line, whichever key it is of.
+    fn tenants(&self, words: &[Vec<u8>]) -> Result<(), String> {
+        const ADDRESSED: &[&str] = &["server", "bind", "log", "source", "nameserver", "peer"];
+        let first = words.first().map(|it| String::from_utf8_lossy(it));
+        let first = first.unwrap_or_default();
+        if ADDRESSED.contains(&&*first) {
+            let is_local = |it: &&Vec<u8>| {
+                let word = String::from_utf8_lossy(it);
+                ["unix@", "abns@", "fd@", "sockpair@", "/"]
+                    .iter()
+                    .any(|it| word.starts_with(it))
+            };
+            let strange = words.iter().find(is_local);
+            if let Some(word) = strange.filter(|it| !self.learned.has_word(it)) {
+                let word = String::from_utf8_lossy(word);
+                return Err(format!("a tenant names {word:?} of this machine"));
+            }
+        }
+        let is_format = |it: &Vec<u8>| FORMATS.iter().any(|word| word.as_bytes() == it.as_slice());
+        if words.iter().take(4).any(is_format) {
+            for expression in expressions(words) {
+                let is_forbidden = FORBIDDEN.iter().any(|it| expression.starts_with(it));
+                if is_forbidden && !self.learned.has_expression(&expression) {
+                    return Err(format!("a tenant asks for `{expression}`"));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A line of a map: a key and a value, for nobody but who made it.
+fn map(entry: &Entry<'_>) -> Result<(), String> {
+    if entry.line.starts_with('#') {
+        return Ok(());
+    }
+    if entry.line.chars().any(char::is_control) {
+        return Err("a control character in a map".into());
+    }
+    let Some((key, value)) = entry.line.split_once(' ') else {
+        return Err("an entry of a map without a value".into());
+    };
+    if value.contains(' ') || value.is_empty() {
+        return Err("the value of an entry is not one word".into());
+    }
+    let host = key.split('#').next().unwrap_or_default();
+    let is_target = !value.starts_with('_') && !value.contains("://");
+    for tenant in entry.origins.iter().filter_map(reader::tenant) {
+        let is_others = |it: &str| {
+            it.contains(QUIET) || reader::tenant_in(it).is_some_and(|other| other != tenant)
+        };
+        if is_others(host) {
+            return Err(format!("{tenant} made an entry for another one's host"));
+        }
+        if is_target && is_others(value) {
+            return Err(format!("{tenant} leads to another one's backend"));
+        }
+    }
+    Ok(())
+}
+
+/// A line of a list of certificates: a file, options in brackets, names.
+fn certificate_list(entry: &Entry<'_>, bundle: &Bundle) -> Result<(), String> {
+    let line = entry.line;
+    if line.starts_with('#') {
+        return Ok(());
+    }
+    let is_plain = |it: char| !it.is_control() && !matches!(it, '#' | '"' | '\'' | '\\');
+    if !line.chars().all(is_plain) {
+        return Err("a character that ends an entry in a list of certificates".into());
+    }
+    let (file, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let is_generated = file.ends_with(haproxy_ingress_core::assemble::GENERATED);
+    if bundle.file(file).is_none() && !is_generated {
+        return Err(format!("the certificate {file:?} is not in the bundle"));
+    }
+    let names = match rest.strip_prefix('[') {
+        Some(rest) => {
+            let (options, names) = rest.split_once(']').ok_or("options that do not end")?;
+            if options.contains('[') || names.contains(['[', ']']) {
+                return Err("brackets in options of a certificate".into());
+            }
+            names
+        }
+        None => rest,
+    };
+    if names.split(' ').filter(|it| !it.is_empty()).count() > 60 {
+        return Err("too many names on a line".into());
+    }
+    let tenants: Vec<&str> = entry.origins.iter().filter_map(reader::tenant).collect();
+    for name in names.split(' ') {
+        let whose = reader::tenant_in(name);
+        if whose.is_some_and(|it| !tenants.is_empty() && !tenants.contains(&it)) {
+            return Err(format!("{name:?} is served by another one's certificate"));
+        }
+    }
+    Ok(())
+}
+
+/// What can be said of a file as a whole.
+fn whole(file: &File, learned: &Learned) -> Result<(), String> {
+    let is_plain = |it: u8| it.is_ascii_alphanumeric() || b"/_.:-".contains(&it);
+    let is_ours = ["/etc/haproxy/", "/var/lib/haproxy/"]
+        .iter()
+        .any(|it| file.path.starts_with(it));
+    if !is_ours || file.path.contains("..") || !file.path.bytes().all(is_plain) {
+        return Err("a file at a place that is not ours".into());
+    }
+    if file.path.rsplit('/').next().is_none_or(|it| it.len() > 255) {
+        return Err("a name that no disk takes".into());
+    }
+    if file.source_map.len() != file.content.lines().count() {
+        return Err("lines and authors are not as many".into());
+    }
+    if file.content.contains('\0') {
+        return Err("a NUL".into());
+    }
+    match file.role {
+        Role::Lua => {
+            let script = without_strings(&file.content).ok_or("a string of a script is open")?;
+            if !learned.has_script(&script) {
+                return Err("the script has code that no harmless value makes".into());
+            }
+        }
+        Role::Response => response(&file.content)?,
+        Role::Certificate if !file.content.starts_with("-----BEGIN ") => {
+            return Err("a certificate that is none".into());
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A response: a status, headers, and as many bytes as they say.
+fn response(text: &str) -> Result<(), String> {
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .ok_or("the headers of a response do not end")?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next().unwrap_or_default();
+    if !status.starts_with("HTTP/1.") || status.contains('\n') {
+        return Err(format!("a response begins with {status:?}"));
+    }
+    for line in lines {
+        let (name, value) = line.split_once(':').ok_or("a header without a colon")?;
+        let is_token = |it: u8| it.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&it);
+        if name.is_empty() || !name.bytes().all(is_token) || value.contains(['\n', '\r']) {
+            return Err(format!("{line:?} is no header"));
+        }
+        if name.eq_ignore_ascii_case("content-length") && value.trim().parse() != Ok(body.len()) {
+            return Err(format!("the body has {} bytes, not{value}", body.len()));
+        }
+    }
+    Ok(())
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line: String = self.line.chars().take(300).collect();
+        write!(f, "{}\n    {line:?}", self.what)?;
+        for origin in &self.origins {
+            let origin: String = origin.to_string().chars().take(200).collect();
+            write!(f, "\n    by {origin}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use haproxy_ingress_core::bundle::SourceMap;
+    use haproxy_ingress_core::origin::{Field, Kind, ObjectRef};
+
+    use super::*;
+
+    const CONFIG: &str = "/etc/haproxy/haproxy.cfg";
+
+    fn by(namespace: &str, key: &str) -> Origin {
+        let object = ObjectRef::new(Kind::Ingress, namespace, "web");
+        let field = Field::Annotation(format!("haproxy-ingress.github.io/{key}").into());
+        Origin::Object(Arc::new(object), field)
+    }
+
+    /// What is said of one line.
+    fn judged(role: Role, section: &str, line: &str, by: &[Origin]) -> Result<(), String> {
+        let file = File::new(CONFIG, 0o644, role, line);
+        assert_eq!(*file.source_map, SourceMap::default());
+        let entry = Entry {
+            file: &file,
+            section,
+            line,
+            origins: by,
+        };
+        Judge::new(&crate::LEARNED).entry(&entry, &Bundle::default())
+    }
+
+    #[test]
+    fn what_leaves_its_place_is_seen() {
+        let own = "backend t001_app_8080";
+        let timeout = [by("t001", "timeout-server")];
+        let set = [by("t001", "request-set-headers")];
+        let config =
+            |section: &str, line: &str, by: &[Origin]| judged(Role::Config, section, line, by);
+        assert_eq!(config(own, "    timeout server 7s", &timeout), Ok(()));
+        assert_eq!(
+            config(own, "    http-request set-header X \"a b\"", &set),
+            Ok(())
+        );
+        let engine = [Origin::Engine("a test")];
+        for (section, line, by) in [
+            (own, "    server evil 192.0.2.1:80", &timeout[..]),
+            (own, "    timeout server \"7s", &timeout),
+            (own, "    timeout connect 7s", &timeout),
+            ("backend t002_app_8080", "    timeout server 7s", &timeout),
+            ("backend quiet_app_8080", "    timeout server 7s", &timeout),
+            ("frontend _front_http", "    timeout server 7s", &timeout),
+            (own, "    evil", &engine),
+            (own, "    http-request set-header X %[env(HOME)]", &set),
+            (own, "    http-request set-header X y if { evil }", &set),
+            ("backend evil", "backend evil", &timeout),
+        ] {
+            assert!(config(section, line, by).is_err(), "{line} in {section}");
+        }
+        let alias = [by("t001", "server-alias")];
+        let map = |line: &str| judged(Role::Map, "", line, &alias);
+        assert_eq!(map("a.example#/ t001_app_8080/path01"), Ok(()));
+        for line in [
+            "quiet.example#/ t001_app_8080/path01",
+            "t002.example#/ t001_app_8080/path01",
+            "a.example#/ t002_app_8080/path01",
+            "a.example#/ t001_app_8080/path01 b",
+            "a.example#/",
+        ] {
+            assert!(map(line).is_err(), "{line}");
+        }
+        for line in [
+            "/etc/passwd a.example",
+            "/etc/passwd [alpn h2 a.example",
+            "x#y",
+        ] {
+            assert!(judged(Role::CertificateList, "", line, &alias).is_err());
+        }
+    }
+
+    #[test]
+    fn a_response_is_one() {
+        assert_eq!(
+            response("HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na"),
+            Ok(())
+        );
+        for bad in [
+            "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nab",
+            "HTTP/1.1 200 OK\r\na b: c\r\n\r\n",
+            "HTTP/1.1 200 OK\r\na",
+            "200 OK\r\n\r\n",
+        ] {
+            assert!(response(bad).is_err(), "{bad:?}");
+        }
+        assert_eq!(without_strings("a(\"x\\\"y\")").as_deref(), Some("a(\"\")"));
+        assert_eq!(without_strings("a(\"x\n\")"), None);
+    }
+}

@@ -1,0 +1,285 @@
+//! What harmless values make: the ground on which all others are judged.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::fmt;
+
+use haproxy_ingress_core::bundle::{Bundle, Role};
+use haproxy_ingress_core::compile::compile;
+use haproxy_ingress_core::keys::{Key, REGISTRY, Scope};
+use haproxy_ingress_tests::hostile::Known;
+use haproxy_ingress_tests::random::Random;
+
+use crate::lexer;
+use crate::reader::{self, general, shape, without_numbers};
+use crate::world::{Place, World, Written, places};
+
+/// How many tenants a world has in which harmless values are tried.
+pub(crate) const TENANTS: usize = 64;
+
+/// How many worlds of random harmless values are looked at.
+const WORLDS: usize = 400;
+
+/// What harmless values make.
+#[derive(Default)]
+pub(crate) struct Learned {
+    /// What the lines of each key do, with the kind of their section in front.
+    shapes: BTreeMap<&'static str, BTreeSet<String>>,
+    /// Words of lines that no key made, without numbers.
+    words: HashSet<Vec<u8>>,
+    /// Expressions in log-formats, and the fetches of conditions.
+    expressions: HashSet<String>,
+    /// Headers of sections, without numbers.
+    headers: HashSet<String>,
+    /// Scripts without their strings.
+    scripts: HashSet<String>,
+    /// ConfigMaps with harmless values that act together.
+    pub(crate) config_maps: Vec<Vec<Written>>,
+}
+
+/// The kind of a section: its header without what is different for each tenant.
+pub(crate) fn kind(section: &str) -> String {
+    let mut words = section.split(' ');
+    match (words.next(), words.next()) {
+        (Some(keyword), Some(name)) if reader::tenant_in(name).is_some() => {
+            format!("{keyword} of a tenant")
+        }
+        // An operator may ask for more of a kind, at ports of his own.
+        (Some(keyword), Some(name)) if name.starts_with('_') => {
+            let name = general(name);
+            let stem = name.strip_suffix("_0").unwrap_or(&name);
+            format!("{keyword} {stem}")
+        }
+        _ => general(section),
+    }
+}
+
+impl Learned {
+    /// Tries all of them, each alone and many together.
+    pub(crate) fn of_harmless_values(known: &Known) -> Self {
+        let mut learned = Self::default();
+        let mut random = Random::new(1);
+        // Numbers with and without units mean nothing by themselves.
+        let units = ["", "us", "ms", "s", "m", "h", "d", "k", "g", "%"];
+        learned
+            .words
+            .extend(units.map(|it| format!("0{it}").into_bytes()));
+        let mut world = World::new(TENANTS, known);
+        let alone: Vec<Written> = REGISTRY
+            .keys
+            .iter()
+            .flat_map(|key| {
+                let places = places(key.scope).iter();
+                let values = known.harmless(key);
+                places.flat_map(move |place| {
+                    let values = values.clone().into_iter();
+                    values.map(move |text| written(key, *place, text))
+                })
+            })
+            .collect();
+        for some in alone.chunks(TENANTS) {
+            for tenant in 0..TENANTS {
+                world.write(tenant, some.get(tenant..=tenant).unwrap_or_default());
+            }
+            learned.look_at(&world);
+        }
+        learned.operators(known, &mut random);
+        for number in 0..WORLDS {
+            let config_map = random_config_map(known, &mut random);
+            world.configure(&config_map);
+            if number % 8 == 0 {
+                learned.config_maps.push(config_map);
+            }
+            for tenant in 0..TENANTS {
+                world.write(tenant, &random_tenant(known, &mut random));
+            }
+            learned.look_at(&world);
+        }
+        learned
+    }
+
+    /// Values of the global ConfigMap, each alone above tenants who want something.
+    fn operators(&mut self, known: &Known, random: &mut Random) {
+        const SOME: usize = 8;
+        let mut world = World::new(SOME, known);
+        for key in &REGISTRY.keys {
+            for text in known.harmless(key) {
+                for tenant in 0..SOME {
+                    world.write(tenant, &random_tenant(known, random));
+                }
+                world.configure(&[written(key, Place::ConfigMap, text)]);
+                self.look_at(&world);
+            }
+        }
+    }
+
+    fn look_at(&mut self, world: &World) {
+        let compiled = compile(&world.snapshot, &world.options, None);
+        self.read(&compiled.bundle);
+    }
+
+    /// Takes what a bundle has.
+    fn read(&mut self, bundle: &Bundle) {
+        reader::each(bundle, |entry| {
+            let keys = || entry.origins.iter().filter_map(reader::key);
+            match entry.file.role {
+                Role::Lua => return,
+                Role::Map | Role::Response | Role::Certificate => return,
+                _ => {}
+            }
+            let is_verbatim = keys().any(is_verbatim);
+            if is_verbatim {
+                return;
+            }
+            if reader::is_header(entry.line) && entry.file.role == Role::Config {
+                self.headers.insert(kind(entry.section));
+            }
+            let words = lexer::words(entry.line).unwrap_or_else(|error| {
+                panic!("a harmless value breaks a line: {error}: {:?}", entry.line)
+            });
+            self.expressions.extend(expressions(&words));
+            let mut has_key = false;
+            for key in keys() {
+                has_key = true;
+                let place = format!("{}: {}", kind(entry.section), shape(&words));
+                self.shapes.entry(key.name).or_default().insert(place);
+            }
+            if !has_key {
+                for word in &words {
+                    self.words.insert(without_numbers(word).into_owned());
+                }
+            }
+        });
+        let scripts = bundle.files.iter().filter(|it| it.role == Role::Lua);
+        for file in scripts {
+            let script = without_strings(&file.content).expect("our scripts end their strings");
+            self.scripts.insert(script);
+        }
+    }
+
+    /// Whether a key makes lines of this kind.
+    pub(crate) fn has_shape(&self, key: &Key, section: &str, words: &[Vec<u8>]) -> bool {
+        let place = format!("{}: {}", kind(section), shape(words));
+        self.shapes
+            .get(key.name)
+            .is_some_and(|it| it.contains(&place))
+    }
+
+    /// Whether a word stands in lines that no key made.
+    pub(crate) fn has_word(&self, word: &[u8]) -> bool {
+        self.words.contains(&*without_numbers(word))
+    }
+
+    pub(crate) fn has_expression(&self, expression: &str) -> bool {
+        self.expressions.contains(&general(expression))
+    }
+
+    pub(crate) fn has_header(&self, header: &str) -> bool {
+        self.headers.contains(&kind(header))
+    }
+
+    pub(crate) fn has_script(&self, script: &str) -> bool {
+        self.scripts.contains(script)
+    }
+}
+
+impl fmt::Display for Learned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} keys make {} kinds of lines; {} words, {} expressions, {} sections",
+            self.shapes.len(),
+            self.shapes.values().map(BTreeSet::len).sum::<usize>(),
+            self.words.len(),
+            self.expressions.len(),
+            self.headers.len()
+        )
+    }
+}
+
+/// Whether a key's value is configuration, which only an operator may write.
+pub(crate) fn is_verbatim(key: &Key) -> bool {
+    key.name.starts_with("config-")
+}
+
+pub(crate) fn written(key: &'static Key, place: Place, text: String) -> Written {
+    Written { key, place, text }
+}
+
+/// A few harmless values of a tenant.
+pub(crate) fn random_tenant(known: &Known, random: &mut Random) -> Vec<Written> {
+    let count = random.below(4);
+    let keys = std::iter::repeat_with(|| random.pick(&REGISTRY.keys)).take(200);
+    let keys: Vec<_> = keys
+        .filter(|it| !places(it.scope).is_empty())
+        .take(count)
+        .collect();
+    keys.into_iter()
+        .filter_map(|key| {
+            let place = random.pick(places(key.scope));
+            let values = known.harmless(key);
+            (!values.is_empty()).then(|| written(key, place, random.pick(&values)))
+        })
+        .collect()
+}
+
+/// Harmless values of an operator, without snippets.
+fn random_config_map(known: &Known, random: &mut Random) -> Vec<Written> {
+    let count = random.below(40);
+    (0..count)
+        .filter_map(|_| {
+            let key = random.pick(&REGISTRY.keys);
+            let values = known.harmless(key);
+            let is_good = !is_verbatim(key) && !values.is_empty() && key.scope != Scope::Tcp;
+            is_good.then(|| written(key, Place::ConfigMap, random.pick(&values)))
+        })
+        .collect()
+}
+
+/// The expressions of a line: what stands between `%[` and `]`, and the fetches of its conditions.
+pub(crate) fn expressions(words: &[Vec<u8>]) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut opens = false;
+    for word in words {
+        let text = String::from_utf8_lossy(word);
+        if opens {
+            found.push(general(&text));
+        }
+        opens = matches!(&*text, "{" | "!{");
+        let mut rest = &*text;
+        while let Some((_, behind)) = rest.split_once('%') {
+            if let Some(inside) = behind.strip_prefix('[') {
+                let (expression, after) = inside.split_once(']').unwrap_or((inside, ""));
+                found.push(general(expression));
+                rest = after;
+            } else {
+                rest = behind.strip_prefix('%').unwrap_or(behind);
+            }
+        }
+    }
+    found
+}
+
+/// A script without what stands in its strings, if each of them ends on its line.
+pub(crate) fn without_strings(script: &str) -> Option<String> {
+    let mut short = String::with_capacity(script.len());
+    let mut chars = script.chars();
+    let mut is_inside = false;
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                is_inside = !is_inside;
+                short.push('"');
+            }
+            '\\' if is_inside => {
+                chars.next()?;
+            }
+            '\n' if is_inside => return None,
+            _ if is_inside => {}
+            other => short.push(other),
+        }
+    }
+    // Headers are lines of their own, of which an operator may write any number.
+    let mut lines: Vec<&str> = short.lines().collect();
+    lines.retain(|it| *it != "    applet:add_header(\"\", \"\")");
+    (!is_inside).then(|| general(&lines.join("\n")))
+}
