@@ -44,6 +44,7 @@ pub mod headers;
 pub mod health_check;
 pub mod hsts;
 pub mod http_frontends;
+pub mod http_match;
 pub mod http_passthrough;
 pub mod http_response;
 pub mod initial_weight;
@@ -60,6 +61,7 @@ pub mod rewrite_target;
 pub mod security;
 pub mod server_alias;
 pub mod service_upstream;
+pub mod ssl_always_add_https;
 pub mod ssl_ciphers;
 pub mod ssl_options;
 pub mod ssl_redirect;
@@ -68,6 +70,7 @@ pub mod strict_host;
 pub mod syslog;
 pub mod timeout;
 pub mod tls_alpn;
+pub mod var_namespace;
 
 use std::any::Any;
 use std::fmt::Debug;
@@ -113,6 +116,7 @@ pub static FAMILIES: &[Family] = &[
     health_check::FAMILY,
     hsts::FAMILY,
     http_frontends::FAMILY,
+    http_match::FAMILY,
     http_passthrough::FAMILY,
     http_response::FAMILY,
     initial_weight::FAMILY,
@@ -129,6 +133,7 @@ pub static FAMILIES: &[Family] = &[
     security::FAMILY,
     server_alias::FAMILY,
     service_upstream::FAMILY,
+    ssl_always_add_https::FAMILY,
     ssl_ciphers::FAMILY,
     ssl_options::FAMILY,
     ssl_redirect::FAMILY,
@@ -137,6 +142,7 @@ pub static FAMILIES: &[Family] = &[
     syslog::FAMILY,
     timeout::FAMILY,
     tls_alpn::FAMILY,
+    var_namespace::FAMILY,
 ];
 
 /// A section of the reference: keys that belong together.

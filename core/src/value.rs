@@ -17,6 +17,7 @@ pub mod directive;
 pub mod duration;
 pub mod frontend_pair;
 pub mod header;
+pub mod header_filter;
 pub mod hostname;
 pub mod items;
 pub mod listen;
