@@ -32,6 +32,7 @@ pub(crate) use self::routing::{begins, unless_begins};
 
 use crate::haproxy::{Config, Host, HostTls};
 use crate::ingest::certificate::Certificates;
+use crate::keys::ssl_always_add_https::AlwaysHttps;
 use crate::keys::{Cx, Effect, Layers, REGISTRY, Source};
 use crate::route::Table;
 
@@ -73,13 +74,22 @@ fn hosts(table: &Table, certificates: &mut Certificates, config: &mut Config, cx
     for (key, entry) in &table.hosts {
         let layers = layers(&entry.sources, cx);
         let name = &key.name;
+        let always = cx.settings::<AlwaysHttps>(&layers);
+        let by_key = always.add.value.then(|| HostTls {
+            certificate: None,
+            is_redirected_to: always.follow.value,
+            origin: always.add.origin.clone(),
+        });
         let mut host = Host {
             group: key.group,
             name: Arc::clone(name),
             origin: entry.origin.clone(),
-            tls: entry.tls.as_ref().map(|tls| HostTls {
-                certificate: certificates::of_host(name, tls, certificates, cx),
-                origin: tls.origin.clone(),
+            tls: entry.tls.as_ref().map_or(by_key, |tls| {
+                Some(HostTls {
+                    certificate: certificates::of_host(name, tls, certificates, cx),
+                    is_redirected_to: true,
+                    origin: tls.origin.clone(),
+                })
             }),
             ..Host::default()
         };

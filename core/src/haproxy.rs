@@ -147,6 +147,24 @@ pub enum Role {
     Agent,
 }
 
+impl Config {
+    /// Whether requests reach the backend of a path: those of a path that is redirected do so only
+    /// where the redirect leaves them alone.
+    pub fn is_served(&self, path: &Path) -> bool {
+        if path.redirect_to.is_none() {
+            return true;
+        }
+        let Some(exempt) = &self.redirects.exempt else {
+            return false;
+        };
+        exempt.value.iter().any(|it| match path.matching {
+            PathMatch::Exact => path.path.starts_with(&**it),
+            PathMatch::Prefix => path.path.starts_with(&**it) || it.starts_with(&*path.path),
+            PathMatch::Begin | PathMatch::Regex => true,
+        })
+    }
+}
+
 /// A text as a part of a name: one that is too long is cut and gets a number made of the whole.
 ///
 /// Kubernetes' names have up to 253 bytes, and the name of a file has at most 255. Where the namespace

@@ -47,6 +47,7 @@ pub mod headers;
 pub mod health_check;
 pub mod hsts;
 pub mod http_frontends;
+pub mod http_match;
 pub mod http_passthrough;
 pub mod http_response;
 pub mod initial_weight;
@@ -65,6 +66,7 @@ pub mod security;
 pub mod server_alias;
 pub mod service_upstream;
 pub mod source_address_intf;
+pub mod ssl_always_add_https;
 pub mod ssl_ciphers;
 pub mod ssl_options;
 pub mod ssl_redirect;
@@ -73,6 +75,7 @@ pub mod strict_host;
 pub mod syslog;
 pub mod timeout;
 pub mod tls_alpn;
+pub mod var_namespace;
 pub mod waf;
 
 use std::any::Any;
@@ -122,6 +125,7 @@ pub static FAMILIES: &[Family] = &[
     health_check::FAMILY,
     hsts::FAMILY,
     http_frontends::FAMILY,
+    http_match::FAMILY,
     http_passthrough::FAMILY,
     http_response::FAMILY,
     initial_weight::FAMILY,
@@ -140,6 +144,7 @@ pub static FAMILIES: &[Family] = &[
     server_alias::FAMILY,
     service_upstream::FAMILY,
     source_address_intf::FAMILY,
+    ssl_always_add_https::FAMILY,
     ssl_ciphers::FAMILY,
     ssl_options::FAMILY,
     ssl_redirect::FAMILY,
@@ -148,6 +153,7 @@ pub static FAMILIES: &[Family] = &[
     syslog::FAMILY,
     timeout::FAMILY,
     tls_alpn::FAMILY,
+    var_namespace::FAMILY,
     waf::FAMILY,
 ];
 

@@ -159,7 +159,7 @@ fn sections(
             || it
                 .paths
                 .iter()
-                .any(|path| config.paths[*path].redirect_to.is_none());
+                .any(|path| config.is_served(&config.paths[*path]));
         if is_reached {
             output.section(&template_of_backend, &it.owners, |cx| {
                 backend::fill(it, config, options, cx);
@@ -444,22 +444,19 @@ fn choice(frontend: &Frontend, config: &Config) -> Vec<Part> {
     let mut lines = Vec::new();
     let engine = Origin::Engine("which backend a request goes to");
     if frontend.has_ssl_redirect {
-        let mut line =
-            Line::keyword("use_backend _redirect_https if { var(txn.route),field(3,/) -m sub s }");
+        let mut condition = Line::keyword("{ var(txn.route),field(3,/) -m sub s }");
         let mut origin = engine.clone();
         if let Some(by) = &frontend.follows_forwarded_proto {
-            line = line.and("!{ req.hdr(x-forwarded-proto) -i https }");
+            condition = condition.and("!{ req.hdr(x-forwarded-proto) -i https }");
             origin = by.clone();
         }
-        if let Some(exempt) = config
-            .redirects
-            .ssl_exempt
-            .as_ref()
-            .filter(|it| !it.value.is_empty())
-        {
-            line = line.line(&assemble::unless_begins(&exempt.value));
+        let exempt = config.redirects.ssl_exempt.as_ref();
+        if let Some(exempt) = exempt.filter(|it| !it.value.is_empty()) {
+            condition = condition.line(&assemble::unless_begins(&exempt.value));
             origin = exempt.origin.clone();
         }
+        lines.extend(redirect_to_port(frontend, &condition, config));
+        let line = Line::keyword("use_backend _redirect_https if").line(&condition);
         lines.push(Setting::new(line, origin));
     }
     if !frontend.routing.is_empty() && (!config.paths.is_empty() || config.acme.is_some()) {
@@ -475,6 +472,22 @@ fn choice(frontend: &Frontend, config: &Config) -> Vec<Part> {
         lines.push(Setting::new(line, Origin::Flag("default-backend-service")));
     }
     lines
+}
+
+/// A client that names the port of a pair for HTTP is sent to that of the pair for TLS.
+fn redirect_to_port(frontend: &Frontend, condition: &Line, config: &Config) -> Option<Part> {
+    let port = frontend.tls_port.as_ref()?;
+    let location = Format::literal("https://")
+        .and_expression("var(txn.host)")
+        .and_literal(&format!(":{}", port.value))
+        .and_expression("pathq");
+    let mut line = Line::keyword("http-request redirect location").format(&location);
+    if let Some(code) = &config.redirects.ssl_code {
+        line = line.and("code").number(code.value.get());
+    }
+    let names_port = format!("{{ req.hdr(host) -m end :{} }}", frontend.port.value);
+    let line = line.and("if").line(condition).and(&names_port);
+    Some(port.map(|_| line))
 }
 
 /// Lines of the operator for a proxy by its name.

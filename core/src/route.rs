@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub use self::target::{Target, TargetPort};
 
 use crate::haproxy::{Group, HostKey, PathMatch};
+use crate::keys::http_match::Filters;
 use crate::keys::ports::Ports;
 use crate::keys::{Layers, Source};
 use crate::options::Name;
@@ -77,6 +78,8 @@ pub struct Entry {
     pub path: Arc<str>,
     /// How it is compared.
     pub matching: PathMatch,
+    /// What headers of the request must be; absent where they do not matter.
+    pub filters: Filters,
     /// Where its requests go.
     pub target: Target,
     /// The texts that apply to it.

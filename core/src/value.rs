@@ -20,6 +20,7 @@ pub mod duration;
 pub mod endpoint;
 pub mod frontend_pair;
 pub mod header;
+pub mod header_filter;
 pub mod hostname;
 pub mod interface;
 pub mod items;

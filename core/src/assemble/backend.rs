@@ -51,6 +51,12 @@ pub(super) fn add(table: &Table, places: &Places, config: &mut Config, cx: &mut 
             _ => None,
         })
         .collect();
+    let behind_proxy: Vec<_> = config
+        .frontends
+        .iter()
+        .filter(|it| it.is_behind_proxy.is_some())
+        .map(|it| it.group)
+        .collect();
     for entry in &table.entries {
         let backend = backends.of(&entry.target, &entry.layers, &entry.origin, config, cx);
         let key = HostKey::new(entry.group, &entry.host);
@@ -63,6 +69,7 @@ pub(super) fn add(table: &Table, places: &Places, config: &mut Config, cx: &mut 
         model.is_tls |= host.tls.is_some();
         let mut path = path(entry, backend, model.paths.len());
         path.is_tls = host.tls.is_some();
+        path.is_behind_proxy = behind_proxy.contains(&entry.group);
         host.paths.push(place);
         for (block, effect) in &path_effects {
             let block = cx.read(*block, &entry.layers);
@@ -82,8 +89,10 @@ fn path(entry: &Entry, backend: usize, number: usize) -> Path {
         host: entry.host.clone(),
         path: entry.path.clone(),
         matching: entry.matching,
+        filters: entry.filters.clone(),
         origin: entry.origin.clone(),
         is_tls: false,
+        is_behind_proxy: false,
         backend,
         number: u32::try_from(number).expect("fewer paths than objects fit into memory"),
         redirect_to: None,

@@ -267,7 +267,7 @@ struct Rules {
 
 impl Rules {
     fn new(frontend: &str, config: &Config, cx: &Cx<'_>) -> Self {
-        let file = |stem| super::map::file(frontend, stem, "exact", cx);
+        let file = |stem| super::map::file(frontend, stem, "exact", 0, cx);
         let exempt = config.redirects.ssl_exempt.as_ref();
         let exempt = exempt.filter(|it| !it.value.is_empty());
         Self {

@@ -16,6 +16,8 @@ struct Listener {
     kind: FrontendKind,
     name: Arc<str>,
     port: Setting<u16>,
+    /// The port for TLS of a pair.
+    tls_port: Option<Setting<u16>>,
     /// Whether it is there for the proxy alone, and who says that a proxy is in front of it.
     is_extra: bool,
     is_behind_proxy: Option<Origin>,
@@ -52,6 +54,7 @@ fn listeners(group: Group, table: &Table, config: &Config, cx: &mut Cx<'_>) -> V
         kind,
         name: name.into(),
         port: port.clone(),
+        tls_port: None,
         is_extra: false,
         is_behind_proxy: None,
     };
@@ -93,7 +96,10 @@ fn listeners(group: Group, table: &Table, config: &Config, cx: &mut Cx<'_>) -> V
             http: port,
             https: tls_port,
         } => {
-            listeners.push(numbered(FrontendKind::Http, http, port));
+            listeners.push(Listener {
+                tls_port: Some(tls_port.clone()),
+                ..numbered(FrontendKind::Http, http, port)
+            });
             listeners.push(numbered(FrontendKind::Https, https, tls_port));
         }
         GroupPorts::BehindProxy => listeners.extend(config.ports.behind_proxy.as_ref().map(extra)),
@@ -123,6 +129,7 @@ fn frontend(listener: Listener, layers: &Layers, config: &Config, cx: &mut Cx<'_
         bind: (listener.port).map(|it| Line::default().text(&format!(":{it}"))),
         own_bind: None,
         port: listener.port,
+        tls_port: listener.tls_port,
         accept_proxy: None,
         alpn: config.ports.alpn.clone().filter(|_| is_tls),
         redirect_from_code: None,

@@ -7,30 +7,39 @@
 //! |---|---|
 //! | `shop_web_8080/path01` | backend and path |
 //! | `shop_web_8080/path01/s` | plain requests are sent to TLS |
-//! | `shop_web_8080/path01/s/12` | and the path has 12 bytes, to compare with another match |
-//! | `_redirect_to/https://…` | the request is redirected there |
+//! | `shop_web_8080/path01/n` | the namespace is told |
+//! | `shop_web_8080/path01/-/12` | the path has 12 bytes, to compare with another match |
+//! | `shop_web_8080/path01/t/0/https://…` | the request is redirected there |
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::assemble::names;
 use crate::haproxy::{
-    Config, DataFile, END, Frontend, FrontendKind, Host, Path, PathMatch, Role, path_name,
+    Config, DataFile, END, Frontend, FrontendKind, Host, HostKey, Path, PathMatch, Role, path_name,
 };
 use crate::keys::Cx;
 use crate::origin::{Field, Origin, SourceMap};
+use crate::value::header_filter::HeaderFilter;
 use crate::value::regex::Regex;
 
 /// The maps of one frontend while they are filled.
 pub(super) struct Maps<'a> {
     /// The frontend's name, with which the names of its files begin.
     pub(super) frontend: Arc<str>,
-    /// Lines by file stem and kind of path.
-    files: BTreeMap<(&'static str, &'static str), Entries<'a>>,
+    /// Lines by file.
+    files: BTreeMap<FileName, Entries<'a>>,
+    /// What headers have to be for the paths of files with a number, the first ones for number 1.
+    pub(super) filters: Vec<&'a [HeaderFilter]>,
     /// What has to be known of the hosts.
     pub(super) found: Found,
 }
+
+/// The stem of a file, the kind of paths in it, and the number of what headers have to be for them;
+/// 0 where these do not matter.
+type FileName = (&'static str, &'static str, usize);
 
 /// What a frontend's hosts need of its look-ups.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,6 +51,11 @@ pub(super) struct Found {
     pub(super) overlap: bool,
     pub(super) redirect_to: bool,
     pub(super) ssl_redirect: bool,
+    /// The host for requests that no other one matches has an application root.
+    pub(super) default_root: bool,
+    /// Paths need headers.
+    pub(super) filtered: bool,
+    pub(super) namespace: bool,
 }
 
 /// Lines by their key; for equal keys the first one stays.
@@ -52,6 +66,13 @@ struct Entry<'a> {
     /// How much of the path was written, to choose among equal keys.
     weight: usize,
     authors: Authors<'a>,
+}
+
+/// What a host has that only requests for such hosts are to pay for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct HostHas {
+    pub(super) regex: bool,
+    pub(super) filters: bool,
 }
 
 /// Who made a line of a map.
@@ -101,17 +122,34 @@ impl<'a> Authors<'a> {
 }
 
 impl<'a> Maps<'a> {
-    pub(super) fn new(frontend: Arc<str>) -> Self {
+    /// Empty maps for a frontend.
+    pub(super) fn new(frontend: &Frontend, config: &'a Config) -> Self {
+        let found = find(frontend, config);
         Self {
-            frontend,
+            frontend: frontend.name.clone(),
             files: BTreeMap::new(),
-            found: Found::default(),
+            filters: if found.filtered {
+                filters(frontend, config)
+            } else {
+                Vec::new()
+            },
+            found,
         }
     }
 
     /// Whether a file has entries.
     pub(super) fn has(&self, stem: &'static str, kind: &'static str) -> bool {
-        self.files.contains_key(&(stem, kind))
+        self.has_filtered(stem, kind, 0)
+    }
+
+    /// Whether a file for paths with certain headers has entries.
+    pub(super) fn has_filtered(
+        &self,
+        stem: &'static str,
+        kind: &'static str,
+        number: usize,
+    ) -> bool {
+        self.files.contains_key(&(stem, kind, number))
     }
 
     /// Adds an entry; the first one of a key stays.
@@ -125,7 +163,7 @@ impl<'a> Maps<'a> {
     ) {
         let weight = 0;
         self.put_weighed(
-            (stem, kind),
+            (stem, kind, 0),
             key,
             Entry {
                 value,
@@ -135,22 +173,33 @@ impl<'a> Maps<'a> {
         );
     }
 
-    /// Notes that a host is known, and whether it has regular expressions: of several hosts that share
-    /// the name, one that has some is enough.
-    pub(super) fn put_host(&mut self, host: &str, has_regex: bool, authors: Authors<'a>) {
-        let entry = Entry {
-            value: if has_regex { "r" } else { "-" }.into(),
-            weight: usize::from(has_regex),
+    /// Notes that a host is known, and what it has: of several hosts that share the name, one that has
+    /// it is enough.
+    pub(super) fn put_host(&mut self, host: &str, has: HostHas, authors: Authors<'a>) {
+        let entries = self.files.entry(("hosts", "exact", 0)).or_default();
+        let entry = entries.entry(host.into()).or_insert_with(|| Entry {
+            value: String::new(),
+            weight: 0,
             authors,
-        };
-        self.put_weighed(("hosts", "exact"), host.into(), entry);
+        });
+        for (mark, has) in [('r', has.regex), ('h', has.filters)] {
+            if has && !entry.value.contains(mark) {
+                entry.value.push(mark);
+            }
+        }
     }
 
-    fn put_weighed(&mut self, file: (&'static str, &'static str), key: String, entry: Entry<'a>) {
+    fn put_weighed(&mut self, file: FileName, key: String, entry: Entry<'a>) {
         let entries = self.files.entry(file).or_default();
         match entries.get_mut(&key) {
-            Some(older) if older.weight >= entry.weight => {}
-            Some(older) => *older = entry,
+            // Of two spellings of one object the longer one wins, of two objects the older one.
+            Some(older)
+                if entry.weight > older.weight
+                    && entry.authors.line.object() == older.authors.line.object() =>
+            {
+                *older = entry;
+            }
+            Some(_) => {}
             None => {
                 entries.insert(key, entry);
             }
@@ -189,7 +238,11 @@ impl<'a> Maps<'a> {
                 let _ = write!(key, "^{}#(?:{pattern})", Regex::quoted(host));
             }
         }
-        let file = (stem, path.matching.name());
+        let number = path.filters.as_deref().map_or(0, |filters| {
+            let place = self.filters.iter().position(|it| *it == filters);
+            place.expect("`filters` finds all") + 1
+        });
+        let file = (stem, path.matching.name(), number);
         self.put_weighed(
             file,
             key,
@@ -204,7 +257,8 @@ impl<'a> Maps<'a> {
     /// The files.
     pub(super) fn finish(self) -> impl Iterator<Item = DataFile> {
         let frontend = self.frontend;
-        self.files.into_iter().map(move |((stem, kind), entries)| {
+        self.files.into_iter().map(move |(name, entries)| {
+            let (stem, kind, number) = name;
             let size: usize = entries
                 .iter()
                 .map(|it| it.0.len() + it.1.value.len() + 2)
@@ -219,35 +273,44 @@ impl<'a> Maps<'a> {
             for (key, entry) in entries {
                 text.push_str(&key);
                 text.push(' ');
-                text.push_str(&entry.value);
+                text.push_str(if entry.value.is_empty() {
+                    "-"
+                } else {
+                    &entry.value
+                });
                 text.push('\n');
                 source_map.add_line_by(entry.authors.origins());
             }
-            let path = names::map(&format!("{frontend}_{stem}"), kind);
+            let path = names::map(&format!("{frontend}_{stem}"), &numbered(kind, number));
             DataFile::of_lines(path, Role::Map, text, source_map)
         })
     }
 }
 
-/// What a path's value is in the maps of a kind of frontend.
+/// What a path's value is in the maps of a frontend.
 ///
 /// The length of a path is told only where its host has paths of both kinds that are compared from the
 /// front, so that no host changes what stands in maps for another one.
 pub(super) fn value(
     path: &Path,
+    host: &Host,
     frontend: &Frontend,
     is_measured: bool,
     config: &Config,
 ) -> String {
-    if let Some(location) = &path.redirect_to {
-        return format!("{}/{}", names::REDIRECT_TO, location.value.as_str());
-    }
     let backend = &config.backends[path.backend].name;
     let mut value = format!("{backend}/{}", path_name(path.number));
-    let redirects = ssl_redirect(path, frontend).is_some();
     let is_measured = is_measured && matches!(path.matching, PathMatch::Prefix | PathMatch::Begin);
-    if redirects || is_measured {
-        value.push_str(if redirects { "/s" } else { "/-" });
+    let flags = [
+        ('s', ssl_redirect(path, host, frontend, config).is_some()),
+        ('t', path.redirect_to.is_some()),
+        ('n', host.var_namespace.is_some()),
+    ];
+    if flags.iter().any(|it| it.1) {
+        value.push('/');
+        value.extend(flags.iter().filter(|it| it.1).map(|it| it.0));
+    } else if is_measured {
+        value.push_str("/-");
     }
     if is_measured {
         let text = match path.matching {
@@ -255,28 +318,47 @@ pub(super) fn value(
             _ => &path.path,
         };
         let _ = write!(value, "/{}", text.len());
+    } else if path.redirect_to.is_some() {
+        value.push_str("/0");
+    }
+    if let Some(location) = &path.redirect_to {
+        value.push('/');
+        value.push_str(location.value.as_str());
     }
     value
 }
 
 /// Who has a part in what [`value`] says beside who wrote the path.
-pub(super) fn value_author<'a>(path: &'a Path, frontend: &Frontend) -> Option<&'a Origin> {
+pub(super) fn value_author<'a>(
+    path: &'a Path,
+    host: &'a Host,
+    frontend: &Frontend,
+    config: &Config,
+) -> Option<&'a Origin> {
     let redirect = path.redirect_to.as_ref().map(|it| &it.origin);
-    redirect.or_else(|| ssl_redirect(path, frontend))
+    redirect
+        .or_else(|| ssl_redirect(path, host, frontend, config))
+        .or(host.var_namespace.as_ref())
 }
 
 /// Who wants requests of a path to be sent from a frontend to TLS, if anybody does.
-pub(super) fn ssl_redirect<'a>(path: &'a Path, frontend: &Frontend) -> Option<&'a Origin> {
+fn ssl_redirect<'a>(
+    path: &'a Path,
+    host: &Host,
+    frontend: &Frontend,
+    config: &Config,
+) -> Option<&'a Origin> {
     let is_possible = match (frontend.kind, &frontend.is_behind_proxy) {
         (FrontendKind::Https, _) => false,
         (FrontendKind::Http, Some(_)) => frontend.follows_forwarded_proto.is_some(),
-        (FrontendKind::Http, None) => path.is_tls,
+        (FrontendKind::Http, None) => host.tls.as_ref().is_some_and(|it| it.is_redirected_to),
     };
-    path.ssl_redirect.as_ref().filter(|_| is_possible)
+    let origin = path.ssl_redirect.as_ref().filter(|_| is_possible)?;
+    config.is_served(path).then_some(origin)
 }
 
 /// What the hosts of a frontend need of its look-ups.
-pub(super) fn find(frontend: &Frontend, config: &Config) -> Found {
+fn find(frontend: &Frontend, config: &Config) -> Found {
     let mut found = Found::default();
     for host in config.hosts.values().filter(|it| is_in(it, frontend)) {
         let paths = || host.paths.iter().map(|it| &config.paths[*it]);
@@ -291,7 +373,11 @@ pub(super) fn find(frontend: &Frontend, config: &Config) -> Found {
         found.regex |= has(PathMatch::Regex);
         found.overlap |= overlaps(host, config);
         found.redirect_to |= paths().any(|it| it.redirect_to.is_some());
-        found.ssl_redirect |= paths().any(|it| ssl_redirect(it, frontend).is_some());
+        found.filtered |= paths().any(|it| it.filters.is_some());
+        found.ssl_redirect |= paths().any(|it| ssl_redirect(it, host, frontend, config).is_some());
+        found.default_root |=
+            host.name.is_empty() && host.app_root.is_some() && !host.paths.is_empty();
+        found.namespace |= host.var_namespace.is_some() && !host.paths.is_empty();
     }
     found
 }
@@ -310,6 +396,24 @@ fn overlaps(host: &Host, config: &Config) -> bool {
     paths().any(|it| it == PathMatch::Prefix) && paths().any(|it| it == PathMatch::Begin)
 }
 
+/// What headers have to be for the paths of a frontend: more headers first, then the older ones.
+fn filters<'a>(frontend: &Frontend, config: &'a Config) -> Vec<&'a [HeaderFilter]> {
+    let mut seen = BTreeSet::new();
+    let mut filters = Vec::new();
+    for path in config.paths.iter().filter(|it| it.group == frontend.group) {
+        let Some(filter) = path.filters.as_deref() else {
+            continue;
+        };
+        let host = config.hosts.get(&HostKey::new(path.group, &path.host));
+        if host.is_some_and(|it| is_in(it, frontend)) && seen.insert(filter) {
+            filters.push(filter);
+        }
+    }
+    // Sorting is stable.
+    filters.sort_by_key(|it| std::cmp::Reverse(it.len()));
+    filters
+}
+
 /// Whether a frontend serves a host.
 pub(super) fn is_in(host: &Host, frontend: &Frontend) -> bool {
     host.group == frontend.group && (frontend.kind == FrontendKind::Http || host.tls.is_some())
@@ -325,6 +429,20 @@ pub(super) fn host_key(host: &Host) -> &str {
 }
 
 /// A file as a word of a directive.
-pub(super) fn file(frontend: &str, stem: &str, kind: &str, cx: &Cx<'_>) -> String {
-    names::real(&names::map(&format!("{frontend}_{stem}"), kind), cx.options)
+pub(super) fn file(
+    frontend: &str,
+    stem: &str,
+    kind: &'static str,
+    number: usize,
+    cx: &Cx<'_>,
+) -> String {
+    let path = names::map(&format!("{frontend}_{stem}"), &numbered(kind, number));
+    names::real(&path, cx.options)
+}
+
+fn numbered(kind: &'static str, number: usize) -> Cow<'static, str> {
+    match number {
+        0 => kind.into(),
+        _ => format!("{kind}_{number:02}").into(),
+    }
 }

@@ -7,8 +7,6 @@ use crate::haproxy::short;
 use crate::options::Options;
 use crate::route::Target;
 
-/// What stands in a map in place of a backend for a path that is redirected.
-pub(super) const REDIRECT_TO: &str = "_redirect_to";
 /// How the host without a name is written in maps.
 pub(super) const DEFAULT_HOST: &str = "<default>";
 

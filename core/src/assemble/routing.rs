@@ -3,20 +3,22 @@
 //!
 //! ```text
 //! the host ─▶ *.domain ─▶ hosts that an alias' expression stands for ─▶ every other host
-//!   └ exact ─▶ prefix, begin (the longer one) ─▶ regex, only for hosts that have one
+//!   └ paths that need headers, only for hosts that have some
+//!     ─▶ exact ─▶ prefix, begin (the longer one) ─▶ regex, only for hosts that have one
 //! ```
 //!
 //! Only what the frontend's hosts need is written. The result, `txn.route`, is a value as
 //! [`map`](crate::assemble::map) describes it.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+mod fill;
+mod redirects;
 
-use crate::assemble::map::{self, Authors, Maps, NameBy};
-use crate::haproxy::{Acme, Config, Frontend, FrontendKind, Host, Part, PathMatch};
+use crate::assemble::map::{self, Maps};
+use crate::haproxy::{Acme, Config, FrontendKind, Part, PathMatch};
 use crate::keys::Cx;
 use crate::origin::{Origin, Setting};
-use crate::value::text::{Format, Line};
+use crate::value::header_filter::HeaderFilter;
+use crate::value::text::Line;
 
 /// Which rules stand behind those that are written.
 #[derive(Clone, Copy, Eq, PartialEq)]
@@ -29,6 +31,14 @@ enum Before {
 
 /// What has not been found yet.
 const NOT_FOUND_YET: &str = "!{ var(txn.route) -m found }";
+
+/// All kinds of paths.
+const KINDS: [PathMatch; 4] = [
+    PathMatch::Exact,
+    PathMatch::Prefix,
+    PathMatch::Begin,
+    PathMatch::Regex,
+];
 
 /// The rules of a frontend while they are written.
 struct Rules<'a, 'c> {
@@ -43,7 +53,7 @@ struct Rules<'a, 'c> {
 /// Adds routing rules and maps to every frontend.
 pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
     for place in 0..config.frontends.len() {
-        let maps = fill(&config.frontends[place], config);
+        let maps = fill::fill(&config.frontends[place], config);
         let mut rules = Rules {
             place,
             parts: Vec::new(),
@@ -53,6 +63,7 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
         };
         rules.variables();
         rules.levels();
+        rules.namespace();
         rules.redirects();
         let parts = rules.parts;
         let has_ssl_redirect = maps.found.ssl_redirect;
@@ -60,121 +71,6 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
         config.frontends[place].has_ssl_redirect = has_ssl_redirect;
         config.frontends[place].routing = parts;
         config.files.extend(files);
-    }
-}
-
-/// The maps of a frontend.
-fn fill<'a>(frontend: &Frontend, config: &'a Config) -> Maps<'a> {
-    let mut maps = Maps::new(frontend.name.clone());
-    maps.found = map::find(frontend, config);
-    let shared = shared_names(config);
-    let hosts = || {
-        let hosts = config.hosts.values();
-        hosts.filter(|it| map::is_in(it, frontend))
-    };
-    // The first entry of a key stays: an alias that is left is older than a host of that name.
-    for host in hosts().filter(|it| !it.aliases.is_empty()) {
-        let is_measured = map::is_measured(host, &shared, config);
-        for path in host.paths.iter().map(|it| &config.paths[*it]) {
-            let value = map::value(path, frontend, is_measured, config);
-            for alias in &host.aliases {
-                let authors = Authors {
-                    line: &path.origin,
-                    name: NameBy::Other(&alias.origin),
-                    value: map::value_author(path, frontend),
-                };
-                maps.put_path("host", alias.value.as_str(), path, value.clone(), authors);
-            }
-        }
-    }
-    for host in hosts() {
-        let (stem, name) = if host.name.is_empty() {
-            ("defaulthost", NameBy::Line)
-        } else {
-            ("host", NameBy::Rule)
-        };
-        let key = map::host_key(host);
-        let is_measured = map::is_measured(host, &shared, config);
-        let mut has_regex = false;
-        for path in host.paths.iter().map(|it| &config.paths[*it]) {
-            let value = map::value(path, frontend, is_measured, config);
-            let authors = Authors {
-                line: &path.origin,
-                name,
-                value: map::value_author(path, frontend),
-            };
-            has_regex |= path.matching == PathMatch::Regex;
-            maps.put_path(stem, key, path, value, authors);
-        }
-        host_maps(host, has_regex, &mut maps, config);
-    }
-    maps
-}
-
-/// Names that a host has and another one asks for as its alias: paths of both stand under them.
-fn shared_names(config: &Config) -> BTreeSet<Arc<str>> {
-    let aliases = config.hosts.values().flat_map(|it| &it.aliases);
-    let names: BTreeSet<Arc<str>> = aliases.map(|it| it.value.shared()).collect();
-    if names.is_empty() {
-        return names;
-    }
-    let hosts = config.hosts.values().map(|it| &it.name);
-    hosts.filter(|it| names.contains(*it)).cloned().collect()
-}
-
-/// Maps by host alone.
-fn host_maps<'a>(host: &'a Host, has_regex: bool, maps: &mut Maps<'a>, config: &Config) {
-    static ENGINE: Origin = Origin::Engine("hosts that are known");
-    let key = map::host_key(host);
-    let origin = host.origin.as_ref().unwrap_or(&ENGINE);
-    // Only hosts that have expressions, so that one host's do not add a line for another one.
-    if (config.route.strict.is_some() || has_regex) && !host.paths.is_empty() {
-        maps.put_host(key, has_regex, Authors::one(origin));
-        for alias in &host.aliases {
-            maps.put_host(alias.value.as_str(), has_regex, Authors::one(&alias.origin));
-        }
-    }
-    if host.paths.is_empty() {
-        return;
-    }
-    for pattern in &host.alias_patterns {
-        maps.put(
-            "alias",
-            "regex",
-            pattern.value.to_string(),
-            key.into(),
-            Authors::one(&pattern.origin),
-        );
-    }
-    if let Some(root) = &host.app_root {
-        let aliases = host.aliases.iter();
-        let aliases = aliases.map(|it| (it.value.as_str(), NameBy::Other(&it.origin)));
-        for (key, name) in std::iter::once((key, NameBy::Line)).chain(aliases) {
-            let authors = Authors {
-                name,
-                ..Authors::one(&root.origin)
-            };
-            let root = root.value.to_string();
-            maps.put("redir_fromroot", "exact", key.into(), root, authors);
-        }
-    }
-    for from in &host.redirect_from {
-        maps.put(
-            "redir_from",
-            "exact",
-            from.value.to_string(),
-            key.into(),
-            Authors::one(&from.origin),
-        );
-    }
-    for from in &host.redirect_from_patterns {
-        maps.put(
-            "redir_from",
-            "regex",
-            from.value.to_string(),
-            key.into(),
-            Authors::one(&from.origin),
-        );
     }
 }
 
@@ -199,8 +95,12 @@ impl Rules<'_, '_> {
     }
 
     /// A look-up of a kind in one of the frontend's maps.
-    fn map(&self, method: &str, stem: &'static str, kind: &str) -> String {
-        let file = map::file(&self.maps.frontend, stem, kind, self.cx);
+    fn map(&self, method: &str, stem: &str, kind: &'static str) -> String {
+        self.numbered_map(method, stem, kind, 0)
+    }
+
+    fn numbered_map(&self, method: &str, stem: &str, kind: &'static str, number: usize) -> String {
+        let file = map::file(&self.maps.frontend, stem, kind, number, self.cx);
         format!("{method}({file})")
     }
 
@@ -221,10 +121,28 @@ impl Rules<'_, '_> {
             &[],
         );
         self.set("req.path", "path", &[]);
+        self.is_tls();
         // A server would read a host from an absolute URI that nothing here has looked at.
         let line = Line::keyword("http-request deny deny_status 400")
             .and("if { url_beg http:// https:// } !{ req.fhdr(host) -m found }");
         self.push(line);
+    }
+
+    /// Notes requests that came over TLS, wherever it ended, where that is not plain to see.
+    fn is_tls(&mut self) {
+        let mut frontends = self.config.frontends.iter();
+        if !frontends.any(|it| it.is_behind_proxy.is_some()) {
+            return;
+        }
+        let frontend = &self.config.frontends[self.place];
+        let over_tls: &[&str] = match (frontend.kind, &frontend.is_behind_proxy) {
+            (FrontendKind::Http, None) => return,
+            (FrontendKind::Http, _) if frontend.follows_forwarded_proto.is_some() => {
+                &["{ req.hdr(x-forwarded-proto) -i https }"]
+            }
+            _ => &[],
+        };
+        self.set("txn.is_tls", "bool(true)", over_tls);
     }
 
     /// One level after the other, each only if nothing is found yet and, where a known host decides
@@ -253,6 +171,10 @@ impl Rules<'_, '_> {
             self.level("host", "var(req.alias)", &guards);
         }
         self.redirect_from();
+        if found.default_root {
+            // Its application root is for requests that no other host serves.
+            self.set("req.unnamed", "bool(true)", &guards);
+        }
         self.level("defaulthost", "str(<default>)", &guards);
         self.challenge(Before::Redirects);
     }
@@ -290,15 +212,8 @@ impl Rules<'_, '_> {
     /// The look-ups of one host name.
     fn level(&mut self, stem: &'static str, host: &str, guards: &[&str]) {
         let has = |it: PathMatch| self.maps.has(stem, it.name());
-        if ![
-            PathMatch::Exact,
-            PathMatch::Prefix,
-            PathMatch::Begin,
-            PathMatch::Regex,
-        ]
-        .into_iter()
-        .any(has)
-        {
+        let filters = self.filters_of(stem);
+        if !KINDS.into_iter().any(has) && filters.is_empty() {
             return;
         }
         let (exact, prefix, begin, regex) = (
@@ -310,6 +225,12 @@ impl Rules<'_, '_> {
         let overlap = self.maps.found.overlap && prefix && begin;
         self.set("req.base", &format!("{host},concat(#,req.path)"), guards);
         let mut unfound = guards.to_vec();
+        if !filters.is_empty() {
+            self.filtered(stem, host, &filters, guards);
+            if !unfound.contains(&NOT_FOUND_YET) {
+                unfound.insert(0, NOT_FOUND_YET);
+            }
+        }
         if exact {
             let look_up = self.look_up(stem, PathMatch::Exact);
             self.set("txn.route", &look_up, &unfound);
@@ -348,6 +269,72 @@ impl Rules<'_, '_> {
                 _ => {}
             }
         }
+    }
+
+    /// The numbers of what headers have to be for paths of a stem.
+    fn filters_of(&self, stem: &'static str) -> Vec<usize> {
+        let has = |number, kind: PathMatch| self.maps.has_filtered(stem, kind.name(), number);
+        (1..=self.maps.filters.len())
+            .filter(|number| KINDS.into_iter().any(|kind| has(*number, kind)))
+            .collect()
+    }
+
+    /// Paths that need headers, in front of those that do not. Only requests for hosts that have such
+    /// paths are compared with the headers.
+    fn filtered(&mut self, stem: &'static str, host: &str, filters: &[usize], guards: &[&str]) {
+        let hosts = self.map("map_str", "hosts", "exact");
+        self.set("req.has", &format!("{host},{hosts}"), guards);
+        for number in filters.iter().copied() {
+            let variable = format!("req.headers{number:02}");
+            let is_set = format!("{{ var({variable}) -m found }}");
+            self.tests(&variable, &is_set, self.maps.filters[number - 1], guards);
+            let mut conditions: Vec<&str> = guards.to_vec();
+            if !conditions.contains(&NOT_FOUND_YET) {
+                conditions.insert(0, NOT_FOUND_YET);
+            }
+            conditions.push(&is_set);
+            let order = &self.config.route.order.0;
+            for kind in order.iter().copied() {
+                if self.maps.has_filtered(stem, kind.name(), number) {
+                    let look_up = self.look_up_filtered(stem, kind, number);
+                    self.set("txn.route", &look_up, &conditions);
+                }
+            }
+        }
+    }
+
+    /// Sets a variable if all headers are as they have to be. A line holds a few tests; each further
+    /// one takes the variable back if it fails.
+    fn tests(&mut self, variable: &str, is_set: &str, filters: &[HeaderFilter], guards: &[&str]) {
+        const TESTS: usize = 5;
+        let (first, others) = filters.split_at(filters.len().min(TESTS));
+        let conditions: Vec<_> = guards
+            .iter()
+            .copied()
+            .chain(["{ var(req.has) -m sub h }"])
+            .collect();
+        let line = Line::keyword("http-request").and(&format!("set-var({variable}) bool(true)"));
+        let line = first
+            .iter()
+            .fold(with(line, &conditions), |line, it| line.line(&it.test()));
+        self.push(line);
+        for filter in others {
+            let line = Line::keyword("http-request")
+                .and(&format!("unset-var({variable}) if {is_set}"))
+                .line(&filter.test_not());
+            self.push(line);
+        }
+    }
+
+    /// The namespace of the Service that serves the request, for hosts that want to know it.
+    fn namespace(&mut self) {
+        if !self.maps.found.namespace {
+            return;
+        }
+        self.set("txn.namespace", "str(-)", &[]);
+        let wanted = "{ var(txn.route),field(3,/) -m sub n }";
+        // The name of a backend begins with it, and it has no `_`.
+        self.set("txn.namespace", "var(txn.route),field(1,_)", &[wanted]);
     }
 
     /// Where a prefix and a beginning both match, the longer one wins, whichever comes first.
@@ -393,90 +380,18 @@ impl Rules<'_, '_> {
     }
 
     fn look_up(&self, stem: &'static str, kind: PathMatch) -> String {
+        self.look_up_filtered(stem, kind, 0)
+    }
+
+    fn look_up_filtered(&self, stem: &'static str, kind: PathMatch, number: usize) -> String {
         let (input, method) = match kind {
             PathMatch::Exact => ("var(req.base)", "map_str"),
             PathMatch::Prefix => ("var(req.base),concat(/)", "map_beg"),
             PathMatch::Begin => ("var(req.base),lower", "map_beg"),
             PathMatch::Regex => ("var(req.base)", "map_reg"),
         };
-        format!("{input},{}", self.map(method, stem, kind.name()))
-    }
-
-    /// Redirects that belong to a host or a path, and not to a backend.
-    fn redirects(&mut self) {
-        let found = self.maps.found;
-        let frontend = &self.config.frontends[self.place];
-        let exempt = self.exempt();
-        if found.redirect_to {
-            let mut line = Line::keyword("http-request redirect location")
-                .format(&Format::expression("var(txn.route),field(2,/,0)"));
-            if let Some(code) = &frontend.redirect_to_code {
-                line = line.and("code").number(code.value.get());
-            }
-            line = line.and("if { var(txn.route) -m beg _redirect_to/ }");
-            let origin = frontend
-                .redirect_to_code
-                .as_ref()
-                .map(|it| it.origin.clone());
-            self.push_by(also(line, exempt.as_ref()), origin.as_ref());
-        }
-        if self.maps.has("redir_fromroot", "exact") {
-            let root = self.map("map_str", "redir_fromroot", "exact");
-            let mut hosts = vec!["txn.host"];
-            if found.wildcard {
-                hosts.push("req.wildcard");
-            }
-            for host in hosts {
-                let line = Line::keyword("http-request redirect location")
-                    .format(&Format::expression(&format!("var({host}),{root}")))
-                    .and(&format!(
-                        "if {{ path / }} {{ var({host}),{root} -m found }}"
-                    ));
-                // Requests that TLS is wanted for go there first.
-                let line = if found.ssl_redirect {
-                    line.and("!{ var(txn.route),field(3,/) -m sub s }")
-                } else {
-                    line
-                };
-                self.push(line);
-            }
-        }
-    }
-
-    /// The paths that redirects of hosts and paths leave alone, as a condition.
-    fn exempt(&self) -> Option<Line> {
-        let exempt = self.config.redirects.exempt.as_ref()?;
-        (!exempt.value.is_empty()).then(|| unless_begins(&exempt.value))
-    }
-
-    /// Hosts that are redirected to others, unless a host that has a name serves the request.
-    fn redirect_from(&mut self) {
-        let frontend = &self.config.frontends[self.place];
-        let exempt = self.exempt();
-        for (method, kind) in [("map_str", "exact"), ("map_reg", "regex")] {
-            if !self.maps.has("redir_from", kind) {
-                continue;
-            }
-            let from = self.map(method, "redir_from", kind);
-            let mut names = vec!["var(txn.host)".to_owned()];
-            if kind == "exact" {
-                // `*.domain` may be redirected, too, though no host has that name.
-                names.push("var(txn.host),regsub(^[^.]+,*)".into());
-            }
-            for name in names {
-                let mut line = Line::keyword("http-request redirect prefix")
-                    .format(&Format::literal("//").and_expression(&format!("{name},{from}")));
-                if let Some(code) = &frontend.redirect_from_code {
-                    line = line.and("code").number(code.value.get());
-                }
-                line = line.and(&format!("if {NOT_FOUND_YET} {{ {name},{from} -m found }}"));
-                let origin = frontend
-                    .redirect_from_code
-                    .as_ref()
-                    .map(|it| it.origin.clone());
-                self.push_by(also(line, exempt.as_ref()), origin.as_ref());
-            }
-        }
+        let map = self.numbered_map(method, stem, kind.name(), number);
+        format!("{input},{map}")
     }
 }
 
@@ -495,14 +410,6 @@ fn with_found<'a>(conditions: &[&'a str], kind: &str) -> Vec<&'a str> {
         _ => "{ var(req.begin) -m found }",
     };
     conditions.iter().copied().chain([found]).collect()
-}
-
-/// A further condition, if there is one.
-fn also(line: Line, condition: Option<&Line>) -> Line {
-    match condition {
-        Some(condition) => line.line(condition),
-        None => line,
-    }
 }
 
 /// A condition that holds unless the path begins with one of some texts.

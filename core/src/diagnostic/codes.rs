@@ -35,7 +35,8 @@ codes! {
     HELD_BACK = Error "held-back";
     /// A host cannot be matched: it is not a DNS name, or has `*` elsewhere than as its first label.
     INVALID_HOST = Error "invalid-host";
-    /// A path cannot be matched: it does not start with `/`, or has blanks or control characters.
+    /// A path cannot be matched: it does not start with `/`, has blanks or control characters, or needs
+    /// headers that cannot be read.
     INVALID_PATH = Error "invalid-path";
     /// The value of a key is not of the key's type. The next lower source of the key counts.
     INVALID_VALUE = Warning "invalid-value";

@@ -26,6 +26,8 @@ pub struct Frontend {
     pub is_extra: bool,
     /// Its port, of which the default `bind` is made.
     pub port: Setting<u16>,
+    /// The port for HTTP over TLS of the same pair, where that is not a default one.
+    pub tls_port: Option<Setting<u16>>,
     /// What stands behind `bind`, before the options that the kind needs.
     pub bind: Part,
     /// What stands there instead, where somebody wrote all of it.

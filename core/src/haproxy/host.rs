@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::haproxy::{ClientAuth, Part};
 use crate::origin::{Origin, Setting};
 use crate::value::acme::Chain;
+use crate::value::header_filter::HeaderFilter;
 use crate::value::hostname::Hostname;
 use crate::value::location::{Location, RedirectCode};
 use crate::value::regex::Regex;
@@ -48,6 +49,8 @@ pub struct Host {
     pub redirect_from: Vec<Setting<Hostname>>,
     /// Expressions of hosts that are redirected to this one.
     pub redirect_from_patterns: Vec<Setting<Regex>>,
+    /// Who wants to know the namespace of its requests, if anybody does.
+    pub var_namespace: Option<Origin>,
     /// What it says about TLS; absent for a host that is served without.
     pub tls: Option<HostTls>,
     /// Options of its entry in the list of certificates, by name.
@@ -67,6 +70,8 @@ pub struct Host {
 pub struct HostTls {
     /// The certificate's file; absent for the default certificate.
     pub certificate: Option<Arc<str>>,
+    /// Whether plain requests may be sent to TLS.
+    pub is_redirected_to: bool,
     /// Who asked for TLS.
     pub origin: Origin,
 }
@@ -82,10 +87,14 @@ pub struct Path {
     pub path: Arc<str>,
     /// How it is compared.
     pub matching: PathMatch,
+    /// What headers of the request must be; absent where they do not matter.
+    pub filters: Option<Arc<[HeaderFilter]>>,
     /// Who wrote it.
     pub origin: Origin,
     /// Whether its host is served over TLS.
     pub is_tls: bool,
+    /// Whether requests reach it through a frontend behind a proxy that ends TLS.
+    pub is_behind_proxy: bool,
     /// The place of its backend in the configuration.
     pub backend: usize,
     /// Its number in its backend, from 1.

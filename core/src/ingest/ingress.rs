@@ -9,6 +9,7 @@ use crate::haproxy::{Group, Host, HostKey, PathMatch, short};
 use crate::ingest::class::Ours;
 use crate::ingest::service::{self, Services};
 use crate::ingest::{layers, object};
+use crate::keys::http_match::{Filters, HeaderMatch};
 use crate::keys::path_type::PathType;
 use crate::keys::{self, Cx, Layers, REGISTRY, Scope, Source, Tier, http_frontends};
 use crate::options::Name;
@@ -30,7 +31,10 @@ pub(super) struct Ingests {
 }
 
 /// A host and what of its paths an entry takes.
-type Claim = (HostKey, Arc<str>, PathMatch);
+type Claim = (HostKey, Arc<str>, PathMatch, Filters);
+
+/// The texts that apply to a path, and what they say of headers that it needs.
+type Applied = (Layers, Result<Filters, ()>);
 
 /// One Ingress while it is read.
 struct Current {
@@ -40,9 +44,9 @@ struct Current {
     group: Group,
     sources: Vec<Arc<Source>>,
     /// What applies to paths whose Service writes no keys.
-    layers: Layers,
+    applied: Applied,
     /// What applies to paths whose Service does, by the Service's name.
-    by_service: BTreeMap<Arc<str>, Layers>,
+    by_service: BTreeMap<Arc<str>, Applied>,
 }
 
 impl Current {
@@ -76,13 +80,13 @@ impl Ingests {
         let Some(group) = self.group(&sources, cx) else {
             return;
         };
-        let layers = layers(sources.clone(), cx);
+        let applied = applied(layers(sources.clone(), cx), cx);
         let mut current = Current {
             ingress,
             object,
             group,
             sources,
-            layers,
+            applied,
             by_service: BTreeMap::new(),
         };
         self.read(&mut current, cx);
@@ -139,6 +143,15 @@ impl Ingests {
         is_one.then(|| Group::at(place))
     }
 
+    /// What tells the hosts of a group apart where an Ingress is served in two, for messages.
+    fn place(&self, group: Group) -> &'static str {
+        if self.behind_proxy() == Some(group) {
+            " behind the proxy"
+        } else {
+            ""
+        }
+    }
+
     /// Reads an Ingress for its group.
     fn read(&mut self, current: &mut Current, cx: &mut Cx<'_>) {
         let ingress = current.ingress.clone();
@@ -167,7 +180,7 @@ impl Ingests {
     pub(super) fn finish(mut self, cx: &mut Cx<'_>) -> Table {
         for entry in std::mem::take(&mut self.fallbacks) {
             let host = HostKey::new(entry.group, &entry.host);
-            let same = |it| claim(host.clone(), &entry.path, it);
+            let same = |it| claim(host.clone(), &entry.path, it, &entry.filters);
             let other = [PathMatch::Prefix, PathMatch::Begin]
                 .into_iter()
                 .find_map(|it| self.taken.get(&same(it)))
@@ -175,7 +188,7 @@ impl Ingests {
             match other {
                 // A host that has a path for everything needs nothing to stand in.
                 Some(_) if !entry.host.is_empty() => {}
-                Some(other) => conflict(&entry, other.clone(), cx),
+                Some(other) => conflict(&entry, other.clone(), self.place(entry.group), cx),
                 None => {
                     let owner = (entry.origin.clone(), entry.path.clone());
                     self.taken.insert(same(entry.matching), owner);
@@ -210,6 +223,7 @@ impl Ingests {
             },
         };
         let key = HostKey::new(current.group, &name);
+        let place = self.place(current.group);
         let entry = self.table.hosts.entry(key).or_insert_with(|| HostEntry {
             origin: Some(current.origin(field)),
             ..HostEntry::default()
@@ -218,7 +232,7 @@ impl Ingests {
             if has_keys(source, Scope::Host)
                 && !entry.sources.iter().any(|it| Arc::ptr_eq(it, source))
             {
-                let whose = format!("host `{name}`");
+                let whose = format!("host `{name}`{place}");
                 report_conflicts(&entry.sources, source, Scope::Host, &whose, cx);
                 entry.sources.push(source.clone());
             }
@@ -237,7 +251,10 @@ impl Ingests {
     ) {
         let origin = current.origin(field);
         let target = target(&path.backend, &origin, current, cx);
-        let layers = self.layers(&target, current, cx);
+        let (layers, filters) = self.applied(&target, current, cx);
+        let Ok(filters) = filters else {
+            return;
+        };
         let text = match &path.path {
             Some(text) if !text.is_empty() => text.clone(),
             _ => "/".into(),
@@ -274,12 +291,17 @@ impl Ingests {
             host: host.clone(),
             path: text,
             matching,
+            filters,
             target,
             layers,
             origin,
         };
         let host = HostKey::new(current.group, host);
-        match self.taken.entry(claim(host, &entry.path, matching)) {
+        let place = self.place(current.group);
+        match self
+            .taken
+            .entry(claim(host, &entry.path, matching, &entry.filters))
+        {
             Slot::Vacant(slot) => {
                 slot.insert((entry.origin.clone(), entry.path.clone()));
                 self.table.entries.push(entry);
@@ -291,20 +313,25 @@ impl Ingests {
             {
                 self.table.entries.push(entry);
             }
-            Slot::Occupied(other) => conflict(&entry, other.get().0.clone(), cx),
+            Slot::Occupied(other) => {
+                conflict(&entry, other.get().0.clone(), place, cx);
+            }
         }
     }
 
     /// What applies to the paths of an Ingress that go to one target.
-    fn layers(&mut self, target: &Target, current: &mut Current, cx: &mut Cx<'_>) -> Layers {
+    fn applied(&mut self, target: &Target, current: &mut Current, cx: &mut Cx<'_>) -> Applied {
         let Some(source) = self.services.source(&target.namespace, &target.service, cx) else {
-            return current.layers.clone();
+            return current.applied.clone();
         };
         let sources = &current.sources;
         current
             .by_service
             .entry(target.service.clone())
-            .or_insert_with(|| layers([source].into_iter().chain(sources.iter().cloned()), cx))
+            .or_insert_with(|| {
+                let sources = [source].into_iter().chain(sources.iter().cloned());
+                applied(layers(sources, cx), cx)
+            })
             .clone()
     }
 
@@ -369,7 +396,10 @@ impl Ingests {
         };
         let origin = current.origin(Field::DefaultBackend);
         let target = target(backend, &origin, current, cx);
-        let layers = self.layers(&target, current, cx);
+        let (layers, filters) = self.applied(&target, current, cx);
+        let Ok(filters) = filters else {
+            return;
+        };
         let any: Arc<str> = Host::ANY.into();
         let others = hosts.iter().filter(|it| !it.is_empty());
         for host in others.chain([&any]) {
@@ -379,6 +409,7 @@ impl Ingests {
                 host: host.clone(),
                 path: "/".into(),
                 matching: PathMatch::Begin,
+                filters: filters.clone(),
                 target: target.clone(),
                 layers: layers.clone(),
                 origin: origin.clone(),
@@ -415,7 +446,7 @@ fn target(backend: &Backend, origin: &Origin, current: &Current, cx: &mut Cx<'_>
 
 /// What a path takes, however it is spelled: a younger object must not get requests of an older one by
 /// writing `/a/` for its `/a`.
-fn claim(host: HostKey, path: &Arc<str>, matching: PathMatch) -> Claim {
+fn claim(host: HostKey, path: &Arc<str>, matching: PathMatch, filters: &Filters) -> Claim {
     let path = match matching {
         PathMatch::Prefix => path.strip_suffix('/').map(Arc::from),
         PathMatch::Begin if path.bytes().any(|it| it.is_ascii_uppercase()) => {
@@ -425,11 +456,17 @@ fn claim(host: HostKey, path: &Arc<str>, matching: PathMatch) -> Claim {
         PathMatch::Begin | PathMatch::Exact => None,
     }
     .unwrap_or_else(|| path.clone());
-    (host, path, matching)
+    (host, path, matching, filters.clone())
+}
+
+/// What some texts say of headers, beside them.
+fn applied(layers: Layers, cx: &mut Cx<'_>) -> Applied {
+    let filters = cx.settings::<HeaderMatch>(&layers).filters(cx);
+    (layers, filters)
 }
 
 /// Says who has the path that an entry asks for.
-fn conflict(entry: &Entry, older: Origin, cx: &mut Cx<'_>) {
+fn conflict(entry: &Entry, older: Origin, place: &str, cx: &mut Cx<'_>) {
     let host = if entry.host.is_empty() {
         "every other host"
     } else {
@@ -440,7 +477,7 @@ fn conflict(entry: &Entry, older: Origin, cx: &mut Cx<'_>) {
             &codes::CONFLICT,
             entry.origin.clone(),
             format!(
-                "path `{}` of {host} is taken by an older object",
+                "path `{}` of {host}{place} is taken by an older object",
                 shown(&entry.path)
             ),
             "the older one serves it",
@@ -548,7 +585,7 @@ mod tests {
     #[test]
     fn spellings_of_one_path_take_the_same() {
         let host = HostKey::new(Group::DEFAULT, &"h".into());
-        let of = |path: &str, matching| claim(host.clone(), &path.into(), matching);
+        let of = |path: &str, matching| claim(host.clone(), &path.into(), matching, &None);
         let same = |one, other, it| of(one, it) == of(other, it);
         assert!(same("/a", "/a/", PathMatch::Prefix));
         assert!(same("/A", "/a", PathMatch::Begin));

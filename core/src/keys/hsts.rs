@@ -19,7 +19,8 @@ keys! {
         /// Tells browsers to ask for this host over TLS only.
         ///
         /// Responses of servers to requests over TLS get the header `Strict-Transport-Security` (RFC
-        /// 6797). Requests without TLS are left alone, and so are paths whose host has no TLS.
+        /// 6797). Requests without TLS are left alone, and so are paths whose host has no TLS; a proxy in
+        /// front that ends TLS (`http-passthrough`) counts as TLS.
         "hsts" => enable: bool = "true",
         /// Whether that goes for all names below the host's too.
         "hsts-include-subdomains" => include_subdomains: bool = "false",
@@ -32,7 +33,7 @@ keys! {
 
 impl Hsts {
     fn apply(&self, path: &mut Path, backend: &mut Backend, _: &mut Cx<'_>) {
-        if !self.enable.value || !path.is_tls {
+        if !self.enable.value || !(path.is_tls || path.is_behind_proxy) {
             return;
         }
         let mut origins = vec![&self.enable.origin, &self.max_age.origin];
@@ -47,7 +48,13 @@ impl Hsts {
             }
         }
         let line = Line::keyword("http-response set-header Strict-Transport-Security").text(&value);
-        let rule = Rule::new(Phase::Security, line).when(Line::keyword("{ ssl_fc }"));
+        // Behind a proxy it is not this connection that says so.
+        let is_tls = if path.is_behind_proxy {
+            "{ var(txn.is_tls) -m found }"
+        } else {
+            "{ ssl_fc }"
+        };
+        let rule = Rule::new(Phase::Security, line).when(Line::keyword(is_tls));
         for origin in origins {
             backend.add(path.number, rule.clone(), origin);
         }

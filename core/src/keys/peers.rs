@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::diagnostic::codes;
 use crate::haproxy::{Backend, Config, Part, Peer, Peers};
 use crate::keys::configuration_snippet::GlobalSnippets;
+use crate::keys::ports::Listeners;
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::options::Name;
 use crate::resource::EndpointSlice;
@@ -70,7 +71,7 @@ const VARIABLES: [&str; 4] = [
 impl PeerKeys {
     fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
         let snippets = cx.global_settings::<GlobalSnippets>();
-        let Some(port) = self.port() else {
+        let Some(port) = port(cx) else {
             for (key, origin) in [
                 ("config-peers", snippets.peers.as_ref().map(|it| &it.origin)),
                 (
@@ -109,12 +110,11 @@ impl PeerKeys {
             global_table: table.and_then(|it| checked("peers-table-global", it, cx)),
         });
     }
+}
 
-    fn port(&self) -> Option<Setting<u16>> {
-        let port = self.port.as_ref().filter(|it| it.value.get() > 0)?;
-        let number = u16::try_from(port.value.get()).ok()?;
-        Some(port.map(|_| number))
-    }
+/// The port of peers, if they have one that nothing else has.
+fn port(cx: &mut Cx<'_>) -> Option<Setting<u16>> {
+    Listeners::of(cx).peers
 }
 
 impl BackendTable {
@@ -122,7 +122,7 @@ impl BackendTable {
         let Some(table) = &self.table else {
             return;
         };
-        if cx.global_settings::<PeerKeys>().port().is_none() {
+        if port(cx).is_none() {
             cx.report(
                 &codes::NO_EFFECT,
                 &table.origin,
@@ -225,7 +225,7 @@ pub(super) fn variables(
     cx: &mut Cx<'_>,
 ) -> Result<Vec<(&'static str, Word)>, &'static str> {
     let shared = cx.global_settings::<PeerKeys>();
-    let Some(port) = shared.port() else {
+    let Some(port) = port(cx) else {
         return Err("`peers-port` is not set");
     };
     let (_, local) = members(port.value, cx);

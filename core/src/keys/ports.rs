@@ -6,6 +6,7 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::keys::bind_ip_addr::{BindAddresses, FrontendAddress};
 use crate::keys::bind_port::{self, BindPorts};
 use crate::keys::http_passthrough::PassthroughPort;
+use crate::keys::peers::PeerKeys;
 use crate::keys::stats::Statistics;
 use crate::keys::{Cx, Setting};
 use crate::origin::Origin;
@@ -39,6 +40,8 @@ pub struct Listeners {
     pub stats: Option<Setting<u16>>,
     /// The exporter of metrics.
     pub prometheus: Option<Setting<u16>>,
+    /// Counters that several processes share.
+    pub peers: Option<Setting<u16>>,
     /// Plain HTTP from a proxy that ended TLS, where that has a port of its own.
     pub behind_proxy: Option<Setting<u16>>,
     /// All of these.
@@ -95,6 +98,9 @@ impl Listeners {
         let prometheus = bind_port::some(settings.prometheus.as_ref());
         let at = address(addresses.prometheus.as_ref());
         let prometheus = ports.listener(prometheus, at, "prometheus-port", None, cx);
+        let peers = cx.global_settings::<PeerKeys>();
+        let peers = bind_port::some(peers.port.as_ref());
+        let peers = ports.listener(peers, BindAddress::default(), "peers-port", None, cx);
         let passthrough = cx.global_settings::<PassthroughPort>();
         let behind_proxy =
             bind_port::some(passthrough.port.as_ref()).filter(|it| it.value != http.value);
@@ -105,6 +111,7 @@ impl Listeners {
             healthz,
             stats,
             prometheus,
+            peers,
             behind_proxy,
             ports,
         }

@@ -1,0 +1,81 @@
+//! Paths for requests with certain headers.
+
+use std::sync::Arc;
+
+use crate::diagnostic::codes;
+use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::value::ValueError;
+use crate::value::header_filter::{HeaderFilter, HeaderIs, HeaderMatches};
+use crate::value::items::Items;
+
+/// Paths for requests with certain headers.
+pub const FAMILY: Family = Family {
+    name: "http-match",
+    title: "Matching headers",
+    // It is read where paths are: headers are a part of what a path is.
+    blocks: &[block!(HeaderMatch)],
+};
+
+/// The most filters of a path.
+const MOST: usize = 16;
+
+keys! {
+    Path => pub struct HeaderMatch {
+        /// Headers that a request must have for the paths to match.
+        ///
+        /// One a line, `name: value` or `name value`. All of them must be there; of a header with several
+        /// values one must be the value. A path with headers goes before those without, and one with more
+        /// headers before one with fewer. If a line is wrong, the paths match nothing.
+        "http-header-match" => exact: Items<HeaderIs>,
+        /// Headers whose value must match an expression for the paths to match.
+        ///
+        /// As `http-header-match`, with which it adds up; the expression may match anywhere in the value.
+        "http-header-match-regex" => regex: Items<HeaderMatches>,
+    }
+}
+
+/// What the headers of a request must be; absent where they do not matter.
+pub(crate) type Filters = Option<Arc<[HeaderFilter]>>;
+
+impl HeaderMatch {
+    /// What the headers must be, sorted; `Err` if that cannot be said, which is reported: with fewer
+    /// headers the path would get requests that are not meant for it.
+    pub(crate) fn filters(&self, cx: &mut Cx<'_>) -> Result<Filters, ()> {
+        let mut filters = Vec::new();
+        let mut is_wrong = false;
+        if let Some(lines) = &self.exact {
+            is_wrong |= report("http-header-match", lines, &lines.value.refused, cx);
+            filters.extend(lines.value.good.iter().map(|it| it.0.clone()));
+        }
+        if let Some(lines) = &self.regex {
+            is_wrong |= report("http-header-match-regex", lines, &lines.value.refused, cx);
+            filters.extend(lines.value.good.iter().map(|it| it.0.clone()));
+        }
+        filters.sort();
+        filters.dedup();
+        if filters.len() > MOST {
+            let origin = self.exact.as_ref().map(|it| &it.origin);
+            let origin = origin.or(self.regex.as_ref().map(|it| &it.origin));
+            if let Some(origin) = origin.cloned() {
+                let message = format!("a path has at most {MOST} headers to match");
+                cx.report(&codes::INVALID_PATH, &origin, message, OUTCOME);
+            }
+            is_wrong = true;
+        }
+        match (is_wrong, filters.is_empty()) {
+            (true, _) => Err(()),
+            (false, true) => Ok(None),
+            (false, false) => Ok(Some(filters.into())),
+        }
+    }
+}
+
+const OUTCOME: &str = "the paths are left out";
+
+/// Reports lines that are wrong, and says whether there are some.
+fn report<T>(key: &str, lines: &Setting<T>, refused: &[ValueError], cx: &mut Cx<'_>) -> bool {
+    for error in refused {
+        cx.report_item(&codes::INVALID_PATH, key, lines, error, OUTCOME);
+    }
+    !refused.is_empty()
+}
