@@ -10,6 +10,7 @@
 //!
 //! *Invariant:* no Kubernetes type appears here; every text is a type that cannot leave its place.
 
+mod auth;
 mod backend;
 mod cookie;
 mod frontend;
@@ -19,6 +20,7 @@ mod peers;
 mod proxy;
 mod rule;
 mod server;
+mod user_list;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,6 +29,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
+pub use self::auth::{AuthFrontend, Check, CheckedBy, Checks};
 pub use self::backend::{Backend, Mode};
 pub use self::cookie::Cookie;
 pub use self::frontend::{Frontend, FrontendKind, OwnBind, Ports};
@@ -38,6 +41,7 @@ pub use self::peers::{Peer, Peers};
 pub use self::proxy::{Account, Defaults, ForwardedFor, Global, Log, Stats, Trust};
 pub use self::rule::{Phase, Placed, Rule, path_name};
 pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template};
+pub use self::user_list::UserList;
 
 use crate::origin::{Origin, Setting, SourceMap};
 use crate::value::response::Response;
@@ -81,6 +85,12 @@ pub struct Config {
     pub redirects: Redirects,
     /// The place in `backends` of what serves requests that nothing matches, if an operator names it.
     pub default_backend: Option<usize>,
+    /// The name of the frontend through which HAProxy asks who may come.
+    pub auth_proxy: Option<Setting<Arc<str>>>,
+    /// That frontend, if anybody is asked.
+    pub auth: Option<AuthFrontend>,
+    /// Lists of users that may come with a password, by name.
+    pub user_lists: Vec<UserList>,
     /// Sections of the operator, as they are.
     pub sections: Option<Setting<Snippet>>,
     /// Lines of the operator for proxies, by the proxy's name.

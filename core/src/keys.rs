@@ -21,6 +21,8 @@ pub mod agent_check;
 pub mod allowlist;
 pub mod app_root;
 pub mod auth;
+pub mod auth_basic;
+pub mod auth_external;
 pub mod backend_protocol;
 pub mod backend_server_id;
 pub mod backend_server_naming;
@@ -37,6 +39,7 @@ pub mod cross_namespace;
 pub mod default_redirect;
 pub mod drain_support;
 pub mod dynamic_scaling;
+pub mod external;
 pub mod forwardfor;
 pub mod headers;
 pub mod health_check;
@@ -49,6 +52,7 @@ pub mod limit;
 pub mod load_server_state;
 pub mod master_worker;
 pub mod nbthread;
+pub mod oauth;
 pub mod path_type;
 pub mod peers;
 pub mod proxy_body_size;
@@ -89,6 +93,8 @@ pub static FAMILIES: &[Family] = &[
     allowlist::FAMILY,
     app_root::FAMILY,
     auth::FAMILY,
+    auth_basic::FAMILY,
+    auth_external::FAMILY,
     backend_protocol::FAMILY,
     backend_server_id::FAMILY,
     backend_server_naming::FAMILY,
@@ -105,6 +111,7 @@ pub static FAMILIES: &[Family] = &[
     default_redirect::FAMILY,
     drain_support::FAMILY,
     dynamic_scaling::FAMILY,
+    external::FAMILY,
     forwardfor::FAMILY,
     headers::FAMILY,
     health_check::FAMILY,
@@ -117,6 +124,7 @@ pub static FAMILIES: &[Family] = &[
     load_server_state::FAMILY,
     master_worker::FAMILY,
     nbthread::FAMILY,
+    oauth::FAMILY,
     path_type::FAMILY,
     peers::FAMILY,
     proxy_body_size::FAMILY,

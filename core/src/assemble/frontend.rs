@@ -130,6 +130,7 @@ fn frontend(listener: Listener, layers: &Layers, config: &Config, cx: &mut Cx<'_
         has_ssl_redirect: false,
         routing: Vec::new(),
         certificates: None,
+        auth: Vec::new(),
         early: None,
         late: None,
     };

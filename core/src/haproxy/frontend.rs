@@ -44,6 +44,8 @@ pub struct Frontend {
     pub routing: Vec<Part>,
     /// The file with its certificates, for a frontend that speaks TLS.
     pub certificates: Option<Part>,
+    /// How services are asked who may come, before a backend is chosen.
+    pub auth: Vec<Part>,
     /// Lines of an operator in front of all rules.
     pub early: Option<Setting<Snippet>>,
     /// Lines of an operator before the backend is chosen.

@@ -18,6 +18,8 @@ pub enum Phase {
     Access,
     /// Preflight requests, which browsers send without credentials.
     Preflight,
+    /// Passwords, which no preflight request has.
+    Authenticate,
     /// The size of the body, before it is read.
     BodySize,
     /// Headers of the request are set.
@@ -26,6 +28,8 @@ pub enum Phase {
     RequestAdd,
     /// Headers of the request are deleted, so that a deletion wins over an addition.
     RequestDelete,
+    /// Services that are asked who may come, of a request as servers would get it.
+    ExternalAuth,
     /// Lines of an operator that see the path as the client wrote it.
     LateSnippet,
     /// The path is changed last, so that all others see the client's.

@@ -22,14 +22,8 @@ pub struct Unread;
 
 keys! {
     Path => pub struct Authentication {
-        /// Asks for a user and a password. Not there yet: the path is denied.
-        "auth-secret" => basic: Unread,
         /// Asks for a client certificate. Not there yet: the path is denied.
         "auth-tls-secret" => certificate: Unread,
-        /// Asks another service who may come. Not there yet: the path is denied.
-        "auth-url" => external: Unread,
-        /// Asks an OAuth proxy who may come. Not there yet: the path is denied.
-        "oauth" => oauth: Unread,
     }
 }
 
@@ -48,13 +42,8 @@ impl Authentication {
         }
     }
 
-    fn by_name(&self) -> [(&'static str, Option<&Setting<Unread>>); 4] {
-        [
-            ("auth-secret", self.basic.as_ref()),
-            ("auth-tls-secret", self.certificate.as_ref()),
-            ("auth-url", self.external.as_ref()),
-            ("oauth", self.oauth.as_ref()),
-        ]
+    fn by_name(&self) -> [(&'static str, Option<&Setting<Unread>>); 1] {
+        [("auth-tls-secret", self.certificate.as_ref())]
     }
 }
 

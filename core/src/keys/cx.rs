@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Sink, codes};
-use crate::haproxy::{DataFile, Role, short};
+use crate::haproxy::{DataFile, Role, UserList, short};
 use crate::keys::{Block, Layers, REGISTRY, Source};
-use crate::options::{Options, Version};
+use crate::options::{Name, Options, Version};
 use crate::origin::{Origin, Setting, SourceMap};
 use crate::snapshot::Snapshot;
 use crate::value::ValueError;
@@ -29,6 +29,8 @@ pub struct Cx<'a> {
     pub global_source: Option<Arc<Source>>,
     /// Files that effects need beside the main configuration.
     pub files: Vec<DataFile>,
+    /// Lists of users that paths ask for, by their Secrets.
+    pub user_lists: BTreeMap<Name, UserList>,
     /// Paths of the lists among these files.
     lists: BTreeSet<Arc<str>>,
     /// The key nearest to names that are unknown: the same mistake stands on many objects.
@@ -45,6 +47,7 @@ impl<'a> Cx<'a> {
             global: Layers::default(),
             global_source: None,
             files: Vec::new(),
+            user_lists: BTreeMap::new(),
             lists: BTreeSet::new(),
             nearest: BTreeMap::new(),
         }
