@@ -224,6 +224,10 @@ fn a_limit_of_requests_answers_429_and_recovers() {
 fn a_limit_of_connections_answers_429_and_recovers() {
     let stage = stage(&[("limit-connections", "1")], &[]);
     assert_eq!(stage.get("app.example", "/").status, 200);
+    eventually("forgetting a request", || {
+        let table = stage.running.admin("show table default_app_80");
+        table.contains("conn_cur=0")
+    });
     let mut slow = TcpStream::connect(stage.http).expect("it listens");
     let head = "POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: 5\r\n\r\n";
     slow.write_all(head.as_bytes()).expect("it reads");
