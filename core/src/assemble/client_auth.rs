@@ -233,7 +233,7 @@ fn wanted(
             continue;
         }
         for path in host.paths.iter().map(|it| &config.paths[*it]) {
-            if path.redirect_to.is_some() || !is_meant(path, host) {
+            if !config.is_served(path) || !is_meant(path, host) {
                 continue;
             }
             let backend = &config.backends[path.backend].name;
