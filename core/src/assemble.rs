@@ -20,6 +20,7 @@ mod peers;
 mod place;
 mod routing;
 mod server;
+mod server_tls;
 mod waf;
 
 use std::sync::Arc;
@@ -55,6 +56,7 @@ pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
     auth::add(table, &mut backends, &mut config, cx);
     cookie::share(&mut config, cx);
     peers::settle(&mut config, cx);
+    server_tls::add(&mut certificates, &mut config, cx);
     claim::settle(&mut config, cx);
     client_auth::add(&mut config, cx);
     certificates::add(&mut certificates, &mut config, cx);

@@ -22,6 +22,7 @@ mod peers;
 mod proxy;
 mod rule;
 mod server;
+mod server_tls;
 mod waf;
 mod user_list;
 
@@ -46,6 +47,7 @@ pub use self::peers::{Peer, Peers};
 pub use self::proxy::{Account, Defaults, ForwardedFor, Global, Log, NameServers, Stats, Trust};
 pub use self::rule::{Phase, Placed, Rule, path_name};
 pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template, UseServer};
+pub use self::server_tls::{ServerTls, Sni};
 pub use self::user_list::UserList;
 pub use self::waf::{Waf, WafKind};
 
@@ -147,6 +149,8 @@ pub enum Role {
     Certificate,
     /// Authorities that certificates are checked against, or what they revoked.
     Authorities,
+    /// Parameters of Diffie-Hellman.
+    DhParameters,
     /// A list of addresses or names (`acl -f`).
     List,
     /// A whole response (`errorfile`).

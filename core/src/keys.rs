@@ -44,6 +44,7 @@ pub mod dns_resolvers;
 pub mod drain_support;
 pub mod dynamic_scaling;
 pub mod external;
+pub mod fastcgi;
 pub mod forwardfor;
 pub mod headers;
 pub mod health_check;
@@ -66,11 +67,14 @@ pub mod proxy_protocol;
 pub mod redirect;
 pub mod rewrite_target;
 pub mod security;
+pub mod secure_backend;
 pub mod server_alias;
 pub mod service_upstream;
 pub mod source_address_intf;
 pub mod ssl_always_add_https;
 pub mod ssl_ciphers;
+pub mod ssl_dh;
+pub mod ssl_engine;
 pub mod ssl_options;
 pub mod ssl_redirect;
 pub mod stats;
@@ -125,6 +129,7 @@ pub static FAMILIES: &[Family] = &[
     drain_support::FAMILY,
     dynamic_scaling::FAMILY,
     external::FAMILY,
+    fastcgi::FAMILY,
     forwardfor::FAMILY,
     headers::FAMILY,
     health_check::FAMILY,
@@ -147,11 +152,14 @@ pub static FAMILIES: &[Family] = &[
     redirect::FAMILY,
     rewrite_target::FAMILY,
     security::FAMILY,
+    secure_backend::FAMILY,
     server_alias::FAMILY,
     service_upstream::FAMILY,
     source_address_intf::FAMILY,
     ssl_always_add_https::FAMILY,
     ssl_ciphers::FAMILY,
+    ssl_dh::FAMILY,
+    ssl_engine::FAMILY,
     ssl_options::FAMILY,
     ssl_redirect::FAMILY,
     stats::FAMILY,

@@ -261,7 +261,7 @@ fn bundle(output: Output, config: &Config, options: &Options) -> Bundle {
         .map(|it| File {
             path: real(&it.path).into(),
             mode: match it.role {
-                Role::Certificate | Role::Authorities => 0o600,
+                Role::Certificate | Role::Authorities | Role::DhParameters => 0o600,
                 _ => 0o644,
             },
             role: it.role,
@@ -544,10 +544,13 @@ fn by_name<'a>(
     parts: &'a std::collections::BTreeMap<&'static str, Part>,
 ) -> impl Iterator<Item = (Line, &'a [Origin])> {
     parts.iter().map(|(name, it)| {
-        (
-            Line::keyword(name).line(&it.value),
-            std::slice::from_ref(&it.origin),
-        )
+        let line = Line::keyword(name);
+        let line = if it.value.as_str().is_empty() {
+            line
+        } else {
+            line.line(&it.value)
+        };
+        (line, std::slice::from_ref(&it.origin))
     })
 }
 

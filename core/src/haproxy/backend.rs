@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::haproxy::{
-    ClientHeaders, Cookie, Limit, Part, Placed, Rule, Scaling, Server, Template, UseServer,
+    ClientHeaders, Cookie, Limit, Part, Placed, Rule, Scaling, Server, ServerTls, Template,
+    UseServer,
 };
 use crate::origin::{Origin, Setting};
 use crate::value::response::Response;
@@ -48,6 +49,14 @@ pub struct Backend {
     pub rules: Vec<Placed>,
     /// What servers are told about certificates of clients, if that is more than usual.
     pub client_headers: Option<Box<ClientHeaders>>,
+    /// What is wanted of TLS with the servers, until it is known whether they speak it.
+    pub server_tls: Option<Box<ServerTls>>,
+    /// Who wants FastCGI to be spoken with the servers, if anybody does.
+    pub fcgi: Option<Origin>,
+    /// The application for FastCGI, a section `fcgi-app` of the operator.
+    pub fcgi_app: Option<Setting<Arc<str>>>,
+    /// Who has a part in it that nothing may be sent to the servers; nobody, if it may.
+    pub refused: Vec<Origin>,
     /// Options of each server, in the order of their names.
     pub server_options: BTreeMap<&'static str, Part>,
     /// The servers.
@@ -97,6 +106,10 @@ impl Backend {
             late: None,
             rules: Vec::new(),
             client_headers: None,
+            server_tls: None,
+            fcgi: None,
+            fcgi_app: None,
+            refused: Vec::new(),
             server_options: BTreeMap::new(),
             servers: Vec::new(),
             use_servers: Vec::new(),

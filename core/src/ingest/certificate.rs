@@ -37,8 +37,20 @@ impl Certificates {
         user: &Origin,
         cx: &mut Cx<'_>,
     ) -> Option<Arc<str>> {
+        self.file_or(secret, host, user, OUTCOME, cx)
+    }
+
+    /// The same, and says what else happens instead.
+    pub fn file_or(
+        &mut self,
+        secret: &Name,
+        host: Option<(&str, &Origin)>,
+        user: &Origin,
+        outcome: &str,
+        cx: &mut Cx<'_>,
+    ) -> Option<Arc<str>> {
         if !self.by_secret.contains_key(secret) {
-            let known = self.read(secret, user, cx);
+            let known = self.read(secret, user, outcome, cx);
             self.by_secret.insert(secret.clone(), known);
         }
         let known = self.by_secret[secret].clone()?;
@@ -58,15 +70,21 @@ impl Certificates {
         Some(known.path)
     }
 
-    fn read(&mut self, secret: &Name, user: &Origin, cx: &mut Cx<'_>) -> Option<Known> {
+    fn read(
+        &mut self,
+        secret: &Name,
+        user: &Origin,
+        outcome: &str,
+        cx: &mut Cx<'_>,
+    ) -> Option<Known> {
         let Some(object) = cx.snapshot.secrets.get(secret) else {
             let message = format!("there is no Secret `{secret}`");
-            cx.report(&codes::NOT_FOUND, user, message, OUTCOME);
+            cx.report(&codes::NOT_FOUND, user, message, outcome);
             return None;
         };
         let (Some(chain), Some(key)) = (object.get("tls.crt"), object.get("tls.key")) else {
             let message = format!("Secret `{secret}` needs both `tls.crt` and `tls.key`");
-            cx.report(&codes::NOT_FOUND, user, message, OUTCOME);
+            cx.report(&codes::NOT_FOUND, user, message, outcome);
             return None;
         };
         let origin = origin(secret, "tls.crt");
@@ -78,18 +96,18 @@ impl Certificates {
         let certificate = match certificate {
             Ok(it) if it.key_match() == KeyMatch::Differs => {
                 let message = "`tls.key` is not the key of `tls.crt`";
-                cx.report(&codes::BAD_CERTIFICATE, &origin, message, OUTCOME);
+                cx.report(&codes::BAD_CERTIFICATE, &origin, message, outcome);
                 return None;
             }
             Ok(it) => it,
             Err(error) => {
-                cx.report(&codes::BAD_CERTIFICATE, &origin, error.to_string(), OUTCOME);
+                cx.report(&codes::BAD_CERTIFICATE, &origin, error.to_string(), outcome);
                 return None;
             }
         };
         if let Some(weakness) = certificate.weakness() {
             let message = format!("TLS libraries refuse {weakness}");
-            cx.report(&codes::BAD_CERTIFICATE, &origin, message, OUTCOME);
+            cx.report(&codes::BAD_CERTIFICATE, &origin, message, outcome);
             return None;
         }
         dates(&certificate, &origin, cx);

@@ -1,6 +1,5 @@
 //! What HAProxy speaks with servers.
 
-use crate::diagnostic::codes;
 use crate::haproxy::Backend;
 use crate::keys::{Cx, Family, block, keys};
 use crate::value::choice;
@@ -36,41 +35,36 @@ keys! {
         /// What the servers speak.
         ///
         /// `http`, `https`, `grpc` and `grpcs` are other words for `h1`, `h1-ssl`, `h2` and `h2-ssl`.
-        /// With TLS, the server's certificate is not verified.
+        /// With TLS, the server's certificate is not verified unless `secure-verify-ca-secret` says who signs
+        /// it. FastCGI needs `fcgi-app`.
         "backend-protocol" => protocol: Protocol = "h1",
     }
 }
 
 impl BackendProtocol {
-    fn apply(&self, backend: &mut Backend, cx: &mut Cx<'_>) {
-        let (is_h2, is_tls) = match self.protocol.value {
+    fn apply(&self, backend: &mut Backend, _: &mut Cx<'_>) {
+        let (proto, alpn, is_tls) = match self.protocol.value {
             Protocol::H1 => return,
-            Protocol::H1Ssl => (false, true),
-            Protocol::H2 => (true, false),
-            Protocol::H2Ssl => (true, true),
-            Protocol::Fcgi | Protocol::FcgiSsl => {
-                cx.report(
-                    &codes::UNSUPPORTED,
-                    &self.protocol.origin,
-                    "FastCGI needs an application, and none can be declared yet",
-                    "the servers are spoken to as `h1`",
-                );
-                return;
+            Protocol::H1Ssl => (None, None, true),
+            Protocol::H2 => (Some("proto h2"), Some("alpn h2"), false),
+            Protocol::H2Ssl => (Some("proto h2"), Some("alpn h2"), true),
+            Protocol::Fcgi => (Some("proto fcgi"), None, false),
+            Protocol::FcgiSsl => (Some("proto fcgi"), None, true),
+        };
+        if matches!(self.protocol.value, Protocol::Fcgi | Protocol::FcgiSsl) {
+            backend.fcgi = Some(self.protocol.origin.clone());
+        }
+        // Options whose names begin with `ssl` count only where somebody asks for `ssl`.
+        let options = [
+            ("proto", proto),
+            ("ssl", is_tls.then_some("ssl")),
+            ("ssl-alpn", alpn),
+        ];
+        for (name, option) in options {
+            if let Some(option) = option {
+                let part = self.protocol.map(|_| Line::keyword(option));
+                backend.server_options.insert(name, part);
             }
-        };
-        let mut add = |name, option| {
-            let part = self.protocol.map(|_| Line::keyword(option));
-            backend.server_options.insert(name, part);
-        };
-        if is_h2 {
-            add("proto", "proto h2");
-        }
-        if is_tls {
-            add("ssl", "ssl");
-            add("ssl-verify", "verify none");
-        }
-        if is_h2 && is_tls {
-            add("alpn", "alpn h2");
         }
     }
 }

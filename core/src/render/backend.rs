@@ -50,6 +50,16 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
         cx.part("stick_table", Some(&table));
     }
     cx.part("http_check", backend.http_check.as_ref());
+    if let Some(app) = backend.fcgi_app.as_ref().filter(|_| backend.fcgi.is_some()) {
+        cx.part("fcgi_app", Some(&app.map(|it| Line::default().text(it))));
+    }
+    let refusal = match backend.mode {
+        Mode::Http => Line::keyword("http-request deny deny_status 503"),
+        Mode::Tcp => Line::keyword("tcp-request content reject"),
+    };
+    if !backend.refused.is_empty() {
+        cx.line_of("refusal", refusal, &backend.refused);
+    }
     rules(backend, config, cx);
     if backend.mode == Mode::Http {
         // They look at what only HTTP has.

@@ -10,6 +10,7 @@
 //!
 //! *Invariant:* no message and no debug print holds anything of a private key.
 
+mod dh;
 mod private_key;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use x509_parser::pem::Pem;
 use x509_parser::public_key::PublicKey;
 use x509_parser::revocation_list::CertificateRevocationList;
 
+pub use self::dh::dh_parameters;
 use self::private_key::{PrivateKey, significant};
 
 /// A certificate, the chain behind it, and its private key.
@@ -62,6 +64,12 @@ pub enum CertificateError {
     /// There is no `X509 CRL` block.
     #[error("there is no PEM block `X509 CRL`")]
     NoRevocations,
+    /// There is no `DH PARAMETERS` block.
+    #[error("there is no PEM block `DH PARAMETERS`")]
+    NoParameters,
+    /// Parameters that are shorter than TLS libraries take.
+    #[error("the parameters have {0} bits, and TLS libraries refuse less than 2048")]
+    WeakParameters(usize),
     /// A block is not what its label says; counted from 1.
     #[error("PEM block {index} is not a {what}")]
     Block {

@@ -1,0 +1,130 @@
+//! FastCGI.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::diagnostic::codes;
+use crate::haproxy::{Backend, Config};
+use crate::keys::configuration_snippet::GlobalSnippets;
+use crate::keys::{Cx, Family, block, keys};
+use crate::value::{KeyValue, Shape, ValueError};
+
+/// FastCGI. The operator declares applications, sections `fcgi-app` in `config-sections`; a backend whose
+/// `backend-protocol` is `fcgi` or `fcgi-ssl` names one of them.
+pub const FAMILY: Family = Family {
+    name: "fastcgi",
+    title: "FastCGI",
+    blocks: &[block!(Global, FastCgiApps), block!(Backend, FastCgi)],
+};
+
+/// The name of a section `fcgi-app`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AppName(Arc<str>);
+
+/// Names joined by commas, or `*` for all there are.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AppNames(Option<Vec<AppName>>);
+
+keys! {
+    Global => pub struct FastCgiApps {
+        /// Applications that backends may name, joined by commas, or `*` for all sections `fcgi-app` of
+        /// `config-sections`.
+        "fcgi-enabled-apps" => enabled: AppNames = "*",
+    }
+}
+
+keys! {
+    Backend => pub struct FastCgi {
+        /// The application of a backend that speaks FastCGI: the name of a section `fcgi-app` in
+        /// `config-sections`.
+        ///
+        /// A backend that speaks FastCGI and names none that it may use answers with 503.
+        "fcgi-app" => app: AppName,
+    }
+}
+
+impl FastCgiApps {
+    fn apply(&self, _: &mut Config, cx: &mut Cx<'_>) {
+        let declared = declared(cx);
+        for name in self.enabled.value.0.iter().flatten() {
+            if !declared.contains(&name.0) {
+                cx.report(
+                    &codes::NOT_FOUND,
+                    &self.enabled.origin,
+                    format!("`fcgi-enabled-apps`: `config-sections` has no `fcgi-app {name}`"),
+                    "the name is ignored",
+                );
+            }
+        }
+    }
+}
+
+impl FastCgi {
+    fn apply(&self, backend: &mut Backend, _: &mut Cx<'_>) {
+        backend.fcgi_app = self.app.as_ref().map(|it| it.map(|it| it.0.clone()));
+    }
+}
+
+/// Whether a backend may use an application; the error says why not.
+pub(crate) fn find(app: &Arc<str>, cx: &mut Cx<'_>) -> Result<(), String> {
+    let apps = cx.global_settings::<FastCgiApps>();
+    let enabled = apps.enabled.value.0.as_ref();
+    if !declared(cx).contains(app) {
+        return Err(format!("`config-sections` has no `fcgi-app {app}`"));
+    }
+    if enabled.is_some_and(|it| it.iter().all(|it| it.0 != *app)) {
+        return Err(format!("`fcgi-enabled-apps` does not permit `{app}`"));
+    }
+    Ok(())
+}
+
+/// Names of the operator's sections `fcgi-app`.
+fn declared(cx: &mut Cx<'_>) -> Vec<Arc<str>> {
+    let snippets = cx.global_settings::<GlobalSnippets>();
+    let sections = snippets.sections.iter().flat_map(|it| it.value.0.lines());
+    let name = |line: &str| {
+        let mut words = line.split_whitespace();
+        let is_app = words.next() == Some("fcgi-app");
+        words.next().filter(|_| is_app).map(Arc::from)
+    };
+    sections.filter_map(|it| name(it.as_str())).collect()
+}
+
+impl KeyValue for AppName {
+    const SHAPE: Shape = Shape::Text {
+        grammar: "the name of a section `fcgi-app`",
+    };
+
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        let name = text.trim();
+        let is_name = |it: u8| it.is_ascii_alphanumeric() || b"-_.:".contains(&it);
+        if name.is_empty() || name.len() > 128 || !name.bytes().all(is_name) {
+            return Err(ValueError::new(
+                "a name of letters, digits and `-_.:`",
+                text,
+            ));
+        }
+        Ok(Self(name.into()))
+    }
+}
+
+impl KeyValue for AppNames {
+    const SHAPE: Shape = Shape::Text {
+        grammar: "names joined by commas, or *",
+    };
+
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        let names = || text.split(',').map(str::trim).filter(|it| !it.is_empty());
+        if names().any(|it| it == "*") {
+            return Ok(Self(None));
+        }
+        let names: Result<_, _> = names().map(AppName::parse).collect();
+        names.map(Some).map(Self)
+    }
+}
+
+impl fmt::Display for AppName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
