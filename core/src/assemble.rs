@@ -6,6 +6,7 @@
 //! *Invariant:* effects run in no particular order; what has an order has it in the model.
 
 mod acme;
+mod auth;
 mod backend;
 mod certificates;
 mod claim;
@@ -49,7 +50,9 @@ pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
     let mut certificates = Certificates::default();
     hosts(table, &mut certificates, &mut config, cx);
     frontend::add(table, &mut config, cx);
-    backend::add(table, places, &mut config, cx);
+    let mut backends = backend::Backends::new(places, cx);
+    backend::add(table, &mut backends, &mut config, cx);
+    auth::add(table, &mut backends, &mut config, cx);
     cookie::share(&mut config, cx);
     peers::settle(&mut config, cx);
     claim::settle(&mut config, cx);
@@ -60,6 +63,7 @@ pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
     waf::add(&mut config);
     acme::add(table, &mut config, cx);
     config.files.append(&mut cx.files);
+    config.user_lists = std::mem::take(&mut cx.user_lists).into_values().collect();
     config
 }
 

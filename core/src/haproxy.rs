@@ -11,6 +11,7 @@
 //! *Invariant:* no Kubernetes type appears here; every text is a type that cannot leave its place.
 
 mod acme;
+mod auth;
 mod backend;
 mod cookie;
 mod client_auth;
@@ -21,6 +22,7 @@ mod peers;
 mod proxy;
 mod rule;
 mod server;
+mod user_list;
 mod waf;
 
 use std::borrow::Cow;
@@ -31,6 +33,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::acme::{Acme, Order};
+pub use self::auth::{AuthFrontend, Check, CheckedBy, Checks};
 pub use self::backend::{Backend, Mode};
 pub use self::client_auth::{Authorities, ClientAuth, ClientHeaders, Verify};
 pub use self::cookie::Cookie;
@@ -44,6 +47,7 @@ pub use self::proxy::{Account, Defaults, ForwardedFor, Global, Log, NameServers,
 pub use self::rule::{Phase, Placed, Rule, path_name};
 pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template, UseServer};
 pub use self::waf::{Waf, WafKind};
+pub use self::user_list::UserList;
 
 use crate::options::Name;
 use crate::origin::{Origin, Setting, SourceMap};
@@ -94,6 +98,12 @@ pub struct Config {
     pub waf: Option<Waf>,
     /// What an authority of certificates signs, if one is set up.
     pub acme: Option<Acme>,
+    /// The name of the frontend through which HAProxy asks who may come.
+    pub auth_proxy: Option<Setting<Arc<str>>>,
+    /// That frontend, if anybody is asked.
+    pub auth: Option<AuthFrontend>,
+    /// Lists of users that may come with a password, by name.
+    pub user_lists: Vec<UserList>,
     /// Sections of the operator, as they are.
     pub sections: Option<Setting<Snippet>>,
     /// Lines of the operator for proxies, by the proxy's name.

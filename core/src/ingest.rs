@@ -88,6 +88,22 @@ fn default_backend(cx: &mut Cx<'_>) -> Option<(crate::route::Target, Layers)> {
     Some((target, layers))
 }
 
+/// The port of a Service that a key names by its number or name, or what is wrong with it.
+pub fn service_target(
+    name: &crate::options::Name,
+    port: &str,
+    origin: &Origin,
+    cx: &mut Cx<'_>,
+) -> Result<crate::route::Target, String> {
+    service::named_target(name, port, origin, cx)
+}
+
+/// What applies to a Service that no Ingress stands in front of.
+pub fn service_layers(target: &crate::route::Target, cx: &mut Cx<'_>) -> Layers {
+    let source = Services::default().source(&target.namespace, &target.service, cx);
+    layers(source, cx)
+}
+
 /// Layers of some sources above the global ConfigMap.
 fn layers(sources: impl IntoIterator<Item = Arc<Source>>, cx: &Cx<'_>) -> Layers {
     let mut all: Vec<_> = sources.into_iter().collect();

@@ -22,7 +22,8 @@ pub mod affinity;
 pub mod agent_check;
 pub mod allowlist;
 pub mod app_root;
-pub mod auth;
+pub mod auth_basic;
+pub mod auth_external;
 pub mod auth_tls;
 pub mod backend_protocol;
 pub mod backend_server_id;
@@ -42,6 +43,7 @@ pub mod default_redirect;
 pub mod dns_resolvers;
 pub mod drain_support;
 pub mod dynamic_scaling;
+pub mod external;
 pub mod forwardfor;
 pub mod headers;
 pub mod health_check;
@@ -56,6 +58,7 @@ pub mod load_server_state;
 pub mod master_worker;
 pub mod modsecurity;
 pub mod nbthread;
+pub mod oauth;
 pub mod path_type;
 pub mod peers;
 pub mod proxy_body_size;
@@ -100,7 +103,8 @@ pub static FAMILIES: &[Family] = &[
     agent_check::FAMILY,
     allowlist::FAMILY,
     app_root::FAMILY,
-    auth::FAMILY,
+    auth_basic::FAMILY,
+    auth_external::FAMILY,
     auth_tls::FAMILY,
     backend_protocol::FAMILY,
     backend_server_id::FAMILY,
@@ -120,6 +124,7 @@ pub static FAMILIES: &[Family] = &[
     dns_resolvers::FAMILY,
     drain_support::FAMILY,
     dynamic_scaling::FAMILY,
+    external::FAMILY,
     forwardfor::FAMILY,
     headers::FAMILY,
     health_check::FAMILY,
@@ -134,6 +139,7 @@ pub static FAMILIES: &[Family] = &[
     master_worker::FAMILY,
     modsecurity::FAMILY,
     nbthread::FAMILY,
+    oauth::FAMILY,
     path_type::FAMILY,
     peers::FAMILY,
     proxy_body_size::FAMILY,

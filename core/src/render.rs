@@ -18,12 +18,15 @@ use minijinja::Environment;
 use crate::assemble;
 use crate::bundle::{Bundle, File, Role};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::haproxy::{Acme, Config, END, END_ORIGIN, ForwardedFor, Frontend, FrontendKind, Part};
+use crate::haproxy::{
+    Acme, Config, END, END_ORIGIN, ForwardedFor, Frontend, FrontendKind, Part, UserList,
+};
 use crate::keys::Cx;
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
 use crate::value::header::HeaderName;
 use crate::value::text::{Format, Line, Snippet};
+use crate::value::users::{Password, User};
 
 pub use self::environment::TEMPLATES;
 use self::section::{Context, Output};
@@ -117,6 +120,14 @@ fn sections(
         output.text(&text, std::slice::from_ref(&sections.origin));
     }
     peers::section(config, environment, &mut output)?;
+    if !config.user_lists.is_empty() {
+        let userlist = template("userlist.j2")?;
+        for it in &config.user_lists {
+            output.section(&userlist, std::slice::from_ref(&it.origin), |cx| {
+                self::user_list(it, cx);
+            })?;
+        }
+    }
     if let Some(bind) = stats_bind(config) {
         output.section(
             &template("stats.j2")?,
@@ -151,11 +162,20 @@ fn sections(
             self::frontend(it, config, cx);
         })?;
     }
+    if let Some(auth) = &config.auth {
+        let owner = [auth.bind.origin.clone()];
+        output.section(&template("auth.j2")?, &owner, |cx| {
+            cx.part("name", Some(&auth.name));
+            cx.part("bind", Some(&auth.bind));
+            proxy_snippet(auth.name.value.as_str(), config, cx);
+        })?;
+    }
     let template_of_backend = template("backend.j2")?;
     let mut backends: Vec<_> = config.backends.iter().enumerate().collect();
     backends.sort_by(|a, b| a.1.name.cmp(&b.1.name));
     for (place, it) in backends {
         let is_reached = config.default_backend == Some(place)
+            || it.is_internal
             || it
                 .paths
                 .iter()
@@ -253,7 +273,12 @@ fn bundle(output: Output, config: &Config, options: &Options) -> Bundle {
     files.dedup_by(|a, b| a.path == b.path);
     let main = File {
         path: real(CONFIG_PATH).into(),
-        mode: 0o644,
+        // Passwords stand in it, or hashes of them.
+        mode: if config.user_lists.is_empty() {
+            0o644
+        } else {
+            0o600
+        },
         role: Role::Config,
         content: text.into(),
         source_map: source_map.into(),
@@ -300,6 +325,7 @@ fn global(config: &Config, options: &Options, cx: &mut Context<'_>) {
     cx.lines("tls", by_name(&global.tls));
     cx.flag("has_bool_conversion", options.haproxy.is_at_least(3, 1));
     cx.line("responses", path(assemble::RESPONSES));
+    cx.lines("scripts", parts(&global.scripts));
     snippet("snippet", global.snippet.as_ref(), cx);
 }
 
@@ -337,6 +363,19 @@ fn stats_bind(config: &Config) -> Option<Part> {
     Some(bind)
 }
 
+fn user_list(list: &UserList, cx: &mut Context<'_>) {
+    cx.line("name", Line::default().text(&list.name));
+    let line = |it: &User| {
+        let line = Line::default().word(&it.name);
+        match &it.password {
+            Password::Clear(password) => line.and("insecure-password").word(password),
+            Password::Hash { text, .. } => line.and("password").word(text),
+        }
+    };
+    let by = std::slice::from_ref(&list.origin);
+    cx.lines("users", list.users.iter().map(|it| (line(it), by)));
+}
+
 fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
     cx.line("name", Line::default().text(&frontend.name));
     let bind = frontend
@@ -369,6 +408,7 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
     cx.lines("trust", parts(&trust));
     cx.lines("client_checks", parts(&frontend.client_checks));
     cx.lines("client_refusals", parts(&frontend.client_refusals));
+    cx.lines("auth", parts(&frontend.auth));
     let own = config.proxy_snippets.get(&frontend.name);
     let late: Vec<_> = frontend.late.iter().chain(own).collect();
     cx.snippet("late", &late);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::assemble::names;
 use crate::assemble::place::Places;
 use crate::assemble::server::Servers;
-use crate::haproxy::{Backend, Config, HostKey, Path};
+use crate::haproxy::{Backend, Checks, Config, HostKey, Path};
 use crate::keys::{Cx, Effect, Layers, REGISTRY, Scope};
 use crate::origin::Origin;
 use crate::route::{Entry, Table, Target, TargetPort};
@@ -24,33 +24,24 @@ type PortKey = (u8, Arc<str>);
 type Known = BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Vec<(Signature, usize)>>;
 
 /// Backends while they are made.
-struct Backends<'s, 'p> {
+pub(super) struct Backends<'s, 'p> {
     known: Known,
     servers: Servers<'s, 'p>,
     effects: Vec<(usize, BackendEffect)>,
+    path_effects: Vec<(usize, PathEffect)>,
 }
 
 type BackendEffect = fn(&dyn std::any::Any, &mut Backend, &mut Cx<'_>);
 
+type PathEffect = fn(&dyn std::any::Any, &mut Path, &mut Backend, &mut Cx<'_>);
+
 /// Adds all paths and their backends.
-pub(super) fn add(table: &Table, places: &Places, config: &mut Config, cx: &mut Cx<'_>) {
-    let blocks = || REGISTRY.blocks.iter().enumerate();
-    let mut backends = Backends {
-        known: Known::new(),
-        servers: Servers::new(places, cx),
-        effects: blocks()
-            .filter_map(|(place, it)| match it.0.effect {
-                Effect::Backend(effect) => Some((place, effect)),
-                _ => None,
-            })
-            .collect(),
-    };
-    let path_effects: Vec<_> = blocks()
-        .filter_map(|(place, it)| match it.0.effect {
-            Effect::Path(effect) => Some((place, effect)),
-            _ => None,
-        })
-        .collect();
+pub(super) fn add(
+    table: &Table,
+    backends: &mut Backends<'_, '_>,
+    config: &mut Config,
+    cx: &mut Cx<'_>,
+) {
     let behind_proxy: Vec<_> = config
         .frontends
         .iter()
@@ -71,7 +62,7 @@ pub(super) fn add(table: &Table, places: &Places, config: &mut Config, cx: &mut 
         path.is_tls = host.tls.is_some();
         path.is_behind_proxy = behind_proxy.contains(&entry.group);
         host.paths.push(place);
-        for (block, effect) in &path_effects {
+        for (block, effect) in &backends.path_effects {
             let block = cx.read(*block, &entry.layers);
             effect(&*block, &mut path, model, cx);
         }
@@ -95,12 +86,56 @@ fn path(entry: &Entry, backend: usize, number: usize) -> Path {
         is_behind_proxy: false,
         backend,
         number: u32::try_from(number).expect("fewer paths than objects fit into memory"),
+        checks: Checks::default(),
         redirect_to: None,
         ssl_redirect: None,
     }
 }
 
-impl Backends<'_, '_> {
+impl<'s, 'p> Backends<'s, 'p> {
+    pub(super) fn new(places: &'p Places, cx: &mut Cx<'s>) -> Self {
+        let blocks = || REGISTRY.blocks.iter().enumerate();
+        Self {
+            known: Known::new(),
+            servers: Servers::new(places, cx),
+            effects: blocks()
+                .filter_map(|(place, it)| match it.0.effect {
+                    Effect::Backend(effect) => Some((place, effect)),
+                    _ => None,
+                })
+                .collect(),
+            path_effects: blocks()
+                .filter_map(|(place, it)| match it.0.effect {
+                    Effect::Path(effect) => Some((place, effect)),
+                    _ => None,
+                })
+                .collect(),
+        }
+    }
+
+    /// A backend of a Service that HAProxy itself sends requests to.
+    pub(super) fn internal(
+        &mut self,
+        name: Arc<str>,
+        target: &Target,
+        layers: &Layers,
+        origin: &Origin,
+        config: &mut Config,
+        cx: &mut Cx<'_>,
+    ) -> usize {
+        let mut backend = Backend::new(name, &target.namespace, &target.service);
+        backend.owners.push(origin.clone());
+        backend.is_internal = true;
+        let winners = layers.winners(|it| REGISTRY.key(it).scope == Scope::Backend);
+        self.servers.add(&mut backend, target, layers, &winners, cx);
+        for (place, effect) in &self.effects {
+            let block = cx.read(*place, layers);
+            effect(&*block, &mut backend, cx);
+        }
+        config.backends.push(backend);
+        config.backends.len() - 1
+    }
+
     /// The backend of a target, made when it is first asked for. A Service whose paths want different
     /// things of their backend is split, so that no Ingress acts on another one's requests.
     fn of(

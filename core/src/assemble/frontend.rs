@@ -140,6 +140,7 @@ fn frontend(listener: Listener, layers: &Layers, config: &Config, cx: &mut Cx<'_
         client_bind: None,
         client_checks: Vec::new(),
         client_refusals: Vec::new(),
+        auth: Vec::new(),
         early: None,
         late: None,
     };

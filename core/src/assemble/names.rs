@@ -35,6 +35,23 @@ pub(super) fn server(pod: &str) -> Arc<str> {
     name.into()
 }
 
+/// The name of the backend of a Service that is asked who may come.
+pub(super) fn auth_service(target: &Target) -> Arc<str> {
+    format!("_auth_svc_{}", backend(target, None)).into()
+}
+
+/// The name of the backend of a host that is asked who may come.
+pub(super) fn auth_host(is_tls: bool, host: &str, port: u16) -> Arc<str> {
+    let mut name = String::from(if is_tls {
+        "_auth_https_"
+    } else {
+        "_auth_http_"
+    });
+    write_part(&mut name, host);
+    let _ = write!(name, "_{port}");
+    name.into()
+}
+
 /// Writes a part of a name with the bytes that HAProxy takes in names; each other byte, `:` and `_`
 /// included, as `:` and two hexadecimal digits. A leading `_` stays: it marks what no Service can be.
 fn write_part(name: &mut String, part: &str) {

@@ -62,6 +62,8 @@ pub struct Backend {
     pub paths: Vec<usize>,
     /// Whether requests reach it over TLS.
     pub is_tls: bool,
+    /// Whether HAProxy itself sends requests to it, beside those of its paths.
+    pub is_internal: bool,
 }
 
 /// What a proxy speaks.
@@ -102,6 +104,7 @@ impl Backend {
             scaling: Scaling::default(),
             paths: Vec::new(),
             is_tls: false,
+            is_internal: false,
         }
     }
 

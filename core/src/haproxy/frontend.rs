@@ -52,6 +52,8 @@ pub struct Frontend {
     pub client_checks: Vec<Part>,
     /// What clients without a good certificate are answered, behind the operator's lines.
     pub client_refusals: Vec<Part>,
+    /// How services are asked who may come, before a backend is chosen.
+    pub auth: Vec<Part>,
     /// Lines of an operator in front of all rules.
     pub early: Option<Setting<Snippet>>,
     /// Lines of an operator before the backend is chosen.

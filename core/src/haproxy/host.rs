@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::haproxy::{ClientAuth, Part};
+use crate::haproxy::{Checks, ClientAuth, Part};
 use crate::origin::{Origin, Setting};
 use crate::value::acme::Chain;
 use crate::value::header_filter::HeaderFilter;
@@ -99,6 +99,8 @@ pub struct Path {
     pub backend: usize,
     /// Its number in its backend, from 1.
     pub number: u32,
+    /// Who is asked before its requests reach its backend.
+    pub checks: Checks,
     /// Where its requests are sent instead of to its backend.
     pub redirect_to: Option<Setting<Location>>,
     /// Who wants plain requests to be sent to TLS, where there is some, if anybody does.

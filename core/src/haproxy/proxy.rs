@@ -32,6 +32,8 @@ pub struct Global {
     pub hard_stop_after: Option<Part>,
     /// Defaults of TLS by their directive, such as `ssl-default-bind-ciphers`.
     pub tls: BTreeMap<&'static str, Part>,
+    /// Scripts that are loaded beside the one for pages.
+    pub scripts: Vec<Part>,
     /// Lines of the operator.
     pub snippet: Option<Setting<Snippet>>,
 }

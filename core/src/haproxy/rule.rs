@@ -18,6 +18,8 @@ pub enum Phase {
     Access,
     /// Preflight requests, which browsers send without credentials.
     Preflight,
+    /// Passwords, which no preflight request has.
+    Authenticate,
     /// The size of the body, before it is read.
     BodySize,
     /// A web application firewall looks at the request as the client sent it.
@@ -30,6 +32,8 @@ pub enum Phase {
     RequestDelete,
     /// What servers are told about the client's certificate, behind all that changes headers.
     ClientCertificate,
+    /// Services that are asked who may come, of a request as servers would get it.
+    ExternalAuth,
     /// Lines of an operator that see the path as the client wrote it.
     LateSnippet,
     /// The path is changed last, so that all others see the client's.

@@ -120,6 +120,21 @@ impl ServerState {
 }
 
 impl Server {
+    /// The only server of a backend.
+    pub(crate) fn only(address: Address, origin: Origin) -> Self {
+        Self {
+            name: "srv001".into(),
+            address,
+            weight: 1,
+            state: ServerState::Ready,
+            id: None,
+            cookie: None,
+            source: None,
+            instance: None,
+            origin,
+        }
+    }
+
     /// The address of a free place: the discard port of the loopback interface, which nothing ever
     /// reaches because the server is in maintenance.
     pub const FREE: Address = Address::Ip(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1023);

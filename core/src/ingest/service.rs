@@ -108,6 +108,44 @@ pub(super) fn first_port(name: &Name, origin: &Origin, cx: &mut Cx<'_>) -> Targe
     target(name.clone(), &port, origin, cx)
 }
 
+/// The target of a port that is given by its number or name; the target's number counts, too.
+pub(super) fn named_target(
+    name: &Name,
+    port: &str,
+    origin: &Origin,
+    cx: &mut Cx<'_>,
+) -> Result<Target, String> {
+    let service = cx.snapshot.services.get(name);
+    let service = service.ok_or_else(|| format!("there is no Service `{name}`"))?;
+    let by_number = ServiceBackendPort {
+        name: None,
+        number: port.parse().ok(),
+    };
+    let by_name = ServiceBackendPort {
+        name: Some(port.into()),
+        number: None,
+    };
+    let is_there = |it: &ServiceBackendPort| find(service, it).is_some();
+    let is_external = service.is_external_name() && by_number.number.is_some();
+    let wanted = if by_number.number.is_some() && (is_there(&by_number) || is_external) {
+        by_number
+    } else if is_there(&by_name) {
+        by_name
+    } else {
+        let ports = ports(service);
+        return Err(format!(
+            "the Service `{name}` has no port `{port}`; it has {ports}"
+        ));
+    };
+    let target = target(name.clone(), &wanted, origin, cx);
+    match target.port {
+        TargetPort::Missing => Err(format!(
+            "port `{port}` of the Service `{name}` leads nowhere"
+        )),
+        _ => Ok(target),
+    }
+}
+
 /// The place of a port: by name, by target port, by number.
 fn find(service: &Service, port: &ServiceBackendPort) -> Option<usize> {
     let ports = &service.spec.ports;

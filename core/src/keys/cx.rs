@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Sink, codes};
-use crate::haproxy::{Authorities, DataFile, Role, short};
+use crate::haproxy::{Authorities, DataFile, Role, UserList, short};
 use crate::keys::cross_namespace::Refusal;
 use crate::keys::{Block, Layers, REGISTRY, Source};
 use crate::options::{Name, Options, Version};
@@ -33,6 +33,8 @@ pub struct Cx<'a> {
     pub files: Vec<DataFile>,
     /// Whether labels of Pods decide about anything.
     pub uses_pods: bool,
+    /// Lists of users that paths ask for, by their Secrets.
+    pub user_lists: BTreeMap<Name, UserList>,
     /// Paths of the lists among these files.
     lists: BTreeSet<Arc<str>>,
     /// Authorities by their Secret, each read once.
@@ -54,6 +56,7 @@ impl<'a> Cx<'a> {
             global_source: None,
             files: Vec::new(),
             uses_pods: false,
+            user_lists: BTreeMap::new(),
             lists: BTreeSet::new(),
             authorities: BTreeMap::new(),
             has_nobody: false,

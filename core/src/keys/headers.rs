@@ -33,7 +33,7 @@ keys! {
         /// `pathq`, `query`, `rand`, `rand(N)`, `req.cook(NAME)`, `req.fhdr(NAME)`, `req.hdr(NAME)`,
         /// `req.ver`, `src`, `src_port`, `ssl_fc`, `ssl_fc_cipher`, `ssl_fc_protocol`, `ssl_fc_sni`,
         /// `unique-id`, `url`, `url_param(NAME)`, `urlp(NAME)` and `uuid`, and behind it converters out
-        /// of `base64`, `hex`, `length`, `lower`, `sha1` and `upper`. In a ConfigMap it is
+        /// of `base64`, `hex`, `length`, `lower`, `sha1`, `upper` and `url_enc`. In a ConfigMap it is
         /// log-format text of HAProxy. Annotations cannot touch headers that frame a message, such as
         /// `Content-Length`.
         "request-set-headers" => request_set: Items<HeaderLine>,

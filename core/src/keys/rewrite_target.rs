@@ -107,6 +107,7 @@ mod tests {
             is_behind_proxy: false,
             backend: 0,
             number: 1,
+            checks: crate::haproxy::Checks::default(),
             redirect_to: None,
             ssl_redirect: None,
         };

@@ -28,6 +28,8 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
     if backend.mode == Mode::Tcp {
         cx.line("mode", Line::keyword("tcp"));
     }
+    // Its requests come one a connection, have no body and may be repeated.
+    cx.flag("is_internal", backend.is_internal);
     cx.part("balance", backend.balance.as_ref());
     if let Some(cookie) = &backend.cookie {
         cx.part("cookie", Some(&cookie.line));

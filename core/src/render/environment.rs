@@ -26,10 +26,12 @@ pub const TEMPLATES: &[(&str, &str)] = &[
     ("defaults.j2", include_str!("templates/defaults.j2")),
     ("peers.j2", include_str!("templates/peers.j2")),
     ("resolvers.j2", include_str!("templates/resolvers.j2")),
+    ("userlist.j2", include_str!("templates/userlist.j2")),
     ("stats.j2", include_str!("templates/stats.j2")),
     ("healthz.j2", include_str!("templates/healthz.j2")),
     ("prometheus.j2", include_str!("templates/prometheus.j2")),
     ("frontend.j2", include_str!("templates/frontend.j2")),
+    ("auth.j2", include_str!("templates/auth.j2")),
     ("backend.j2", include_str!("templates/backend.j2")),
     (
         "redirect_https.j2",

@@ -54,7 +54,9 @@ const RESPONSE_NAMED: &[&str] = &["res.cook", "res.fhdr", "res.hdr"];
 
 /// Converters without an argument; none that could make a line break out of something else, as
 /// `url_dec` would.
-const CONVERTERS: &[&str] = &["base64", "hex", "length", "lower", "sha1", "upper"];
+const CONVERTERS: &[&str] = &[
+    "base64", "hex", "length", "lower", "sha1", "upper", "url_enc",
+];
 
 /// Reads log-format text of a tenant; `variables` are names that are replaced by literal text.
 pub fn parse(

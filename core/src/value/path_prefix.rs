@@ -11,6 +11,46 @@ use crate::value::{KeyValue, Shape, ValueError};
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct PathPrefixes(pub Vec<Arc<str>>);
 
+/// The beginning of a path, by whole elements; not the root.
+///
+/// ```
+/// # use haproxy_ingress_core::value::{KeyValue, path_prefix::PathPrefix};
+/// assert_eq!(PathPrefix::parse("/oauth2/")?.as_str(), "/oauth2");
+/// assert!(PathPrefix::parse("/").is_err());
+/// # Ok::<(), haproxy_ingress_core::value::ValueError>(())
+/// ```
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PathPrefix(Arc<str>);
+
+impl PathPrefix {
+    /// The path without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl KeyValue for PathPrefix {
+    const SHAPE: Shape = Shape::Text { grammar: "a path" };
+
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        let path = text.trim().trim_end_matches('/');
+        let is_letter = |it: u8| it.is_ascii_alphanumeric() || b"/-._~".contains(&it);
+        if !path.starts_with('/') || path.len() > 256 || !path.bytes().all(is_letter) {
+            return Err(ValueError::new(
+                "a path of letters and digits that is not the root",
+                text,
+            ));
+        }
+        Ok(Self(path.into()))
+    }
+}
+
+impl fmt::Display for PathPrefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
 /// How many fit into one line of a configuration, with what else stands there.
 const MAX: usize = 40;
 

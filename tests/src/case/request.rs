@@ -209,12 +209,16 @@ impl Wanted {
     }
 }
 
-/// Splits at blanks outside of double quotes, and takes the quotes away.
+/// Splits at blanks outside of double quotes, and takes the quotes away; `\"` stands for one.
 fn words_of(text: &str) -> Result<Vec<String>, String> {
     let mut words = vec![String::new()];
     let mut quoted = false;
-    for it in text.trim().chars() {
+    let mut chars = text.trim().chars().peekable();
+    while let Some(it) = chars.next() {
         match it {
+            '\\' if chars.next_if_eq(&'"').is_some() => {
+                words.last_mut().expect("there is one").push('"');
+            }
             '"' => quoted = !quoted,
             ' ' if !quoted => words.push(String::new()),
             it => words.last_mut().expect("there is one").push(it),

@@ -1,0 +1,425 @@
+//! How services are asked who may come.
+//!
+//! ```text
+//! request ──▶ rule of its path ──▶ script ──▶ auth frontend ──▶ _auth_… backend ──▶ service
+//!                  │ passed? ◀────────┘
+//!                  └ no: sign-in, or denied
+//! ```
+//!
+//! A frontend asks early for the paths that want it so, with a look-up of what was routed. The rules of
+//! the backend are the same either way, and ask where the frontend did not: no request finds a way
+//! around them, whatever its host, its case or its method.
+//!
+//! HAProxy has an HTTP client for Lua since 2.5. The script uses a socket to a frontend of this HAProxy
+//! instead: what cannot be bounded with the client is (how long, how large, how often), it is the same
+//! for every version, and balancing, TLS, connections that are kept and servers that come and go are
+//! those of any backend.
+
+mod frontend;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::assemble::backend::Backends;
+use crate::assemble::names;
+use crate::diagnostic::{Diagnostic, codes};
+use crate::haproxy::{Address, Check, CheckedBy, Config, Phase, Rule, Server, Template};
+use crate::ingest;
+use crate::keys::Cx;
+use crate::keys::auth_external::OUTCOME;
+use crate::keys::cross_namespace::Refusal;
+use crate::origin::{Origin, Setting};
+use crate::route::{Table, Target, TargetPort};
+use crate::value::auth_url::{AuthHost, AuthServer};
+use crate::value::text::{Format, Line, Word};
+
+/// What is not special about a request to a service.
+const ENGINE: Origin = Origin::Engine("services are asked who may come");
+
+/// Places of entries by namespace and path.
+type ByPath = BTreeMap<(Arc<str>, Arc<str>), Vec<usize>>;
+
+/// Checks while their rules are made.
+struct Rules<'t, 'b, 's, 'p> {
+    table: &'t Table,
+    backends: &'b mut Backends<'s, 'p>,
+    /// Backends of services, by name.
+    services: BTreeMap<Arc<str>, usize>,
+    /// What each backend's paths are checked with: its place, and the arguments of the script.
+    known: BTreeMap<usize, Vec<Line>>,
+    /// Places of the table's entries by namespace and path, made when somebody looks for an OAuth proxy.
+    entries: Option<ByPath>,
+    /// What frontends ask early: a path, the arguments of the script, and who wants it.
+    early: BTreeMap<String, (String, Origin)>,
+}
+
+/// Adds what the checks of all paths need.
+pub(super) fn add(
+    table: &Table,
+    backends: &mut Backends<'_, '_>,
+    config: &mut Config,
+    cx: &mut Cx<'_>,
+) {
+    let mut rules = Rules {
+        table,
+        backends,
+        services: BTreeMap::new(),
+        known: BTreeMap::new(),
+        entries: None,
+        early: BTreeMap::new(),
+    };
+    for place in 0..config.paths.len() {
+        let checks = &config.paths[place].checks;
+        let (external, oauth) = (checks.external.clone(), checks.oauth.clone());
+        if let (Some(external), Some(oauth)) = (&external, &oauth) {
+            let message = "`oauth` and `auth-url` both decide about the same path";
+            let origin = oauth.author.origin.clone();
+            cx.sink.report(
+                Diagnostic::new(&codes::CONFLICT, origin, message, "`auth-url` decides")
+                    .related(external.author.origin.clone()),
+            );
+        }
+        if let Some(check) = external.or(oauth) {
+            rules.path(place, &check, config, cx);
+        }
+    }
+    let (early, asks) = (rules.early, !rules.services.is_empty());
+    if !early.is_empty() {
+        frontend::ask_early(early, config, cx);
+    }
+    if asks {
+        frontend::add(config, cx);
+    }
+}
+
+impl Rules<'_, '_, '_, '_> {
+    /// The rules of one path.
+    fn path(&mut self, place: usize, check: &Check, config: &mut Config, cx: &mut Cx<'_>) {
+        let service = match &check.by {
+            None => Err(None),
+            Some(CheckedBy::Server(server)) => self.server(server, check, config, cx).map_err(Some),
+            Some(CheckedBy::Path(prefix)) => match self.proxy(place, prefix, check, config, cx) {
+                // The proxy itself is open.
+                Ok(None) => return,
+                Ok(Some(name)) => Ok(name),
+                Err(refusal) => Err(Some(refusal)),
+            },
+        };
+        let path = &config.paths[place];
+        let (backend, number) = (path.backend, path.number);
+        let origin = &check.author.origin;
+        let service = match service {
+            Ok(service) => service,
+            Err(refusal) => {
+                if let Some(refusal) = refusal {
+                    let code = &codes::INVALID_PROTECTION;
+                    cx.report_refusal(code, check.key, &check.author, &refusal, OUTCOME);
+                }
+                let deny = Rule::new(Phase::ExternalAuth, Line::keyword("http-request deny"));
+                config.backends[backend].add(number, deny, origin);
+                return;
+            }
+        };
+        let failure = if check.signin.is_some() {
+            "signin"
+        } else {
+            "answer"
+        };
+        let words = [
+            &*service,
+            &*check.method,
+            &*check.path,
+            &*check.request,
+            &*check.succeed,
+            &*check.fail,
+            failure,
+        ];
+        let arguments = words.iter().fold(Line::default(), |line, it| line.text(it));
+        let known = self.known.entry(backend).or_default();
+        let index = known
+            .iter()
+            .position(|it| *it == arguments)
+            .unwrap_or_else(|| {
+                known.push(arguments.clone());
+                known.len() - 1
+            });
+        let name = config.backends[backend].name.clone();
+        let id = format!("{name}/{}", index + 1);
+        if check.is_early {
+            let key = format!("{name}/{}", crate::haproxy::path_name(number));
+            let value = format!("{id} {}", words.join(" "));
+            self.early.insert(key, (value, origin.clone()));
+        }
+        let model = &mut config.backends[backend];
+        for rule in rules(check, &id, &arguments) {
+            model.add(number, rule, origin);
+        }
+    }
+
+    /// The backend of a server.
+    fn server(
+        &mut self,
+        server: &AuthServer,
+        check: &Check,
+        config: &mut Config,
+        cx: &mut Cx<'_>,
+    ) -> Result<Arc<str>, Refusal> {
+        match server {
+            AuthServer::Service {
+                namespace,
+                name,
+                port,
+            } => {
+                let author = &check.author;
+                let (name, _) = cx.service(author, namespace.as_ref(), name)?;
+                let target = ingest::service_target(&name, port, &author.origin, cx)
+                    .map_err(Refusal::new)?;
+                Ok(self.service(&target, &author.origin, config, cx))
+            }
+            AuthServer::Host { is_tls, host, port } => {
+                let name = names::auth_host(*is_tls, &host.to_string(), *port);
+                if !self.services.contains_key(&name) {
+                    let place = self.host(name.clone(), *is_tls, host, *port, check, config, cx);
+                    self.services.insert(name.clone(), place);
+                }
+                Ok(name)
+            }
+        }
+    }
+
+    /// The backend of a Service.
+    fn service(
+        &mut self,
+        target: &Target,
+        origin: &Origin,
+        config: &mut Config,
+        cx: &mut Cx<'_>,
+    ) -> Arc<str> {
+        let name = names::auth_service(target);
+        let place = self.services.get(&name).copied().unwrap_or_else(|| {
+            let layers = ingest::service_layers(target, cx);
+            let place = self
+                .backends
+                .internal(name.clone(), target, &layers, origin, config, cx);
+            let host = format!("{}.{}.svc", target.service, target.namespace);
+            finish(&mut config.backends[place], &host);
+            self.services.insert(name.clone(), place);
+            place
+        });
+        own(&mut config.backends[place], origin);
+        name
+    }
+
+    /// A backend with one server that has a name or an address.
+    #[expect(clippy::too_many_arguments, reason = "what a server is made of")]
+    fn host(
+        &mut self,
+        name: Arc<str>,
+        is_tls: bool,
+        host: &AuthHost,
+        port: u16,
+        check: &Check,
+        config: &mut Config,
+        cx: &mut Cx<'_>,
+    ) -> usize {
+        let origin = &check.author.origin;
+        let target = Target {
+            namespace: "".into(),
+            service: "".into(),
+            label: "".into(),
+            port: TargetPort::Missing,
+        };
+        let layers = cx.global.clone();
+        let place = self
+            .backends
+            .internal(name, &target, &layers, origin, config, cx);
+        let backend = &mut config.backends[place];
+        match host {
+            // HAProxy has a section for the machine's own name servers since 2.6.
+            AuthHost::Name(name) if cx.haproxy_is(2, 6) => {
+                backend.template = Some(Template {
+                    count: 1,
+                    name: name.shared(),
+                    port: Some(port),
+                    resolver: Word::lossy("default"),
+                    weight: 1,
+                    origin: origin.clone(),
+                });
+            }
+            AuthHost::Name(name) => {
+                let address = Address::Name(name.shared(), port);
+                backend.servers = vec![Server::only(address, origin.clone())];
+            }
+            AuthHost::Ip(ip) => {
+                let address = Address::Ip(*ip, port);
+                backend.servers = vec![Server::only(address, origin.clone())];
+            }
+        }
+        // The global ConfigMap speaks of Services.
+        backend.server_options.clear();
+        if is_tls {
+            let mut add = |name, line| {
+                let option = Setting::new(line, origin.clone());
+                backend.server_options.insert(name, option);
+            };
+            add("ssl", Line::keyword("ssl"));
+            add("ssl-verify", Line::keyword("verify none"));
+            if let AuthHost::Name(name) = host {
+                let sni = Line::keyword("sni").text(&format!("str({name})"));
+                add("ssl-sni", sni);
+            }
+        }
+        let usual = if is_tls { 443 } else { 80 };
+        let host = if port == usual {
+            host.to_string()
+        } else {
+            format!("{host}:{port}")
+        };
+        finish(backend, &host);
+        place
+    }
+
+    /// The backend of an OAuth proxy for a path; none for a path that leads to the proxy itself.
+    fn proxy(
+        &mut self,
+        place: usize,
+        prefix: &str,
+        check: &Check,
+        config: &mut Config,
+        cx: &mut Cx<'_>,
+    ) -> Result<Option<Arc<str>>, Refusal> {
+        let path = &config.paths[place];
+        let table = self.table;
+        let entries = self.entries.get_or_insert_with(|| by_path(table));
+        let namespace = path.origin.object().map(|it| it.namespace.clone());
+        let found = namespace.and_then(|it| entries.get(&(it, prefix.into())));
+        let mut candidates = found.into_iter().flatten().map(|it| &table.entries[*it]);
+        let first = candidates.clone().next();
+        let same_host = candidates.find(|it| (it.group, &it.host) == (path.group, &path.host));
+        let Some(entry) = same_host.or(first) else {
+            return Err(Refusal {
+                message: format!("no path `{prefix}` of this namespace leads to an OAuth proxy"),
+                help: Some(
+                    "publish the proxy there, or name its path with `oauth-uri-prefix`".into(),
+                ),
+            });
+        };
+        let leads_there = {
+            let backend = &config.backends[path.backend];
+            backend.service.as_str() == &*entry.target.service
+                && backend.namespace.as_str() == &*entry.target.namespace
+        };
+        if path.path.trim_end_matches('/') == prefix && leads_there {
+            return Ok(None);
+        }
+        if same_host.is_none() {
+            cx.report(
+                &codes::NOT_FOUND,
+                &check.author.origin,
+                format!(
+                    "the host `{}` has no path `{prefix}` to sign in at",
+                    path.host
+                ),
+                "who may not pass is denied there",
+            );
+        }
+        let origin = check.author.origin.clone();
+        Ok(Some(self.service(&entry.target, &origin, config, cx)))
+    }
+}
+
+/// Places of a table's entries by the namespace of who wrote them and by their path without a slash at
+/// its end.
+fn by_path(table: &Table) -> ByPath {
+    let mut places = ByPath::new();
+    for (place, entry) in table.entries.iter().enumerate() {
+        if let Some(object) = entry.origin.object() {
+            let path = match entry.path.strip_suffix('/') {
+                Some(path) => path.trim_end_matches('/').into(),
+                None => entry.path.clone(),
+            };
+            let key = (object.namespace.clone(), path);
+            places.entry(key).or_default().push(place);
+        }
+    }
+    places
+}
+
+/// The rules of a check, in order.
+fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
+    let passed = |open: &'static str| {
+        Line::keyword(open)
+            .and("var(txn.auth_passed) -m str")
+            .text(id)
+            .and("}")
+    };
+    let rule = |line| Rule::new(Phase::ExternalAuth, line);
+    let mut rules = Vec::new();
+    for (name, _) in &check.variables {
+        rules.push(rule(
+            Line::keyword("http-request del-header").text(name.as_str()),
+        ));
+    }
+    let ask = rule(
+        Line::keyword("http-request lua.auth-request")
+            .text(id)
+            .line(arguments),
+    );
+    rules.push(if check.is_early {
+        ask.when(
+            Line::keyword("!{ var(txn.auth_asked) -m str")
+                .text(id)
+                .and("}"),
+        )
+    } else {
+        ask
+    });
+    if let Some(signin) = &check.signin {
+        let line = Line::keyword("http-request redirect location").format(&signin.value);
+        let mut rule = rule(line)
+            .when(passed("!{"))
+            // A service that fails says nothing about anybody.
+            .when(Line::keyword(
+                "{ var(txn.auth_response_code) -m int lt 500 }",
+            ));
+        if let Some(CheckedBy::Path(prefix)) = &check.by {
+            // Where nothing else serves the proxy's path, signing in would lead here again.
+            rule = rule.when(
+                Line::keyword("!{ path_beg")
+                    .text(&format!("{prefix}/"))
+                    .and("}"),
+            );
+        }
+        rules.push(rule);
+    }
+    rules.push(rule(Line::keyword("http-request deny")).when(passed("!{")));
+    for (name, variable) in &check.variables {
+        let value = Format::expression(&format!("var({})", variable.as_str()));
+        let line = Line::keyword("http-request set-header")
+            .text(name.as_str())
+            .format(&value);
+        let found = Line::keyword("{")
+            .text(&format!("var({})", variable.as_str()))
+            .and("-m found }");
+        rules.push(rule(line).when(found));
+    }
+    rules
+}
+
+/// What every backend has that only HAProxy asks: the host of its requests, and patience that ends soon
+/// after the script's.
+fn finish(backend: &mut crate::haproxy::Backend, host: &str) {
+    for (name, time) in [("connect", "2s"), ("server", "10s")] {
+        let part = || Setting::new(Line::keyword(time), ENGINE);
+        backend.timeouts.entry(name).or_insert_with(part);
+    }
+    let line = Line::keyword("http-request set-header Host").format(&Format::literal(host));
+    backend.add_for_all(Rule::new(Phase::RequestSet, line), &ENGINE);
+}
+
+/// Notes who asks for a backend.
+fn own(backend: &mut crate::haproxy::Backend, origin: &Origin) {
+    if !backend.owners.contains(origin) {
+        backend.owners.push(origin.clone());
+    }
+}

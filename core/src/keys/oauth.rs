@@ -1,0 +1,124 @@
+//! OAuth proxies that decide who may come.
+
+use std::sync::Arc;
+
+use crate::diagnostic::codes;
+use crate::haproxy::{Backend, Check, CheckedBy, Path};
+use crate::keys::auth_external::OUTCOME;
+use crate::keys::{Cx, Family, block, keys};
+use crate::value::choice;
+use crate::value::header_pattern::{HeaderSource, Source};
+use crate::value::items::Items;
+use crate::value::path_prefix::PathPrefix;
+use crate::value::text::Format;
+use crate::value::tried::Tried;
+
+/// OAuth proxies that decide who may come: one that the same namespace serves under a path of its own,
+/// such as <https://oauth2-proxy.github.io>.
+pub const FAMILY: Family = Family {
+    name: "oauth",
+    title: "OAuth",
+    blocks: &[block!(Path, OAuth)],
+};
+
+choice! {
+    /// Which proxy it is.
+    pub enum OAuthProxy {
+        /// oauth2-proxy.
+        OAuth2Proxy = "oauth2_proxy" | "oauth2-proxy",
+    }
+}
+
+keys! {
+    Path => pub struct OAuth {
+        /// Asks an OAuth proxy who may come: `oauth2_proxy` or `oauth2-proxy`.
+        ///
+        /// It is the one that a path `oauth-uri-prefix` of any Ingress of the namespace leads to, of
+        /// the same host if there is one. It is asked with `HEAD PREFIX/auth`; who may not pass is sent
+        /// to `PREFIX/start`. The proxy's own path is open. `auth-url` on the same path wins. With
+        /// another value, or without a proxy, everybody is denied.
+        "oauth" => proxy: Tried<OAuthProxy>,
+        /// Headers that the request gets when it passes: `name`, or `name:source` for one of another
+        /// name in the proxy's answer.
+        ///
+        /// What the client sent under these names is taken out of the request. A source that begins
+        /// with `proc.`, `sess.`, `txn.`, `req.` or `res.` is a variable; in an annotation only
+        /// `req.auth_response_header.NAME`.
+        "oauth-headers" => headers: Items<HeaderSource> = "X-Auth-Request-Email",
+        /// The path of the proxy.
+        "oauth-uri-prefix" => prefix: PathPrefix = "/oauth2",
+    }
+}
+
+impl OAuth {
+    fn apply(&self, path: &mut Path, _: &mut Backend, cx: &mut Cx<'_>) {
+        let Some(proxy) = &self.proxy else {
+            return;
+        };
+        let prefix = self.prefix.value.as_str().trim_end_matches('/');
+        let by = match &proxy.value.0 {
+            Ok(_) => Some(CheckedBy::Path(prefix.into())),
+            Err(error) => {
+                cx.report_item(&codes::INVALID_PROTECTION, "oauth", proxy, error, OUTCOME);
+                None
+            }
+        };
+        let (headers, variables) = self.headers(cx);
+        let start = Format::literal(&format!("{prefix}/start?rd=")).and_expression("pathq,url_enc");
+        path.checks.oauth = Some(Arc::new(Check {
+            key: "oauth",
+            by,
+            method: "HEAD".into(),
+            path: format!("{prefix}/auth").into(),
+            request: "*".into(),
+            succeed: headers,
+            fail: "-".into(),
+            signin: Some(proxy.map(|_| start.clone())),
+            variables,
+            is_early: false,
+            author: proxy.map(|_| ()),
+        }));
+    }
+
+    /// Headers of the answer as the script reads them, and those that come from variables.
+    fn headers(
+        &self,
+        cx: &mut Cx<'_>,
+    ) -> (
+        Arc<str>,
+        Vec<(crate::value::header::HeaderName, crate::value::text::Word)>,
+    ) {
+        const OWN: &str = "req.auth_response_header.";
+        cx.report_items("oauth-headers", &self.headers, &self.headers.value.refused);
+        let (mut text, mut variables) = (String::new(), Vec::new());
+        for header in &self.headers.value.good {
+            match &header.source {
+                Source::Header(source) => {
+                    if !text.is_empty() {
+                        text.push(',');
+                    }
+                    let (name, source) = (header.name.as_str(), source.as_str());
+                    text.push_str(&format!("{name}:{source}").to_ascii_lowercase());
+                }
+                Source::Variable(name)
+                    if self.headers.is_tenants && !name.as_str().starts_with(OWN) =>
+                {
+                    cx.report(
+                        &codes::NOT_PERMITTED,
+                        &self.headers.origin,
+                        format!(
+                            "`oauth-headers`: the variable `{}` is not of the proxy's answer",
+                            name.as_str()
+                        ),
+                        "this item is left out",
+                    );
+                }
+                Source::Variable(name) => variables.push((header.name.clone(), name.clone())),
+            }
+        }
+        if text.is_empty() {
+            text.push('-');
+        }
+        (text.into(), variables)
+    }
+}
