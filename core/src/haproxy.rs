@@ -23,8 +23,8 @@ mod proxy;
 mod rule;
 mod server;
 mod server_tls;
-mod waf;
 mod user_list;
+mod waf;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -50,6 +50,7 @@ pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template
 pub use self::server_tls::{ServerTls, Sni};
 pub use self::user_list::UserList;
 pub use self::waf::{Waf, WafKind};
+pub use self::user_list::UserList;
 
 use crate::options::Name;
 use crate::origin::{Origin, Setting, SourceMap};

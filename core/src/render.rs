@@ -409,6 +409,7 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
     cx.lines("client_checks", parts(&frontend.client_checks));
     cx.lines("auth", parts(&frontend.auth));
     cx.lines("client_refusals", parts(&frontend.client_refusals));
+    cx.lines("auth", parts(&frontend.auth));
     let own = config.proxy_snippets.get(&frontend.name);
     let late: Vec<_> = frontend.late.iter().chain(own).collect();
     cx.snippet("late", &late);

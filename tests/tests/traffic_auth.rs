@@ -121,7 +121,7 @@ fn answer(target: &str, stream: &mut TcpStream) -> std::io::Result<()> {
         }
         "/large" => {
             stream.write_all(b"HTTP/1.1 401 No\r\nX-Why: large\r\nContent-Length: 100000\r\n\r\n")?;
-            return stream.write_all(&[b'x'; 100_000]);
+            return stream.write_all(&vec![b'x'; 100_000]);
         }
         "/endless" => {
             stream.write_all(b"HTTP/1.1 200 OK\r\nX-User: joe\r\nTransfer-Encoding: chunked\r\n\r\n")?;

@@ -15,30 +15,29 @@
 //! for every version, and balancing, TLS, connections that are kept and servers that come and go are
 //! those of any backend.
 
+mod frontend;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::assemble::backend::Backends;
 use crate::assemble::names;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::haproxy::{
-    Address, AuthFrontend, Check, CheckedBy, Config, DataFile, Part, Phase, Role, Rule, Server,
-    Template,
-};
+use crate::haproxy::{Address, Check, CheckedBy, Config, Phase, Rule, Server, Template};
 use crate::ingest;
 use crate::keys::Cx;
 use crate::keys::auth_external::OUTCOME;
 use crate::keys::cross_namespace::Refusal;
-use crate::origin::{Origin, Setting, SourceMap};
+use crate::origin::{Origin, Setting};
 use crate::route::{Table, Target, TargetPort};
 use crate::value::auth_url::{AuthHost, AuthServer};
 use crate::value::text::{Format, Line, Word};
 
-/// Where the script lies.
-const SCRIPT: &str = "/etc/haproxy/lua/auth.lua";
-
 /// What is not special about a request to a service.
 const ENGINE: Origin = Origin::Engine("services are asked who may come");
+
+/// Places of entries by namespace and path.
+type ByPath = BTreeMap<(Arc<str>, Arc<str>), Vec<usize>>;
 
 /// Checks while their rules are made.
 struct Rules<'t, 'b, 's, 'p> {
@@ -49,7 +48,7 @@ struct Rules<'t, 'b, 's, 'p> {
     /// What each backend's paths are checked with: its place, and the arguments of the script.
     known: BTreeMap<usize, Vec<Line>>,
     /// Places of the table's entries by namespace and path, made when somebody looks for an OAuth proxy.
-    entries: Option<BTreeMap<(Arc<str>, Arc<str>), Vec<usize>>>,
+    entries: Option<ByPath>,
     /// What frontends ask early: a path, the arguments of the script, and who wants it.
     early: BTreeMap<String, (String, Origin)>,
 }
@@ -86,10 +85,10 @@ pub(super) fn add(
     }
     let (early, asks) = (rules.early, !rules.services.is_empty());
     if !early.is_empty() {
-        frontends(early, config, cx);
+        frontend::ask_early(early, config, cx);
     }
     if asks {
-        machinery(config, cx);
+        frontend::add(config, cx);
     }
 }
 
@@ -260,8 +259,8 @@ impl Rules<'_, '_, '_, '_> {
         backend.server_options.clear();
         if is_tls {
             let mut add = |name, line| {
-                let part = Setting::new(line, origin.clone());
-                backend.server_options.insert(name, part);
+                let option = Setting::new(line, origin.clone());
+                backend.server_options.insert(name, option);
             };
             add("ssl", Line::keyword("ssl"));
             add("ssl-verify", Line::keyword("verify none"));
@@ -331,8 +330,8 @@ impl Rules<'_, '_, '_, '_> {
 
 /// Places of a table's entries by the namespace of who wrote them and by their path without a slash at
 /// its end.
-fn by_path(table: &Table) -> BTreeMap<(Arc<str>, Arc<str>), Vec<usize>> {
-    let mut places = BTreeMap::<_, Vec<usize>>::new();
+fn by_path(table: &Table) -> ByPath {
+    let mut places = ByPath::new();
     for (place, entry) in table.entries.iter().enumerate() {
         if let Some(object) = entry.origin.object() {
             let path = match entry.path.strip_suffix('/') {
@@ -423,65 +422,4 @@ fn own(backend: &mut crate::haproxy::Backend, origin: &Origin) {
     if !backend.owners.contains(origin) {
         backend.owners.push(origin.clone());
     }
-}
-
-/// The lines with which frontends ask, and the map that says what.
-fn frontends(early: BTreeMap<String, (String, Origin)>, config: &mut Config, cx: &Cx<'_>) {
-    let path = names::map("_auth", "exact");
-    let file = names::real(&path, cx.options);
-    let (mut text, mut source_map) = (String::new(), SourceMap::default());
-    for (key, (value, origin)) in early {
-        text.push_str(&key);
-        text.push(' ');
-        text.push_str(&value);
-        text.push('\n');
-        source_map.add_line_by([origin]);
-    }
-    config
-        .files
-        .push(DataFile::of_lines(path, Role::Map, text, source_map));
-    let look_up = format!("var(txn.route),field(1,/,2),map_str({file})");
-    let lines: Vec<Part> = [
-        // A preflight is answered in the backend, which asks about all others.
-        Line::keyword("http-request set-var(req.auth)")
-            .text(&look_up)
-            .and("if !{ method OPTIONS }"),
-        Line::keyword("http-request lua.auth-request-early if { var(req.auth) -m found }"),
-    ]
-    .map(|line| Setting::new(line, ENGINE))
-    .into();
-    for frontend in &mut config.frontends {
-        frontend.auth.clone_from(&lines);
-    }
-}
-
-/// The script and the frontend that it asks through.
-fn machinery(config: &mut Config, cx: &Cx<'_>) {
-    let name = config.auth_proxy.clone();
-    let name = name.unwrap_or_else(|| Setting::new("_front__auth__local".into(), ENGINE));
-    // A name that is no path works in a chroot, too; what runs beside it has another prefix.
-    let mut address = format!("abns@haproxy-ingress{}", name.value);
-    if !cx.options.prefix.is_empty() {
-        let hash = xxhash_rust::xxh3::xxh3_64(cx.options.prefix.as_bytes());
-        address.push_str(&format!("-{hash:016x}"));
-    }
-    let script = format!(
-        "local address = \"{address}\"\n\n{}",
-        include_str!("auth.lua")
-    );
-    config
-        .files
-        .push(DataFile::whole(SCRIPT, Role::Lua, script, &[ENGINE]));
-    // Before 3.0, a request that meets scripts loaded in both ways crashes HAProxy.
-    let load = if cx.haproxy_is(3, 0) {
-        "lua-load-per-thread"
-    } else {
-        "lua-load"
-    };
-    let line = Line::keyword(load).text(&names::real(SCRIPT, cx.options));
-    config.global.scripts.push(Setting::new(line, ENGINE));
-    config.auth = Some(AuthFrontend {
-        bind: Setting::new(Line::default().text(&address), ENGINE),
-        name: name.map(|it| Line::default().text(it)),
-    });
 }

@@ -1,0 +1,80 @@
+//! What asks: lines of the frontends, a script, and the frontend that the script asks through.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use crate::assemble::auth::ENGINE;
+use crate::assemble::names;
+use crate::haproxy::{AuthFrontend, Config, DataFile, Part, Role};
+use crate::keys::Cx;
+use crate::origin::{Origin, Setting, SourceMap};
+use crate::value::text::Line;
+
+/// Where the script lies.
+const SCRIPT: &str = "/etc/haproxy/lua/auth.lua";
+
+/// The lines with which frontends ask, and the map that says what.
+pub(super) fn ask_early(
+    early: BTreeMap<String, (String, Origin)>,
+    config: &mut Config,
+    cx: &Cx<'_>,
+) {
+    let path = names::map("_auth", "exact");
+    let file = names::real(&path, cx.options);
+    let (mut text, mut source_map) = (String::new(), SourceMap::default());
+    for (key, (value, origin)) in early {
+        text.push_str(&key);
+        text.push(' ');
+        text.push_str(&value);
+        text.push('\n');
+        source_map.add_line_by([origin]);
+    }
+    config
+        .files
+        .push(DataFile::of_lines(path, Role::Map, text, source_map));
+    let look_up = format!("var(txn.route),field(1,/,2),map_str({file})");
+    let lines: Vec<Part> = [
+        // A preflight is answered in the backend, which asks about all others.
+        Line::keyword("http-request set-var(req.auth)")
+            .text(&look_up)
+            .and("if !{ method OPTIONS }"),
+        Line::keyword("http-request lua.auth-request-early if { var(req.auth) -m found }"),
+    ]
+    .map(|line| Setting::new(line, ENGINE))
+    .into();
+    for frontend in &mut config.frontends {
+        frontend.auth.clone_from(&lines);
+    }
+}
+
+/// The script and the frontend that it asks through.
+pub(super) fn add(config: &mut Config, cx: &Cx<'_>) {
+    let name = config.auth_proxy.clone();
+    let name = name.unwrap_or_else(|| Setting::new("_front__auth__local".into(), ENGINE));
+    // A name that is no path works in a chroot, too; what runs beside it has another prefix.
+    let mut address = format!("abns@haproxy-ingress{}", name.value);
+    if !cx.options.prefix.is_empty() {
+        let hash = xxhash_rust::xxh3::xxh3_64(cx.options.prefix.as_bytes());
+        // Writing to a `String` cannot fail.
+        let _ = write!(address, "-{hash:016x}");
+    }
+    let script = format!(
+        "local address = \"{address}\"\n\n{}",
+        include_str!("auth.lua")
+    );
+    config
+        .files
+        .push(DataFile::whole(SCRIPT, Role::Lua, script, &[ENGINE]));
+    // Before 3.0, a request that meets scripts loaded in both ways crashes HAProxy.
+    let load = if cx.haproxy_is(3, 0) {
+        "lua-load-per-thread"
+    } else {
+        "lua-load"
+    };
+    let line = Line::keyword(load).text(&names::real(SCRIPT, cx.options));
+    config.global.scripts.push(Setting::new(line, ENGINE));
+    config.auth = Some(AuthFrontend {
+        bind: Setting::new(Line::default().text(&address), ENGINE),
+        name: name.map(|it| Line::default().text(it)),
+    });
+}
