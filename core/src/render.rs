@@ -327,7 +327,7 @@ fn global(config: &Config, options: &Options, cx: &mut Context<'_>) {
     cx.part("master_worker", global.master_worker.as_ref());
     cx.part("max_reloads", global.max_reloads.as_ref());
     if let Some(peers) = &config.peers {
-        let by = peers.port.origin.clone();
+        let by = peers.bind.origin.clone();
         let local = Setting::new(Line::default().text(&peers.local), by.clone());
         cx.part("local_peer", Some(&local));
         cx.part("peers", Some(&Setting::new(path(assemble::PEERS), by)));

@@ -26,7 +26,7 @@ pub(super) fn settle(config: &mut Config, cx: &mut Cx<'_>) {
         .map(|it| format!("\"{}\"", it.name))
         .collect();
     let script = SCRIPT.replace("MEMBERS", &names.join(", "));
-    let authors = [peers.port.origin.clone()];
+    let authors = [peers.bind.origin.clone()];
     config
         .files
         .push(DataFile::whole(PATH, Role::Lua, script, &authors));

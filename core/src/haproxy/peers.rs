@@ -14,8 +14,8 @@ use crate::value::text::Snippet;
 pub struct Peers {
     /// Its name.
     pub name: Part,
-    /// On which port each of them listens.
-    pub port: Setting<u16>,
+    /// On what this one listens.
+    pub bind: Part,
     /// The processes, in the order of their names.
     pub members: Vec<Peer>,
     /// Which of them this one is.

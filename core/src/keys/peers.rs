@@ -103,7 +103,7 @@ impl PeerKeys {
         let snippet = snippets.peers.as_ref();
         config.peers = Some(Peers {
             name: self.name.map(|it| Line::default().text(it.as_str())),
-            port,
+            bind: port.map(|it| bind(*it, &members)),
             members,
             local,
             snippet: snippet.and_then(|it| resolve("config-peers", it, None, cx)),
@@ -181,6 +181,16 @@ fn members(port: u16, cx: &Cx<'_>) -> (Vec<Peer>, Arc<str>) {
         address: (index != place).then(|| (*address, port).into()),
     });
     (members.collect(), name(place + 1))
+}
+
+/// On what this process listens: on IPv6, too, if others come from there.
+fn bind(port: u16, members: &[Peer]) -> Line {
+    let mut others = members.iter().filter_map(|it| it.address);
+    if others.any(|it| it.is_ipv6()) {
+        Line::default().text(&format!(":::{port}")).and("v4v6")
+    } else {
+        Line::default().text(&format!(":{port}"))
+    }
 }
 
 /// The controller's Pods with their addresses: those behind any Service that leads to this one.

@@ -16,11 +16,10 @@ pub(super) fn section(
     let Some(peers) = &config.peers else {
         return Ok(());
     };
-    let owner = [peers.port.origin.clone()];
+    let owner = [peers.bind.origin.clone()];
     output.section(&environment.get_template("peers.j2")?, &owner, |cx| {
         cx.part("name", Some(&peers.name));
-        let bind = peers.port.map(|it| Line::default().text(&format!(":{it}")));
-        cx.part("bind", Some(&bind));
+        cx.part("bind", Some(&peers.bind));
         snippet("snippet", peers.snippet.as_ref(), cx);
         cx.lines(
             "members",
