@@ -86,7 +86,7 @@ struct Free {
     ports: Ports,
     /// Where TCP services listen.
     address: BindAddress,
-    /// Ports in what somebody wrote for all of `bind`, and that of peers.
+    /// Ports in what somebody wrote for all of `bind`.
     own: BTreeMap<u16, (&'static str, Origin)>,
 }
 
@@ -112,15 +112,9 @@ impl Free {
     }
 }
 
-/// Ports in what somebody wrote for all of `bind`, and that of peers, with who wrote it.
+/// Ports in what somebody wrote for all of `bind`, with who wrote it.
 fn own_ports(config: &Config) -> BTreeMap<u16, (&'static str, Origin)> {
     let mut own = BTreeMap::new();
-    if let Some(peers) = &config.peers {
-        own.insert(
-            peers.port.value,
-            ("`peers-port`", peers.port.origin.clone()),
-        );
-    }
     if let Some(auth) = &config.auth {
         for port in ports(auth.bind.value.as_str()) {
             own.entry(port)
