@@ -33,6 +33,9 @@ pub(crate) struct Args {
     /// The global ConfigMap
     #[arg(long, value_name = "NS/NAME", help_heading = FLAGS)]
     configmap: Option<Name>,
+    /// The ConfigMap with TCP services
+    #[arg(long, value_name = "NS/NAME", help_heading = FLAGS)]
+    tcp_services_configmap: Option<Name>,
     /// The class that Ingresses name in the annotation kubernetes.io/ingress.class
     #[arg(long, value_name = "NAME", default_value_t = Options::default().ingress_class, help_heading = FLAGS)]
     ingress_class: String,
@@ -147,6 +150,7 @@ impl Args {
             ingress_class_api: !self.disable_ingress_class_api,
             annotation_prefixes,
             config_map: self.configmap.clone(),
+            tcp_services: self.tcp_services_configmap.clone(),
             default_backend: self.default_backend_service.clone(),
             default_certificate,
             controller_namespace: self.controller_namespace.clone(),

@@ -16,10 +16,12 @@ mod frontend;
 mod lua;
 mod map;
 mod names;
+mod passthrough;
 mod peers;
 mod place;
 mod routing;
 mod server;
+mod tcp;
 mod waf;
 
 use std::sync::Arc;
@@ -53,9 +55,11 @@ pub fn assemble(table: &Table, places: &Places, cx: &mut Cx<'_>) -> Config {
     let mut backends = backend::Backends::new(places, cx);
     backend::add(table, &mut backends, &mut config, cx);
     auth::add(table, &mut backends, &mut config, cx);
+    tcp::add(table, &mut backends, &mut certificates, &mut config, cx);
     cookie::share(&mut config, cx);
     peers::settle(&mut config, cx);
     claim::settle(&mut config, cx);
+    passthrough::add(&mut config, cx);
     client_auth::add(&mut config, cx);
     certificates::add(&mut certificates, &mut config, cx);
     routing::add(&mut config, cx);
@@ -100,6 +104,10 @@ fn hosts(table: &Table, certificates: &mut Certificates, config: &mut Config, cx
         for (place, effect) in &effects {
             let block = cx.read(*place, &layers);
             effect(&*block, &mut host, cx);
+        }
+        if host.passthrough.is_some() {
+            // Its servers end TLS.
+            host.tls = None;
         }
         config.hosts.insert(key.clone(), host);
     }

@@ -41,7 +41,9 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>
 /// Where every server of a configuration stands.
 fn places(config: &Config) -> Places {
     let backends = config.backends.iter();
+    let own = config.tcp.iter().filter_map(|it| it.own.as_ref());
     backends
+        .chain(own)
         .map(|it| {
             let places = match &it.template {
                 Some(template) => Place::of_template(template),

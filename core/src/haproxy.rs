@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Config ─┬─ Global, Defaults                one of each
+//!         ├─ TcpProxy                        ports whose connections are passed on
 //!         ├─ Frontend (http, https)          ports, certificates, how requests find their path
 //!         ├─ Group ── Host ── Path ──▶ Backend ── Server
 //!         ├─ Rule, placed on paths of a backend, ordered by Phase
@@ -22,8 +23,9 @@ mod peers;
 mod proxy;
 mod rule;
 mod server;
-mod waf;
+mod tcp;
 mod user_list;
+mod waf;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -39,13 +41,16 @@ pub use self::client_auth::{Authorities, ClientAuth, ClientHeaders, Verify};
 pub use self::cookie::Cookie;
 pub use self::frontend::{Frontend, FrontendKind, OwnBind, Ports};
 pub use self::host::{
-    Group, Host, HostKey, HostTls, Path, PathMatch, PathTypeOrder, Redirects, Route,
+    Group, Host, HostKey, HostTls, Passthrough, Path, PathMatch, PathTypeOrder, Redirects, Route,
 };
 pub use self::limit::Limit;
 pub use self::peers::{Peer, Peers};
-pub use self::proxy::{Account, Defaults, ForwardedFor, Global, Log, NameServers, Stats, Trust};
+pub use self::proxy::{
+    Account, Defaults, ForwardedFor, Global, Log, Logs, NameServers, Stats, Trust,
+};
 pub use self::rule::{Phase, Placed, Rule, path_name};
 pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template, UseServer};
+pub use self::tcp::{TcpKind, TcpProxy, TcpTarget};
 pub use self::user_list::UserList;
 pub use self::waf::{Waf, WafKind};
 
@@ -70,6 +75,8 @@ pub struct Config {
     pub global: Global,
     /// Section `defaults`.
     pub defaults: Defaults,
+    /// What is logged.
+    pub logs: Logs,
     /// What clients are told and what is trusted of what they say, in every frontend.
     pub trust: Trust,
     /// The processes that share counters, if they do.
@@ -80,6 +87,8 @@ pub struct Config {
     pub ports: Ports,
     /// The frontends that route requests.
     pub frontends: Vec<Frontend>,
+    /// The proxies that pass connections on without a look at requests.
+    pub tcp: Vec<TcpProxy>,
     /// Hosts, by group and name; the empty name stands for every host that no other one matches.
     pub hosts: BTreeMap<HostKey, Host>,
     /// Paths of all hosts, in the order of their objects.
@@ -106,6 +115,8 @@ pub struct Config {
     pub user_lists: Vec<UserList>,
     /// Sections of the operator, as they are.
     pub sections: Option<Setting<Snippet>>,
+    /// Lines of the operator for each port of the ConfigMap of TCP services.
+    pub tcp_snippet: Option<Setting<Snippet>>,
     /// Lines of the operator for proxies, by the proxy's name.
     pub proxy_snippets: BTreeMap<Arc<str>, Setting<Snippet>>,
     /// Pages that are answered where no backend is, by status code; 0 stands for the page at the root

@@ -5,7 +5,9 @@
 pub mod certificate;
 mod class;
 mod ingress;
-mod service;
+pub(crate) mod service;
+mod tcp_config_map;
+mod tcp_service;
 
 use std::sync::Arc;
 
@@ -46,6 +48,7 @@ pub fn table(cx: &mut Cx<'_>) -> Table {
     }
     let mut table = ingests.finish(cx);
     table.default_backend = default_backend(cx);
+    table.tcp_listeners = tcp_config_map::read(cx);
     table
 }
 

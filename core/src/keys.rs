@@ -55,6 +55,7 @@ pub mod http_response;
 pub mod initial_weight;
 pub mod limit;
 pub mod load_server_state;
+pub mod log_format;
 pub mod master_worker;
 pub mod modsecurity;
 pub mod nbthread;
@@ -72,10 +73,12 @@ pub mod source_address_intf;
 pub mod ssl_always_add_https;
 pub mod ssl_ciphers;
 pub mod ssl_options;
+pub mod ssl_passthrough;
 pub mod ssl_redirect;
 pub mod stats;
 pub mod strict_host;
 pub mod syslog;
+pub mod tcp_services;
 pub mod timeout;
 pub mod tls_alpn;
 pub mod var_namespace;
@@ -136,6 +139,7 @@ pub static FAMILIES: &[Family] = &[
     initial_weight::FAMILY,
     limit::FAMILY,
     load_server_state::FAMILY,
+    log_format::FAMILY,
     master_worker::FAMILY,
     modsecurity::FAMILY,
     nbthread::FAMILY,
@@ -153,10 +157,12 @@ pub static FAMILIES: &[Family] = &[
     ssl_always_add_https::FAMILY,
     ssl_ciphers::FAMILY,
     ssl_options::FAMILY,
+    ssl_passthrough::FAMILY,
     ssl_redirect::FAMILY,
     stats::FAMILY,
     strict_host::FAMILY,
     syslog::FAMILY,
+    tcp_services::FAMILY,
     timeout::FAMILY,
     tls_alpn::FAMILY,
     var_namespace::FAMILY,
@@ -237,6 +243,7 @@ pub enum Effect {
     Host(fn(&dyn Any, &mut haproxy::Host, &mut Cx<'_>)),
     Backend(fn(&dyn Any, &mut haproxy::Backend, &mut Cx<'_>)),
     Path(fn(&dyn Any, &mut haproxy::Path, &mut haproxy::Backend, &mut Cx<'_>)),
+    Tcp(fn(&dyn Any, &mut haproxy::TcpProxy, &mut Cx<'_>)),
     /// The block is read by another stage, for a reason that its family gives.
     None,
 }

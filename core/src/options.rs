@@ -30,6 +30,8 @@ pub struct Options {
     pub annotation_prefixes: Vec<String>,
     /// The global ConfigMap (`--configmap`).
     pub config_map: Option<Name>,
+    /// The ConfigMap of TCP services (`--tcp-services-configmap`).
+    pub tcp_services: Option<Name>,
     /// The Service for what nothing matches (`--default-backend-service`).
     pub default_backend: Option<Name>,
     /// The certificate for hosts without one.
@@ -120,6 +122,7 @@ impl Default for Options {
                 "ingress.kubernetes.io".into(),
             ],
             config_map: None,
+            tcp_services: None,
             default_backend: None,
             default_certificate: DefaultCertificate::Generated,
             generated_certificate: None,

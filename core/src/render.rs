@@ -12,6 +12,7 @@ mod backend;
 mod peers;
 mod environment;
 mod section;
+mod tcp;
 
 use minijinja::Environment;
 
@@ -19,7 +20,7 @@ use crate::assemble;
 use crate::bundle::{Bundle, File, Role};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::haproxy::{
-    Acme, Config, END, END_ORIGIN, ForwardedFor, Frontend, FrontendKind, Part, UserList,
+    Acme, Config, END, END_ORIGIN, ForwardedFor, Frontend, FrontendKind, Mode, Part, UserList,
 };
 use crate::keys::Cx;
 use crate::options::Options;
@@ -167,7 +168,16 @@ fn sections(
         output.section(&template("auth.j2")?, &owner, |cx| {
             cx.part("name", Some(&auth.name));
             cx.part("bind", Some(&auth.bind));
+            if config.global.log.is_some() {
+                cx.part("log", config.logs.auth.as_ref());
+            }
             proxy_snippet(auth.name.value.as_str(), config, cx);
+        })?;
+    }
+    let template_of_tcp = template("tcp.j2")?;
+    for it in &config.tcp {
+        output.section(&template_of_tcp, &it.owners, |cx| {
+            tcp::fill(it, config, options, cx);
         })?;
     }
     let template_of_backend = template("backend.j2")?;
@@ -176,6 +186,7 @@ fn sections(
     for (place, it) in backends {
         let is_reached = config.default_backend == Some(place)
             || it.is_internal
+            || it.mode == Mode::Tcp
             || it
                 .paths
                 .iter()
@@ -201,7 +212,8 @@ fn internal_backends(
 ) -> Result<(), minijinja::Error> {
     let engine = |reason| [Origin::Engine(reason)];
     let template = |name| environment.get_template(name);
-    if config.frontends.iter().any(|it| it.has_ssl_redirect) {
+    let is_passed_on = config.paths.iter().any(|it| it.is_passed_on);
+    if is_passed_on || config.frontends.iter().any(|it| it.has_ssl_redirect) {
         let reason = engine("plain requests are sent to TLS");
         output.section(&template("redirect_https.j2")?, &reason, |cx| {
             let line = Line::keyword("scheme https");
@@ -377,7 +389,8 @@ fn user_list(list: &UserList, cx: &mut Context<'_>) {
 }
 
 fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
-    cx.line("name", Line::default().text(&frontend.name));
+    let name = frontend.section();
+    cx.line("name", Line::default().text(&name));
     let bind = frontend
         .own_bind
         .as_ref()
@@ -401,7 +414,9 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
         authors.push(options.origin.clone());
     }
     cx.line_of("bind", bind, &authors);
-    cx.flag("is_logged", config.global.log.is_some());
+    if config.global.log.is_some() {
+        cx.part("log", config.logs.http.as_ref());
+    }
     snippet("early", frontend.early.as_ref(), cx);
     cx.lines("routing", parts(&frontend.routing));
     let trust = trust(frontend, config);
@@ -409,7 +424,7 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
     cx.lines("client_checks", parts(&frontend.client_checks));
     cx.lines("auth", parts(&frontend.auth));
     cx.lines("client_refusals", parts(&frontend.client_refusals));
-    let own = config.proxy_snippets.get(&frontend.name);
+    let own = config.proxy_snippets.get(&name);
     let late: Vec<_> = frontend.late.iter().chain(own).collect();
     cx.snippet("late", &late);
     let choice = choice(frontend, config);

@@ -4,17 +4,20 @@
 //! Table ─┬─ GroupEntry: frontends that belong together, and who writes keys for them
 //!        ├─ Entry: group, host, path, how it is compared ──▶ Target: a Service and its port, resolved
 //!        ├─ HostEntry: who writes keys for a host of a group, and its certificate
+//!        ├─ TcpService: a port whose connections are passed on ──▶ Target
 //!        └─ default backend
 //! ```
 //!
 //! *Invariant:* the oldest object has what several ask for; nothing here knows how HAProxy routes.
 
 mod target;
+mod tcp;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub use self::target::{Target, TargetPort};
+pub use self::tcp::{TcpListener, TcpRoute, TcpService};
 
 use crate::haproxy::{Group, HostKey, PathMatch};
 use crate::keys::http_match::Filters;
@@ -34,6 +37,10 @@ pub struct Table {
     pub groups: Vec<GroupEntry>,
     /// Ports that are taken.
     pub ports: Ports,
+    /// Ports for which Ingresses of TCP services ask.
+    pub tcp_services: BTreeMap<u16, TcpService>,
+    /// Ports for which the ConfigMap of TCP services asks.
+    pub tcp_listeners: Vec<TcpListener>,
     /// Where requests go that nothing matches, and who says so.
     pub default_backend: Option<(Target, Layers)>,
 }

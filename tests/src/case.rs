@@ -301,6 +301,9 @@ impl Settings {
                 "disable-config-keywords" => {
                     options.disable_config_keywords = words().map(Into::into).collect();
                 }
+                "tcp-services-configmap" => {
+                    options.tcp_services = Some(value.parse().map_err(told)?);
+                }
                 "default-backend-service" => {
                     options.default_backend = Some(value.parse().map_err(told)?);
                 }

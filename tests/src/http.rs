@@ -287,6 +287,16 @@ impl Connection {
         }
     }
 
+    /// Sends a text as it is and reads one line, for servers that speak lines and not HTTP.
+    pub fn say(&mut self, text: &str) -> io::Result<String> {
+        let stream = self.stream.get_mut();
+        stream.write_all(text.as_bytes())?;
+        stream.flush()?;
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        Ok(line.trim_end().to_owned())
+    }
+
     fn receive(&mut self, method: &str) -> io::Result<Response> {
         loop {
             let (line, headers) = read_head(&mut self.stream)?.ok_or_else(|| {

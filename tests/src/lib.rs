@@ -6,6 +6,7 @@
 pub mod http;
 pub mod haproxy;
 pub mod backend;
+pub mod speaker;
 pub mod object;
 pub mod apiserver;
 pub mod terminal;

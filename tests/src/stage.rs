@@ -19,7 +19,7 @@ use crate::object::{self, Object};
 /// HAProxy with what was compiled, and an HTTP server for each port of each slice.
 ///
 /// An endpoint `10.1.2.3` is at `127.1.2.3`, so that endpoints stay apart; every IPv6 address is at
-/// `::1`. Ports of HAProxy are free ones, whatever the global ConfigMap says.
+/// `::1`. Whoever sets an endpoint at `127.…` has a server of another kind there already. Ports of HAProxy are free ones, whatever the global ConfigMap says.
 pub struct Stage {
     /// Where plain requests go.
     pub http: SocketAddr,
@@ -50,6 +50,7 @@ impl Stage {
             ("bind-ip-addr-healthz", "127.0.0.1".into()),
             ("stats-port", free_port().to_string()),
             ("bind-ip-addr-stats", "127.0.0.1".into()),
+            ("bind-ip-addr-tcp", "127.0.0.1".into()),
         ];
         let name = options
             .config_map
@@ -175,6 +176,15 @@ fn bring_home(snapshot: &mut Snapshot) -> Vec<Backend> {
     for slice in snapshot.endpoint_slices.values_mut() {
         let slice = Arc::make_mut(slice);
         let service = slice.service().map_or("", |it| it).to_owned();
+        let is_home = |it: &std::sync::Arc<str>| it.starts_with("127.");
+        if slice
+            .endpoints
+            .iter()
+            .flat_map(|it| &it.addresses)
+            .any(is_home)
+        {
+            continue;
+        }
         let mut homes = BTreeSet::<IpAddr>::new();
         for address in slice.endpoints.iter_mut().flat_map(|it| &mut it.addresses) {
             let home = match address.parse() {

@@ -189,6 +189,7 @@ fn options(
         ingress_class_api: !values.switch("disable-ingress-class-api"),
         annotation_prefixes,
         config_map: name(values, "configmap")?,
+        tcp_services: name(values, "tcp-services-configmap")?,
         default_backend: name(values, "default-backend-service")?,
         default_certificate: default_certificate(values)?,
         controller_namespace: environment("POD_NAMESPACE")
@@ -406,10 +407,7 @@ mod tests {
         );
         assert_eq!(
             it.notes,
-            [
-                "flag --sort-backends is ignored: servers keep their places",
-                "flag --tcp-services-configmap is not yet effective",
-            ]
+            ["flag --sort-backends is ignored: servers keep their places",]
         );
     }
 

@@ -115,7 +115,7 @@ pub(crate) static FLAGS: &[Flag] = &[
         "Reads Ingresses."),
     flag("watch-gateway", Switch, "true", NotYet,
         "Reads resources of the Gateway API."),
-    flag("tcp-services-configmap", Text("NAMESPACE/NAME"), "", NotYet,
+    flag("tcp-services-configmap", Text("NAMESPACE/NAME"), "", Effective,
         "The ConfigMap with TCP services."),
     flag("default-backend-service", Text("NAMESPACE/NAME"), "", Effective,
         "The Service for requests that nothing matches."),

@@ -106,6 +106,7 @@ pub(crate) fn feeds(cluster: &Cluster, options: &Options) -> Vec<Feed> {
         });
     };
     named(Kind::ConfigMap, options.config_map.as_ref());
+    named(Kind::ConfigMap, options.tcp_services.as_ref());
     named(Kind::Service, options.default_backend.as_ref());
     named(Kind::EndpointSlice, options.default_backend.as_ref());
     if let DefaultCertificate::Secret(name) = &options.default_certificate {

@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::assemble::names;
+use crate::assemble::passthrough::{self, Fate};
 use crate::assemble::place::Places;
 use crate::assemble::server::Servers;
-use crate::haproxy::{Backend, Checks, Config, HostKey, Path};
+use crate::assemble::tcp;
+use crate::haproxy::{Backend, Checks, Config, Group, HostKey, Mode, Path, PathMatch};
 use crate::keys::{Cx, Effect, Layers, REGISTRY, Scope};
 use crate::origin::Origin;
 use crate::route::{Entry, Table, Target, TargetPort};
 
-/// The port, and what wins among the keys of backends: two paths with the same go to the same backend.
+/// The port, what it speaks, and what wins among the keys of backends: two paths with the same go to the
+/// same backend.
 ///
 /// Ports with one label may differ: one that the Service does not have is written like the target of
 /// another one, and endpoints may listen elsewhere for each of two ports with the same target.
-type Signature = (PortKey, Vec<(u16, Arc<str>)>);
+type Signature = (PortKey, bool, Vec<(u16, Arc<str>)>);
 
 /// What tells apart the ports of a Service that have the same label.
 type PortKey = (u8, Arc<str>);
@@ -26,13 +29,12 @@ type Known = BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Vec<(Signature, usize)>>;
 /// Backends while they are made.
 pub(super) struct Backends<'s, 'p> {
     known: Known,
-    servers: Servers<'s, 'p>,
+    pub(super) servers: Servers<'s, 'p>,
     effects: Vec<(usize, BackendEffect)>,
     path_effects: Vec<(usize, PathEffect)>,
 }
 
 type BackendEffect = fn(&dyn std::any::Any, &mut Backend, &mut Cx<'_>);
-
 type PathEffect = fn(&dyn std::any::Any, &mut Path, &mut Backend, &mut Cx<'_>);
 
 /// Adds all paths and their backends.
@@ -48,9 +50,29 @@ pub(super) fn add(
         .filter(|it| it.is_behind_proxy.is_some())
         .map(|it| it.group)
         .collect();
+    let passes_on = config.hosts.values().any(|it| it.passthrough.is_some());
     for entry in &table.entries {
-        let backend = backends.of(&entry.target, &entry.layers, &entry.origin, config, cx);
         let key = HostKey::new(entry.group, &entry.host);
+        let mut target = &entry.target;
+        let served_by;
+        let fate = if passes_on {
+            passthrough::lead(entry, &key, backends, config, cx)
+        } else {
+            Fate::Served
+        };
+        match fate {
+            Fate::Served => {}
+            Fate::LeftOut => continue,
+            Fate::SentToTls(backend) => {
+                backends.sent_to_tls(entry, backend, &key, config, cx);
+                continue;
+            }
+            Fate::ServedBy(other) => {
+                served_by = other;
+                target = &served_by;
+            }
+        }
+        let backend = backends.of(target, &entry.layers, &entry.origin, config, cx);
         let Some(host) = config.hosts.get_mut(&key) else {
             continue;
         };
@@ -88,6 +110,7 @@ fn path(entry: &Entry, backend: usize, number: usize) -> Path {
         number: u32::try_from(number).expect("fewer paths than objects fit into memory"),
         checks: Checks::default(),
         redirect_to: None,
+        is_passed_on: false,
         ssl_redirect: None,
     }
 }
@@ -147,13 +170,8 @@ impl<'s, 'p> Backends<'s, 'p> {
         cx: &mut Cx<'_>,
     ) -> usize {
         let winners = layers.winners(|it| REGISTRY.key(it).scope == Scope::Backend);
-        let signature = (port_key(&target.port), winners);
-        let key = (
-            target.namespace.clone(),
-            target.service.clone(),
-            target.label.clone(),
-        );
-        let known = self.known.entry(key).or_default();
+        let signature = (port_key(&target.port), false, winners);
+        let known = self.known.entry(key(target)).or_default();
         if let Some((_, place)) = known.iter().find(|it| it.0 == signature) {
             let owners = &mut config.backends[*place].owners;
             if owners.last() != Some(origin) {
@@ -162,14 +180,8 @@ impl<'s, 'p> Backends<'s, 'p> {
             return *place;
         }
         let name = unused_name(target, origin, known, config);
-        let mut backend = Backend::new(name, &target.namespace, &target.service);
-        backend.owners.push(origin.clone());
-        if let TargetPort::Endpoints { origin, .. } | TargetPort::External { origin, .. } =
-            &target.port
-        {
-            backend.owners.push(origin.clone());
-        }
-        let winners = &signature.1;
+        let mut backend = empty(name, target, origin);
+        let winners = &signature.2;
         self.servers.add(&mut backend, target, layers, winners, cx);
         for (place, effect) in &self.effects {
             let block = cx.read(*place, layers);
@@ -179,6 +191,111 @@ impl<'s, 'p> Backends<'s, 'p> {
         config.backends.push(backend);
         config.backends.len() - 1
     }
+
+    /// A path whose plain requests are sent to TLS, which its servers end; `backend` is the one that
+    /// passes it on.
+    fn sent_to_tls(
+        &self,
+        entry: &Entry,
+        backend: usize,
+        key: &HostKey,
+        config: &mut Config,
+        cx: &mut Cx<'_>,
+    ) {
+        let mut path = path(entry, backend, 1);
+        path.is_passed_on = true;
+        // No backend of ours answers them, and no rule of one counts.
+        let mut nobody = Backend::new("", "", "");
+        for (place, effect) in &self.path_effects {
+            let block = cx.read(*place, &entry.layers);
+            effect(&*block, &mut path, &mut nobody, cx);
+        }
+        path.checks = Checks::default();
+        if let Some(host) = config.hosts.get_mut(key) {
+            host.paths.push(config.paths.len());
+            config.paths.push(path);
+        }
+    }
+
+    /// The backend of a target for connections that nobody looks into. No path tells them apart, so
+    /// that two entries share one only if they ask for the same in all. `ends_tls` says whether HAProxy
+    /// does so, and sees certificates of clients.
+    pub(super) fn of_connections(
+        &mut self,
+        target: &Target,
+        layers: &Layers,
+        ends_tls: bool,
+        origin: &Origin,
+        config: &mut Config,
+        cx: &mut Cx<'_>,
+    ) -> usize {
+        let winners = layers.winners(|it| tcp::tells_apart(it, ends_tls));
+        let signature = (port_key(&target.port), true, winners);
+        let known = self.known.entry(key(target)).or_default();
+        if let Some((_, place)) = known.iter().find(|it| it.0 == signature) {
+            let owners = &mut config.backends[*place].owners;
+            if owners.last() != Some(origin) {
+                owners.push(origin.clone());
+            }
+            return *place;
+        }
+        let name = unused_name(target, origin, known, config);
+        let mut backend = empty(name, target, origin);
+        backend.mode = Mode::Tcp;
+        tcp::protect(layers, ends_tls, origin, &mut backend, cx);
+        let layers = &tcp::of_connections(layers);
+        let winners = &signature.2;
+        self.servers.add(&mut backend, target, layers, winners, cx);
+        for (place, effect) in &self.effects {
+            let block = cx.read_alone(*place, layers);
+            effect(&*block, &mut backend, cx);
+        }
+        // Keys of paths act on all of the backend, as if it had one.
+        let mut path = Path {
+            group: Group::DEFAULT,
+            host: "".into(),
+            path: "/".into(),
+            matching: PathMatch::Begin,
+            filters: None,
+            origin: origin.clone(),
+            is_tls: false,
+            is_behind_proxy: false,
+            backend: config.backends.len(),
+            number: 1,
+            checks: Checks::default(),
+            redirect_to: None,
+            is_passed_on: false,
+            ssl_redirect: None,
+        };
+        for (place, effect) in &self.path_effects {
+            let block = cx.read_alone(*place, layers);
+            effect(&*block, &mut path, &mut backend, cx);
+        }
+        tcp::only_connections(&mut backend, cx);
+        known.push((signature, config.backends.len()));
+        config.backends.push(backend);
+        config.backends.len() - 1
+    }
+}
+
+/// What backends of one Service and port have in common.
+fn key(target: &Target) -> (Arc<str>, Arc<str>, Arc<str>) {
+    (
+        target.namespace.clone(),
+        target.service.clone(),
+        target.label.clone(),
+    )
+}
+
+/// A backend of a target, made by who asks for it and by who says where its servers are.
+fn empty(name: Arc<str>, target: &Target, origin: &Origin) -> Backend {
+    let mut backend = Backend::new(name, &target.namespace, &target.service);
+    backend.owners.push(origin.clone());
+    if let TargetPort::Endpoints { origin, .. } | TargetPort::External { origin, .. } = &target.port
+    {
+        backend.owners.push(origin.clone());
+    }
+    backend
 }
 
 fn port_key(port: &TargetPort) -> PortKey {

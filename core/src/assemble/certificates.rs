@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::assemble::names;
-use crate::haproxy::{Authorities, Config, DataFile, FrontendKind, Group, Host, HostKey, Role};
+use crate::haproxy::{
+    Authorities, Config, DataFile, FrontendKind, Group, Host, HostKey, Role, TcpProxy, Verify,
+};
 use crate::ingest::certificate::Certificates;
 use crate::keys::Cx;
 use crate::options::DefaultCertificate;
@@ -48,6 +50,23 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
             Line::default().text(&real),
             unknown.origin.clone(),
         ));
+        config.files.push(file);
+    }
+    for proxy in &mut config.tcp {
+        // A proxy with a certificate of its own has no hosts.
+        let Some(origin) = proxy.owners.first().filter(|_| !proxy.hosts.is_empty()) else {
+            continue;
+        };
+        let own = proxy.hosts.get(Host::ANY).and_then(|it| it.tls.as_ref());
+        let own = own.and_then(|it| {
+            let file = names::real(it.certificate.as_ref()?, cx.options);
+            Some(Setting::new(file, it.origin.clone()))
+        });
+        let path = names::tcp_certificate_list(proxy.port.value);
+        let line = Line::keyword("crt-list").text(&names::real(&path, cx.options));
+        proxy.tls = Some(Setting::new(line, origin.clone()));
+        let unknown = own.unwrap_or_else(|| default.clone());
+        let file = list(path, &Names::of_proxy(proxy), &unknown, &default.value, cx);
         config.files.push(file);
     }
     if let Some(reference) = config.stats.certificate_secret.take() {
@@ -137,6 +156,20 @@ pub(super) fn hosts_by_name(group: Group, config: &Config) -> BTreeMap<&str, Nam
 }
 
 impl<'a> Names<'a> {
+    fn of_proxy(proxy: &'a TcpProxy) -> Self {
+        let any = proxy.hosts.get(Host::ANY);
+        let named = proxy.hosts.values().filter(|it| !it.name.is_empty());
+        Self {
+            hosts: named
+                .filter_map(|host| {
+                    let origin = &host.tls.as_ref()?.origin;
+                    Some((&*host.name, Named { host, origin }))
+                })
+                .collect(),
+            default: any.map(options).unwrap_or_default(),
+        }
+    }
+
     fn of(group: Group, config: &'a Config) -> Self {
         let any = config.hosts.get(&HostKey::new(group, &Host::ANY.into()));
         let any = any.filter(|it| it.tls.is_some());
@@ -145,7 +178,11 @@ impl<'a> Names<'a> {
             && any.is_none_or(|it| it.client_auth.is_none())
         {
             let blank = if default.0.is_empty() { "" } else { " " };
-            default.0 = format!("{}{blank}{}", default.0, client_options(&it.value));
+            default.0 = format!(
+                "{}{blank}{}",
+                default.0,
+                client_options(&it.value, "optional")
+            );
             default.1.push(&it.origin);
         }
         Self {
@@ -164,21 +201,24 @@ fn options(host: &Host) -> (String, Vec<&Origin>) {
         .collect();
     let mut origins: Vec<_> = written.map(|it| &it.1.origin).collect();
     if let Some(auth) = &host.client_auth {
-        parts.push(client_options(&auth.authorities));
+        let is_required = host.is_of_connections && auth.verify == Verify::Required;
+        let verify = if is_required { "required" } else { "optional" };
+        parts.push(client_options(&auth.authorities, verify));
         origins.push(&auth.origin);
     }
     (parts.join(" "), origins)
 }
 
 /// Clients are asked for a certificate; what becomes of those without a good one is decided for each
-/// request.
-fn client_options(authorities: &Authorities) -> String {
+/// request, or in the handshake where there are none.
+fn client_options(authorities: &Authorities, verify: &str) -> String {
     let mut options = format!("ca-file {}", authorities.file);
     if let Some(revoked) = &authorities.revoked {
         options.push_str(" crl-file ");
         options.push_str(revoked);
     }
-    options.push_str(" verify optional");
+    options.push_str(" verify ");
+    options.push_str(verify);
     options
 }
 

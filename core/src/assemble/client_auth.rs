@@ -20,7 +20,7 @@ use crate::assemble::names;
 use crate::diagnostic::codes;
 use crate::haproxy::{
     Backend, ClientAuth, ClientHeaders, Config, DataFile, Frontend, FrontendKind, Group, Host,
-    HostKey, Mode, Part, Path, Phase, Role, Rule, Verify, path_name,
+    HostKey, Mode, Part, Path, Phase, Role, Rule, TcpProxy, Verify, path_name,
 };
 use crate::keys::Cx;
 use crate::origin::{Origin, Setting, SourceMap};
@@ -55,13 +55,17 @@ type Entries = BTreeMap<String, (String, Vec<Origin>)>;
 /// Lets frontends ask for certificates and judge them, and backends tell servers of them.
 pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
     pages_without_use(config, cx);
+    let of_connections = || config.tcp.iter().flat_map(|it| it.hosts.values());
     if config.default_authorities.is_none()
-        && config.hosts.values().all(|it| it.client_auth.is_none())
+        && (config.hosts.values().chain(of_connections())).all(|it| it.client_auth.is_none())
     {
         return;
     }
     let values = values(config);
     let resumption = forbid_resumption(config);
+    for proxy in &mut config.tcp {
+        ports_of_connections(proxy, resumption, cx);
+    }
     for place in 0..config.frontends.len() {
         let frontend = &config.frontends[place];
         let name = frontend.name.clone();
@@ -113,9 +117,11 @@ enum Resumption {
 /// Up to 2026, HAProxy resumes a session under any name and takes the certificate in it for checked:
 /// what the authority of one tenant signed would be accepted by the host of another one.
 fn forbid_resumption(config: &mut Config) -> Resumption {
+    let of_connections = config.tcp.iter().flat_map(|it| it.hosts.values());
     let of_hosts = config
         .hosts
         .values()
+        .chain(of_connections)
         .filter_map(|it| it.client_auth.as_ref());
     let default = config.default_authorities.as_ref().map(|it| &it.value);
     let authorities: BTreeSet<_> = of_hosts
@@ -129,6 +135,43 @@ fn forbid_resumption(config: &mut Config) -> Resumption {
     let none = Setting::new(Line::default().number(0), NO_SESSION);
     config.global.tls.insert("tune.ssl.cachesize", none);
     Resumption::Forbidden
+}
+
+/// Lets the handshakes of a port judge clients: there is no request that could be answered.
+///
+/// A `bind` ignores errors for all of its hosts or for none, so that hosts whose certificates nobody
+/// judges must be alone.
+fn ports_of_connections(proxy: &mut TcpProxy, resumption: Resumption, cx: &mut Cx<'_>) {
+    let mut auths: Vec<&mut ClientAuth> = proxy
+        .hosts
+        .values_mut()
+        .filter_map(|it| it.client_auth.as_mut())
+        .collect();
+    if auths.is_empty() {
+        return;
+    }
+    let ignores = auths.iter().all(|it| it.verify == Verify::Unjudged);
+    for auth in auths
+        .iter_mut()
+        .filter(|it| !ignores && it.verify == Verify::Unjudged)
+    {
+        auth.verify = Verify::Optional;
+        cx.report(
+            &codes::UNSUPPORTED,
+            &auth.origin,
+            "other hosts of the port judge certificates of clients, so that this one cannot ignore \
+             what is wrong with them",
+            "`auth-tls-verify-client` is `optional`",
+        );
+    }
+    let mut line = Line::default();
+    if ignores {
+        line = line.and("ca-ignore-err all crt-ignore-err all");
+    }
+    if resumption == Resumption::Forbidden {
+        line = line.and("no-tls-tickets");
+    }
+    proxy.client_bind = (line != Line::default()).then(|| Setting::new(line, REASON));
 }
 
 /// What stands behind `bind`: the handshake goes on, so that the answer can say what is wrong.

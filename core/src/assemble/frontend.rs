@@ -30,7 +30,8 @@ pub(super) fn add(table: &Table, config: &mut Config, cx: &mut Cx<'_>) {
         let layers = super::layers(&table.groups[place].sources, cx);
         let hosts = || config.hosts.values().filter(|it| it.group == group);
         let has_hosts = config.ports.always || hosts().next().is_some();
-        let has_tls = config.ports.always || hosts().any(|it| it.tls.is_some());
+        let has_tls =
+            config.ports.always || hosts().any(|it| it.tls.is_some() || it.passthrough.is_some());
         for listener in listeners(group, table, config, cx) {
             let is_needed = match listener.kind {
                 FrontendKind::Http => has_hosts,
@@ -126,6 +127,7 @@ fn frontend(listener: Listener, layers: &Layers, config: &Config, cx: &mut Cx<'_
         is_behind_proxy,
         follows_forwarded_proto: follows.then(|| settings.forwarded.origin.clone()),
         is_extra: listener.is_extra,
+        is_local: false,
         bind: (listener.port).map(|it| Line::default().text(&format!(":{it}"))),
         own_bind: None,
         port: listener.port,

@@ -298,7 +298,11 @@ pub(super) fn value(
     is_measured: bool,
     config: &Config,
 ) -> String {
-    let backend = &config.backends[path.backend].name;
+    let backend = if path.is_passed_on {
+        names::REDIRECT_HTTPS
+    } else {
+        &config.backends[path.backend].name
+    };
     let mut value = format!("{backend}/{}", path_name(path.number));
     let is_measured = is_measured && matches!(path.matching, PathMatch::Prefix | PathMatch::Begin);
     let flags = [

@@ -4,9 +4,11 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::haproxy::short;
-use crate::options::Options;
+use crate::options::{Name, Options};
 use crate::route::Target;
 
+/// The backend that sends plain requests to TLS.
+pub(super) const REDIRECT_HTTPS: &str = "_redirect_https";
 /// How the host without a name is written in maps.
 pub(super) const DEFAULT_HOST: &str = "<default>";
 
@@ -78,6 +80,22 @@ pub(super) fn map(stem: &str, kind: &str) -> Arc<str> {
 /// The path of a list of certificates without the operator's prefix.
 pub(super) fn certificate_list(frontend: &str) -> Arc<str> {
     format!("{MAPS}/{frontend}_bind_crt.list").into()
+}
+
+/// The path of the list of certificates of a TCP service without the operator's prefix.
+pub(super) fn tcp_certificate_list(port: u16) -> Arc<str> {
+    format!("/etc/haproxy/crtlist_tcp_{port}.list").into()
+}
+
+/// The name of a proxy of the ConfigMap of TCP services.
+pub(super) fn tcp_listener(service: &Name, port: u16) -> Arc<str> {
+    let mut name = String::from("_tcp_");
+    write_part(&mut name, &service.namespace);
+    name.push('_');
+    write_part(&mut name, &service.name);
+    // Writing to a `String` cannot fail.
+    let _ = write!(name, "_{port}");
+    name.into()
 }
 
 /// A path as HAProxy sees it: with the operator's prefix.

@@ -38,6 +38,9 @@ codes! {
     /// A path cannot be matched: it does not start with `/`, has blanks or control characters, or needs
     /// headers that cannot be read.
     INVALID_PATH = Error "invalid-path";
+    /// A port cannot be listened on: it is no port, or HAProxy listens on it for something else. What
+    /// asks for it is left out.
+    INVALID_PORT = Error "invalid-port";
     /// The value of a key is not of the key's type. The next lower source of the key counts.
     INVALID_VALUE = Warning "invalid-value";
     /// A key that protects has a value that cannot be understood, or refers to what is not there, is

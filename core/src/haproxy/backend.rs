@@ -76,6 +76,16 @@ pub enum Mode {
     Tcp,
 }
 
+impl Mode {
+    /// The words that refuse a request or a connection.
+    pub fn denial(self) -> &'static str {
+        match self {
+            Self::Http => "http-request deny",
+            Self::Tcp => "tcp-request content reject",
+        }
+    }
+}
+
 impl Backend {
     /// An empty backend of a Service.
     pub fn new(name: impl Into<Arc<str>>, namespace: &str, service: &str) -> Self {

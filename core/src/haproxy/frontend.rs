@@ -24,6 +24,8 @@ pub struct Frontend {
     pub follows_forwarded_proto: Option<Origin>,
     /// Whether it stands beside a pair for HTTP and HTTPS, for the proxy in front alone.
     pub is_extra: bool,
+    /// Whether it listens on a socket, behind a proxy that passes the TLS of some hosts on.
+    pub is_local: bool,
     /// Its port, of which the default `bind` is made.
     pub port: Setting<u16>,
     /// The port for HTTP over TLS of the same pair, where that is not a default one.
@@ -69,6 +71,18 @@ pub struct OwnBind {
     pub listens: Vec<(BindAddress, u16)>,
 }
 
+impl Frontend {
+    /// The name of its section. Its maps keep the name that they would have without the proxy in front
+    /// of it.
+    pub fn section(&self) -> Arc<str> {
+        if self.is_local {
+            format!("{}__local", self.name).into()
+        } else {
+            self.name.clone()
+        }
+    }
+}
+
 /// Whether a frontend speaks TLS.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FrontendKind {
@@ -87,6 +101,8 @@ pub struct Ports {
     pub https: Option<Setting<u16>>,
     /// Plain HTTP from a proxy that ended TLS, on a port of its own.
     pub behind_proxy: Option<Setting<u16>>,
+    /// The address of ports whose connections are passed on, if it is not every one.
+    pub tcp: Option<Setting<BindAddress>>,
     /// Whether all of them exist even if no host needs them.
     pub always: bool,
     /// `bind` of the health check, address included.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::haproxy::{Checks, ClientAuth, Part};
+use crate::haproxy::{Checks, ClientAuth, Part, TcpTarget};
 use crate::origin::{Origin, Setting};
 use crate::value::acme::Chain;
 use crate::value::header_filter::HeaderFilter;
@@ -11,6 +11,7 @@ use crate::value::hostname::Hostname;
 use crate::value::location::{Location, RedirectCode};
 use crate::value::regex::Regex;
 use crate::value::response::Response;
+use crate::value::tcp::PortOfService;
 
 /// Frontends that serve the same hosts, such as the pair of the default ports for HTTP and HTTPS.
 ///
@@ -53,6 +54,8 @@ pub struct Host {
     pub var_namespace: Option<Origin>,
     /// What it says about TLS; absent for a host that is served without.
     pub tls: Option<HostTls>,
+    /// Whether its TLS is passed on to its servers.
+    pub passthrough: Option<Passthrough>,
     /// Options of its entry in the list of certificates, by name.
     pub tls_options: BTreeMap<&'static str, Part>,
     /// What it asks of its clients' certificates, if it asks for them.
@@ -61,6 +64,8 @@ pub struct Host {
     pub signer: Option<Origin>,
     /// The chain that is preferred for it.
     pub chain: Option<Setting<Chain>>,
+    /// Whether nobody looks into its connections, so that the handshake itself judges its clients.
+    pub is_of_connections: bool,
     /// Pages that are answered in place of its backends, by status code.
     pub pages: BTreeMap<u16, Setting<Response>>,
 }
@@ -74,6 +79,17 @@ pub struct HostTls {
     pub is_redirected_to: bool,
     /// Who asked for TLS.
     pub origin: Origin,
+}
+
+/// A host whose TLS is passed on to its servers.
+#[derive(Clone, Debug)]
+pub struct Passthrough {
+    /// Who asked for it.
+    pub origin: Origin,
+    /// The port of its servers that answers plain requests.
+    pub http_port: Option<Setting<PortOfService>>,
+    /// Where its TLS goes, as soon as a path says so.
+    pub target: Option<TcpTarget>,
 }
 
 /// A path of a host.
@@ -103,6 +119,9 @@ pub struct Path {
     pub checks: Checks,
     /// Where its requests are sent instead of to its backend.
     pub redirect_to: Option<Setting<Location>>,
+    /// Whether it is served by nobody here, because its servers speak TLS: plain requests are sent
+    /// there.
+    pub is_passed_on: bool,
     /// Who wants plain requests to be sent to TLS, where there is some, if anybody does.
     pub ssl_redirect: Option<Origin>,
 }

@@ -56,6 +56,21 @@ pub struct Log {
     pub tag: Option<Part>,
 }
 
+/// What is logged, as the directive that says it; absent where nothing is.
+///
+/// It counts only where logs go anywhere, that is with [`Global::log`].
+#[derive(Clone, Debug, Default)]
+pub struct Logs {
+    /// Of each request.
+    pub http: Option<Part>,
+    /// Of connections to the TLS port that are passed on by their name.
+    pub https: Option<Part>,
+    /// Of connections to the services of a ConfigMap.
+    pub tcp: Option<Part>,
+    /// Of requests to services of external authentication.
+    pub auth: Option<Part>,
+}
+
 /// Section `defaults`.
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {

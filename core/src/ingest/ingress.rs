@@ -22,7 +22,7 @@ use crate::value::{KeyValue as _, shown};
 
 /// Ingresses on their way into a table, the oldest first.
 pub(super) struct Ingests {
-    table: Table,
+    pub(super) table: Table,
     services: Services,
     /// Who has a path already, and how it is spelled there.
     taken: BTreeMap<Claim, (Origin, Arc<str>)>,
@@ -34,23 +34,23 @@ pub(super) struct Ingests {
 type Claim = (HostKey, Arc<str>, PathMatch, Filters);
 
 /// The texts that apply to a path, and what they say of headers that it needs.
-type Applied = (Layers, Result<Filters, ()>);
+pub(super) type Applied = (Layers, Result<Filters, ()>);
 
 /// One Ingress while it is read.
-struct Current {
-    ingress: Arc<Ingress>,
-    object: Arc<ObjectRef>,
+pub(super) struct Current {
+    pub(super) ingress: Arc<Ingress>,
+    pub(super) object: Arc<ObjectRef>,
     /// The group of frontends for which it is read.
     group: Group,
-    sources: Vec<Arc<Source>>,
+    pub(super) sources: Vec<Arc<Source>>,
     /// What applies to paths whose Service writes no keys.
-    applied: Applied,
+    pub(super) applied: Applied,
     /// What applies to paths whose Service does, by the Service's name.
     by_service: BTreeMap<Arc<str>, Applied>,
 }
 
 impl Current {
-    fn origin(&self, field: Field) -> Origin {
+    pub(super) fn origin(&self, field: Field) -> Origin {
         Origin::Object(self.object.clone(), field)
     }
 }
@@ -77,18 +77,22 @@ impl Ingests {
             sources.push(Arc::new(source));
         }
         sources.extend(class);
-        let Some(group) = self.group(&sources, cx) else {
-            return;
-        };
         let applied = applied(layers(sources.clone(), cx), cx);
         let mut current = Current {
             ingress,
             object,
-            group,
+            group: Group::DEFAULT,
             sources,
             applied,
             by_service: BTreeMap::new(),
         };
+        if self.add_tcp(&mut current, cx) {
+            return;
+        }
+        let Some(group) = self.group(&current.sources, cx) else {
+            return;
+        };
+        current.group = group;
         self.read(&mut current, cx);
         if let Some(group) = self.behind_proxy() {
             current.group = group;
@@ -320,7 +324,12 @@ impl Ingests {
     }
 
     /// What applies to the paths of an Ingress that go to one target.
-    fn applied(&mut self, target: &Target, current: &mut Current, cx: &mut Cx<'_>) -> Applied {
+    pub(super) fn applied(
+        &mut self,
+        target: &Target,
+        current: &mut Current,
+        cx: &mut Cx<'_>,
+    ) -> Applied {
         let Some(source) = self.services.source(&target.namespace, &target.service, cx) else {
             return current.applied.clone();
         };
@@ -419,7 +428,12 @@ impl Ingests {
 }
 
 /// Where a backend's requests go.
-fn target(backend: &Backend, origin: &Origin, current: &Current, cx: &mut Cx<'_>) -> Target {
+pub(super) fn target(
+    backend: &Backend,
+    origin: &Origin,
+    current: &Current,
+    cx: &mut Cx<'_>,
+) -> Target {
     let namespace = &current.ingress.meta.namespace;
     if let Some(service) = &backend.service {
         let name = Name {

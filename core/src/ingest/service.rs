@@ -46,11 +46,25 @@ impl Services {
     }
 }
 
+/// What happens where a target is missing.
+const OUTCOME: &str = "its requests are answered with 503";
+
 /// The target of a backend of an Ingress; what is missing is reported.
 pub(super) fn target(
     name: Name,
     port: &ServiceBackendPort,
     origin: &Origin,
+    cx: &mut Cx<'_>,
+) -> Target {
+    self::port(name, port, origin, OUTCOME, cx)
+}
+
+/// A port of a Service; if it is missing, it is reported with what happens instead.
+pub(crate) fn port(
+    name: Name,
+    port: &ServiceBackendPort,
+    origin: &Origin,
+    outcome: &str,
     cx: &mut Cx<'_>,
 ) -> Target {
     let wanted: Arc<str> = match (&port.name, port.number) {
@@ -63,7 +77,7 @@ pub(super) fn target(
             &codes::NOT_FOUND,
             origin,
             format!("there is no Service `{name}`"),
-            "its requests are answered with 503",
+            outcome,
         );
         return missing(name, &wanted);
     };
@@ -87,7 +101,7 @@ pub(super) fn target(
                     "the Service `{name}` has no port `{wanted}`; it has {}",
                     ports(service)
                 ),
-                "its requests are answered with 503",
+                outcome,
             );
             missing(name, &wanted)
         }
@@ -153,8 +167,10 @@ fn find(service: &Service, port: &ServiceBackendPort) -> Option<usize> {
     let by =
         |test: &dyn Fn(&ServicePort) -> bool| ports.iter().position(|it| is_tcp(&it) && test(it));
     if let Some(name) = &port.name {
+        let number = name.parse::<i32>().ok();
         return by(&|it| it.name.as_ref() == Some(name))
-            .or_else(|| by(&|it| it.target().to_string() == **name));
+            .or_else(|| by(&|it| it.target().to_string() == **name))
+            .or_else(|| number.and_then(|number| by(&|it| it.port == number)));
     }
     by(&|it| Some(it.port) == port.number)
 }

@@ -168,7 +168,7 @@ impl Access<'_, '_, '_> {
 
     /// Denies those for whom all tests hold, each of which may be negated; everybody without tests.
     fn add(&mut self, origin: &Origin, tests: Option<&[(bool, &Line)]>) {
-        let mut rule = Rule::new(Phase::Access, Line::keyword("http-request deny"));
+        let mut rule = Rule::new(Phase::Access, Line::keyword(self.backend.mode.denial()));
         for (is_negated, test) in tests.unwrap_or_default() {
             let open = if *is_negated { "!{" } else { "{" };
             rule = rule.when(Line::keyword(open).line(test).and("}"));

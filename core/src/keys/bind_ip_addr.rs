@@ -1,6 +1,5 @@
 //! Addresses on which HAProxy listens.
 
-use crate::diagnostic::codes;
 use crate::haproxy::{Config, Frontend, Part};
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::origin::Origin;
@@ -24,9 +23,8 @@ keys! {
         "bind-ip-addr-prometheus" => prometheus: BindAddress,
         /// The address of the page of statistics; nothing stands for every IPv4 address.
         "bind-ip-addr-stats" => stats: BindAddress,
-        /// The address of TCP services.
-        ///
-        /// TCP services are not supported yet, so a value is reported.
+        /// The address of TCP services, those of Ingresses and those of the ConfigMap; nothing stands for
+        /// every IPv4 address.
         "bind-ip-addr-tcp" => tcp: BindAddress,
     }
 }
@@ -43,15 +41,8 @@ keys! {
 
 impl BindAddresses {
     /// The other addresses are read where their listeners are made.
-    fn apply(&self, _: &mut Config, cx: &mut Cx<'_>) {
-        if let Some(tcp) = &self.tcp {
-            cx.report(
-                &codes::UNSUPPORTED,
-                &tcp.origin,
-                "`bind-ip-addr-tcp`: there are no TCP services yet",
-                "it is ignored",
-            );
-        }
+    fn apply(&self, config: &mut Config, _: &mut Cx<'_>) {
+        config.ports.tcp.clone_from(&self.tcp);
     }
 }
 
@@ -62,7 +53,7 @@ impl FrontendAddress {
 }
 
 /// An address, if one is set, and a port, as they stand behind `bind`.
-pub(super) fn bind(address: Option<&Setting<BindAddress>>, port: &Setting<u16>) -> Part {
+pub(crate) fn bind(address: Option<&Setting<BindAddress>>, port: &Setting<u16>) -> Part {
     let Some(address) = address else {
         let any = BindAddress::default();
         return port.map(|it| any.with_port(*it));

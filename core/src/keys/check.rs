@@ -81,18 +81,6 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut 
         ));
         return;
     }
-    if known.scope == Scope::Tcp {
-        cx.sink.report(Diagnostic::new(
-            &codes::UNSUPPORTED,
-            origin(),
-            format!(
-                "`{}` belongs to TCP services, which are not served yet",
-                known.name
-            ),
-            "it has no effect",
-        ));
-        return;
-    }
     if known.name != name {
         cx.sink.report(
             Diagnostic::new(

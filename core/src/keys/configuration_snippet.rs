@@ -1,7 +1,7 @@
 //! Lines of HAProxy configuration that users write themselves.
 
 use crate::diagnostic::codes;
-use crate::haproxy::{Backend, Config, Frontend};
+use crate::haproxy::{Backend, Config, Frontend, TcpProxy};
 use crate::keys::{Block, Cx, Family, Key, Reader, Setting, block, keys, peers};
 use crate::value::sections::{ProxySnippets, Sections};
 use crate::value::text::{Line, Snippet};
@@ -15,7 +15,7 @@ pub const FAMILY: Family = Family {
         block!(Frontend, FrontendSnippets),
         block!(Backend, BackendSnippets),
         block!(Global, GlobalSnippets),
-        block!(TcpSnippets),
+        block!(Tcp, TcpSnippets),
     ],
 };
 
@@ -56,14 +56,17 @@ keys! {
         "config-proxy" => proxy: ProxySnippets,
         /// Whole sections, as they are.
         "config-sections" => sections: Sections,
-        /// Lines for TCP proxies of the `--tcp-services-configmap`, which are not written yet.
+        /// Lines for each TCP proxy of the `--tcp-services-configmap`.
         "config-tcp" => tcp: Snippet,
     }
 }
 
 keys! {
     Tcp => pub struct TcpSnippets {
-        /// Lines for the frontend of a TCP service.
+        /// Lines for the frontend of a TCP service, in front of the choice of the backend.
+        ///
+        /// See `config-backend-early` for who may write them. From the ConfigMap they are for the
+        /// frontends of all TCP services.
         "config-tcp-service" => service: Snippet,
     }
 }
@@ -135,16 +138,18 @@ impl GlobalSnippets {
         if let (Some(alias), Some(_)) = (&self.frontend, &self.frontend_late) {
             report_alias("config-frontend", alias, cx);
         }
-        for (key, setting) in [("config-tcp", &self.tcp)] {
-            if let Some(setting) = setting {
-                cx.report(
-                    &codes::UNSUPPORTED,
-                    &setting.origin,
-                    format!("`{key}` is for a section that is not written yet"),
-                    "it has no effect",
-                );
-            }
-        }
+        config.tcp_snippet =
+            (self.tcp.as_ref()).and_then(|it| peers::resolve("config-tcp", it, None, cx));
+    }
+}
+
+impl TcpSnippets {
+    fn apply(&self, proxy: &mut TcpProxy, cx: &mut Cx<'_>) {
+        let snippet = self.service.as_ref();
+        let key = "config-tcp-service";
+        proxy.snippet = snippet
+            .and_then(|it| permitted(key, it, cx))
+            .and_then(|it| peers::resolve(key, &it, None, cx));
     }
 }
 
@@ -164,6 +169,17 @@ fn checked(
     backend: &Backend,
     cx: &mut Cx<'_>,
 ) -> Option<Setting<Snippet>> {
+    let variables = [
+        ("service", &backend.service),
+        ("namespace", &backend.namespace),
+    ];
+    let permitted = permitted(key, setting, cx)?;
+    let replaced = permitted.map(|it| it.replace(&variables));
+    peers::resolve(key, &replaced, Some(backend), cx)
+}
+
+/// The lines as they are, if their author may write all of them.
+fn permitted(key: &str, setting: &Setting<Snippet>, cx: &mut Cx<'_>) -> Option<Setting<Snippet>> {
     let snippet = &setting.value;
     let texts = || snippet.lines().iter().map(Line::as_str);
     if let Some(line) = texts().find(|it| reads_credentials(it)) {
@@ -178,12 +194,7 @@ fn checked(
         cx.report(&codes::NOT_PERMITTED, &setting.origin, message, LEFT_OUT);
         return None;
     }
-    let variables = [
-        ("service", &backend.service),
-        ("namespace", &backend.namespace),
-    ];
-    let replaced = setting.map(|it| it.replace(&variables));
-    peers::resolve(key, &replaced, Some(backend), cx)
+    Some(setting.clone())
 }
 
 const LEFT_OUT: &str = "the whole snippet is left out";

@@ -103,6 +103,11 @@ impl<'a> Cx<'a> {
         layers.read(place, &mut self.sink)
     }
 
+    /// The same, where what the global ConfigMap says for all does not count.
+    pub fn read_alone(&mut self, place: usize, layers: &Layers) -> Rc<dyn Any> {
+        layers.read(place, &mut self.sink)
+    }
+
     /// A Pod, if it is known; that one was asked for is noted, for whoever has to watch them.
     pub fn pod(&mut self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
         self.uses_pods = true;

@@ -1,6 +1,6 @@
 //! The PROXY protocol, on both sides.
 
-use crate::haproxy::{Backend, Frontend};
+use crate::haproxy::{Backend, Frontend, TcpProxy};
 use crate::keys::{Cx, Family, block, keys};
 use crate::value::choice;
 use crate::value::text::Line;
@@ -12,7 +12,7 @@ pub const FAMILY: Family = Family {
     blocks: &[
         block!(Backend, SendProxy),
         block!(Frontend, AcceptProxy),
-        block!(TcpAcceptProxy),
+        block!(Tcp, TcpAcceptProxy),
     ],
 };
 
@@ -75,5 +75,11 @@ impl SendProxy {
 impl AcceptProxy {
     fn apply(&self, frontend: &mut Frontend, _: &mut Cx<'_>) {
         frontend.accept_proxy = self.accept.value.then(|| self.accept.origin.clone());
+    }
+}
+
+impl TcpAcceptProxy {
+    fn apply(&self, proxy: &mut TcpProxy, _: &mut Cx<'_>) {
+        proxy.accept_proxy = self.accept.value.then(|| self.accept.origin.clone());
     }
 }

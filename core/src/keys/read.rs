@@ -126,6 +126,27 @@ impl Layers {
         bits.is_some_and(|it| it & (1 << (place % 64)) != 0)
     }
 
+    /// The sources, the highest first.
+    pub fn sources(&self) -> &[Arc<Source>] {
+        &self.0.sources
+    }
+
+    /// The same without some keys, whichever source writes them.
+    pub fn without(&self, is_left_out: impl Fn(u16) -> bool) -> Self {
+        let keep = |source: &Arc<Source>| {
+            if !source.values.iter().any(|it| is_left_out(it.key)) {
+                return source.clone();
+            }
+            let values = source.values.iter().filter(|it| !is_left_out(it.key));
+            Arc::new(Source {
+                object: source.object.clone(),
+                tier: source.tier,
+                values: values.cloned().collect(),
+            })
+        };
+        Self::new(self.0.sources.iter().map(keep))
+    }
+
     /// What wins, key by key, among the keys that a predicate picks; global values are left out.
     ///
     /// Two layers with equal winners ask for the same.

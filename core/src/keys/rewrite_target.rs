@@ -109,6 +109,7 @@ mod tests {
             number: 1,
             checks: crate::haproxy::Checks::default(),
             redirect_to: None,
+            is_passed_on: false,
             ssl_redirect: None,
         };
         from_front(&path, &RewriteTarget::parse(target).expect("a target"))

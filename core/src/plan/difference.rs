@@ -87,7 +87,7 @@ fn section(
         return;
     }
     if old.frame == new.frame
-        && let Some(backend) = new.name.strip_prefix("backend ")
+        && let Some((_, backend)) = new.name.split_once(' ')
         && let (Some(old), Some(new)) = (
             running.places.get(backend),
             wanted.places.get_key_value(backend),

@@ -63,7 +63,7 @@ pub(super) fn fill(backend: &Backend, config: &Config, options: &Options, cx: &m
 }
 
 /// The servers, which can be changed while HAProxy runs as far as the backend permits it.
-fn servers(backend: &Backend, cx: &mut Context<'_>) {
+pub(super) fn servers(backend: &Backend, cx: &mut Context<'_>) {
     if let Some(it) = &backend.template {
         server_options(&backend.server_options, cx);
         let origin = std::slice::from_ref(&it.origin);

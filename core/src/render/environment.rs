@@ -32,6 +32,7 @@ pub const TEMPLATES: &[(&str, &str)] = &[
     ("prometheus.j2", include_str!("templates/prometheus.j2")),
     ("frontend.j2", include_str!("templates/frontend.j2")),
     ("auth.j2", include_str!("templates/auth.j2")),
+    ("tcp.j2", include_str!("templates/tcp.j2")),
     ("backend.j2", include_str!("templates/backend.j2")),
     (
         "redirect_https.j2",
