@@ -86,6 +86,22 @@ fn sections(
     options: &Options,
 ) -> Result<Output, minijinja::Error> {
     let mut output = Output::default();
+    common(config, environment, options, &mut output)?;
+    listeners(config, environment, &mut output)?;
+    proxies(config, environment, options, &mut output)?;
+    internal_backends(config, environment, options, &mut output)?;
+    peers::tables(config, environment, &mut output)?;
+    output.text(END, &[END_ORIGIN]);
+    Ok(output)
+}
+
+/// What is said once for all, and what proxies refer to.
+fn common(
+    config: &Config,
+    environment: &Environment<'_>,
+    options: &Options,
+    output: &mut Output,
+) -> Result<(), minijinja::Error> {
     let engine = |reason| [Origin::Engine(reason)];
     let template = |name| environment.get_template(name);
     output.text(HEAD, &engine("every file says who writes it"));
@@ -120,7 +136,7 @@ fn sections(
         }
         output.text(&text, std::slice::from_ref(&sections.origin));
     }
-    peers::section(config, environment, &mut output)?;
+    peers::section(config, environment, output)?;
     if !config.user_lists.is_empty() {
         let userlist = template("userlist.j2")?;
         for it in &config.user_lists {
@@ -129,6 +145,17 @@ fn sections(
             })?;
         }
     }
+    Ok(())
+}
+
+/// What listens for operators and not for clients.
+fn listeners(
+    config: &Config,
+    environment: &Environment<'_>,
+    output: &mut Output,
+) -> Result<(), minijinja::Error> {
+    let engine = |reason| [Origin::Engine(reason)];
+    let template = |name| environment.get_template(name);
     if let Some(bind) = stats_bind(config) {
         output.section(
             &template("stats.j2")?,
@@ -157,6 +184,17 @@ fn sections(
             proxy_snippet("prometheus", config, cx);
         })?;
     }
+    Ok(())
+}
+
+/// Frontends, and the backends that they lead to.
+fn proxies(
+    config: &Config,
+    environment: &Environment<'_>,
+    options: &Options,
+    output: &mut Output,
+) -> Result<(), minijinja::Error> {
+    let template = |name| environment.get_template(name);
     let frontend = template("frontend.j2")?;
     for it in &config.frontends {
         output.section(&frontend, &[it.owner()], |cx| {
@@ -197,10 +235,7 @@ fn sections(
             })?;
         }
     }
-    internal_backends(config, environment, options, &mut output)?;
-    peers::tables(config, environment, &mut output)?;
-    output.text(END, &[END_ORIGIN]);
-    Ok(output)
+    Ok(())
 }
 
 /// The backends that answer without a server.

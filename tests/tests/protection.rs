@@ -3,6 +3,7 @@
 //!
 //! One row a key and fault. A row without a fault shows that the request would pass if nothing were
 //! wrong; to add a key, add its rows to [`rows`].
+#![expect(clippy::print_stdout, reason = "the table is what one wants to see")]
 
 use haproxy_ingress_core::resource::Kind;
 use haproxy_ingress_tests::haproxy::{free_port, in_parallel};
