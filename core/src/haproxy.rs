@@ -14,8 +14,8 @@
 mod acme;
 mod auth;
 mod backend;
-mod cookie;
 mod client_auth;
+mod cookie;
 mod frontend;
 mod host;
 mod limit;

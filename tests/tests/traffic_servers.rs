@@ -172,6 +172,29 @@ fn endpoints_that_terminate_get_no_new_clients() {
 }
 
 #[test]
+fn a_client_comes_back_to_an_endpoint_that_terminates() {
+    let mut objects = pods(&[("web-0", ""), ("web-1", "")]);
+    for object in &mut objects {
+        if object.kind() == "EndpointSlice" {
+            let conditions = json!({ "ready": false, "serving": true, "terminating": true });
+            *object = object.clone().with("/endpoints/1/conditions", conditions);
+        }
+    }
+    let route = route()
+        .annotation("affinity", "cookie")
+        .annotation("session-cookie-dynamic", "false");
+    let client = get().header("Cookie", "INGRESSCOOKIE=srv002");
+    for (drains, address) in [("true", "127.0.0.2"), ("false", "127.0.0.1")] {
+        let stage = Stage::with(
+            objects.iter().cloned().chain([route.clone()]),
+            &[("drain-support", drains)],
+        );
+        let reached = reached(&stage, 20, &client);
+        assert_eq!(reached.keys().collect::<Vec<_>>(), [address], "{drains}");
+    }
+}
+
+#[test]
 fn a_service_is_a_server_by_its_own_address() {
     let upstream = Backend::start("upstream");
     let service = object::service("app", upstream.port()).with("/spec/clusterIP", "127.0.0.1");
