@@ -360,5 +360,6 @@ fn authority() -> String {
         .split_once("ca.crt: |\n")
         .expect("the prelude has authorities");
     let (text, _) = rest.split_once("ca.crl").expect("and what they revoked");
-    text.lines().map(|it| format!("{}\n", it.trim())).collect()
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    lines.join("\n")
 }

@@ -103,9 +103,12 @@ pub enum Role {
     Map,
     CertificateList,
     Certificate,
+    Authorities,
+    DhParameters,
     List,
     Response,
     Lua,
+    Agent,
 }
 
 /// A section of the main configuration.
@@ -375,9 +378,12 @@ impl From<core::bundle::Role> for Role {
             From::Map => Self::Map,
             From::CertificateList => Self::CertificateList,
             From::Certificate => Self::Certificate,
+            From::Authorities => Self::Authorities,
+            From::DhParameters => Self::DhParameters,
             From::List => Self::List,
             From::Response => Self::Response,
             From::Lua => Self::Lua,
+            From::Agent => Self::Agent,
         }
     }
 }

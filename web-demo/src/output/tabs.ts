@@ -9,9 +9,12 @@ const ROLES: Record<OutputFile['role'], string> = {
   map: 'map',
   'certificate-list': 'list of certificates',
   certificate: 'certificate, its key is not shown',
+  authorities: 'authorities of certificates',
+  'dh-parameters': 'parameters of Diffie-Hellman',
   list: 'list',
   response: 'response',
   lua: 'Lua script',
+  agent: 'how agents are asked',
 }
 
 export function showTabs(
