@@ -58,6 +58,7 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
     let of_connections = || config.tcp.iter().flat_map(|it| it.hosts.values());
     if config.default_authorities.is_none()
         && (config.hosts.values().chain(of_connections())).all(|it| it.client_auth.is_none())
+        && config.tcp.iter().all(|it| it.authorities.is_none())
     {
         return;
     }
@@ -127,6 +128,7 @@ fn forbid_resumption(config: &mut Config) -> Resumption {
     let authorities: BTreeSet<_> = of_hosts
         .map(|it| &it.authorities)
         .chain(default)
+        .chain(config.tcp.iter().filter_map(|it| it.authorities.as_ref()))
         .map(|it| &it.name)
         .collect();
     if authorities.len() < 2 {
@@ -148,6 +150,11 @@ fn ports_of_connections(proxy: &mut TcpProxy, resumption: Resumption, cx: &mut C
         .filter_map(|it| it.client_auth.as_mut())
         .collect();
     if auths.is_empty() {
+        if let (Some(_), Some(tls)) = (&proxy.authorities, &mut proxy.tls)
+            && resumption == Resumption::Forbidden
+        {
+            tls.value = tls.value.clone().and("no-tls-tickets");
+        }
         return;
     }
     let ignores = auths.iter().all(|it| it.verify == Verify::Unjudged);

@@ -185,6 +185,7 @@ fn listener(
                         line = line.and("crl-file").text(revoked);
                     }
                     line = line.and("verify required");
+                    proxy.authorities = Some(authorities);
                 }
                 Err(refusal) => {
                     cx.report(&codes::INVALID_PROTECTION, origin, refusal.message, REFUSED);

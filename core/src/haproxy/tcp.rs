@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::haproxy::{Backend, Host, Part};
+use crate::haproxy::{Authorities, Backend, Host, Part};
 use crate::origin::{Origin, Setting};
 use crate::value::text::Snippet;
 
@@ -24,6 +24,8 @@ pub struct TcpProxy {
     pub accept_proxy: Option<Origin>,
     /// What stands behind `ssl`, for a proxy that ends TLS.
     pub tls: Option<Part>,
+    /// What certificates of clients are checked against there, if they need one.
+    pub authorities: Option<Authorities>,
     /// Options of `bind` that certificates of clients need.
     pub client_bind: Option<Part>,
     /// What is logged, as the directive that says it; absent where nothing is.
@@ -75,6 +77,7 @@ impl TcpProxy {
             bind,
             accept_proxy: None,
             tls: None,
+            authorities: None,
             client_bind: None,
             log: None,
             hosts: BTreeMap::new(),
