@@ -8,6 +8,7 @@
 //!
 //! *Invariant:* nothing decides what HAProxy does; equal models give equal text.
 
+mod auth;
 mod backend;
 mod peers;
 mod environment;
@@ -20,14 +21,13 @@ use crate::assemble;
 use crate::bundle::{Bundle, File, Role};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::haproxy::{
-    Acme, Config, END, END_ORIGIN, ForwardedFor, Frontend, FrontendKind, Mode, Part, UserList,
+    Acme, Config, END, END_ORIGIN, ForwardedFor, Frontend, FrontendKind, Mode, Part,
 };
 use crate::keys::Cx;
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
 use crate::value::header::HeaderName;
 use crate::value::text::{Format, Line, Snippet};
-use crate::value::users::{Password, User};
 
 pub use self::environment::TEMPLATES;
 use self::section::{Context, Output};
@@ -137,14 +137,7 @@ fn common(
         output.text(&text, std::slice::from_ref(&sections.origin));
     }
     peers::section(config, environment, output)?;
-    if !config.user_lists.is_empty() {
-        let userlist = template("userlist.j2")?;
-        for it in &config.user_lists {
-            output.section(&userlist, std::slice::from_ref(&it.origin), |cx| {
-                self::user_list(it, cx);
-            })?;
-        }
-    }
+    auth::user_lists(config, environment, output)?;
     Ok(())
 }
 
@@ -201,17 +194,7 @@ fn proxies(
             self::frontend(it, config, cx);
         })?;
     }
-    if let Some(auth) = &config.auth {
-        let owner = [auth.bind.origin.clone()];
-        output.section(&template("auth.j2")?, &owner, |cx| {
-            cx.part("name", Some(&auth.name));
-            cx.part("bind", Some(&auth.bind));
-            if config.global.log.is_some() {
-                cx.part("log", config.logs.auth.as_ref());
-            }
-            proxy_snippet(auth.name.value.as_str(), config, cx);
-        })?;
-    }
+    auth::section(config, environment, output)?;
     let template_of_tcp = template("tcp.j2")?;
     for it in &config.tcp {
         output.section(&template_of_tcp, &it.owners, |cx| {
@@ -408,19 +391,6 @@ fn stats_bind(config: &Config) -> Option<Part> {
         bind.value = bind.value.and("ssl crt").line(&certificate.value);
     }
     Some(bind)
-}
-
-fn user_list(list: &UserList, cx: &mut Context<'_>) {
-    cx.line("name", Line::default().text(&list.name));
-    let line = |it: &User| {
-        let line = Line::default().word(&it.name);
-        match &it.password {
-            Password::Clear(password) => line.and("insecure-password").word(password),
-            Password::Hash { text, .. } => line.and("password").word(text),
-        }
-    };
-    let by = std::slice::from_ref(&list.origin);
-    cx.lines("users", list.users.iter().map(|it| (line(it), by)));
 }
 
 fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {

@@ -444,6 +444,41 @@ fn a_frontend_asks_about_every_name_of_a_path() {
 }
 
 #[test]
+fn a_frontend_asks_before_headers_choose_the_path() {
+    let guarded = |name: &str, service: &str| {
+        object::ingress(name)
+            .route("app.example", "/", service, 80)
+            .annotation("auth-url", "svc://auth:80/check")
+            .annotation("auth-headers-succeed", "X-Group")
+            .annotation("auth-external-placement", "frontend")
+    };
+    let service = |name: &str, last: u8| {
+        let endpoints = object::endpoints(name, &[[10, 0, 0, last].into()], 8080);
+        [object::service(name, 80), endpoints]
+    };
+    let mut objects = vec![
+        guarded("app", "app"),
+        guarded("beta", "beta").annotation("http-header-match", "X-Group: beta"),
+    ];
+    for (name, last) in [("app", 1), ("auth", 2), ("beta", 3)] {
+        objects.extend(service(name, last));
+    }
+    let stage = Stage::with(objects, &[]);
+    let auth = stage.backend("auth");
+    let forged = Request::get("/")
+        .host("app.example")
+        .header("X-Group", "beta");
+    auth.answers("/check", 200, &[("X-Group", "beta")]);
+    assert_eq!(get(&stage, "/").backend().as_deref(), Some("beta"));
+    auth.answers("/check", 200, &[]);
+    assert_eq!(get(&stage, "/").backend().as_deref(), Some("app"));
+    assert_eq!(stage.send(&forged).backend().as_deref(), Some("app"));
+    auth.answers("/check", 401, &[]);
+    assert_eq!(get(&stage, "/").status, 401);
+    assert_eq!(stage.send(&forged).status, 401);
+}
+
+#[test]
 fn an_oauth_proxy_signs_people_in() {
     let proxy = object::ingress("proxy").route("app.example", "/oauth2", "proxy", 80);
     let elsewhere = object::ingress("elsewhere")

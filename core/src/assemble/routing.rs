@@ -65,11 +65,13 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
         rules.levels();
         rules.namespace();
         rules.redirects();
+        let again = rules.again();
         let parts = rules.parts;
         let has_ssl_redirect = maps.found.ssl_redirect;
         let files: Vec<_> = maps.finish().collect();
         config.frontends[place].has_ssl_redirect = has_ssl_redirect;
         config.frontends[place].routing = parts;
+        config.frontends[place].auth.extend(again);
         config.files.extend(files);
     }
 }
@@ -201,6 +203,25 @@ impl Rules<'_, '_> {
             line = line.and(NOT_FOUND_YET);
         }
         self.push_by(line, Some(&acme.directory.origin));
+    }
+
+    /// The look-ups once more for requests that a service has let pass: the headers that it gave them
+    /// may lead to another path. What that one asks for is in its backend.
+    fn again(&mut self) -> Vec<Part> {
+        const PASSED: &str = "{ var(txn.auth_passed) -m found }";
+        if self.config.frontends[self.place].auth.is_empty() || self.maps.filters.is_empty() {
+            return Vec::new();
+        }
+        let before = std::mem::take(&mut self.parts);
+        let headers = (1..=self.maps.filters.len()).map(|it| format!("req.headers{it:02}"));
+        for variable in headers.chain(["txn.route".to_owned()]) {
+            let line = Line::keyword("http-request").and(&format!("unset-var({variable})"));
+            self.push(with(line, &[PASSED]));
+        }
+        self.levels();
+        self.namespace();
+        self.redirects();
+        std::mem::replace(&mut self.parts, before)
     }
 
     /// Notes that a host is known, for the levels behind it.
