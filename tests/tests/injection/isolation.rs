@@ -10,6 +10,7 @@ use std::sync::{Arc, LazyLock};
 use haproxy_ingress_core::bundle::{Bundle, Role};
 use haproxy_ingress_core::compile::compile;
 use haproxy_ingress_core::keys::REGISTRY;
+use haproxy_ingress_core::origin::Origin;
 use haproxy_ingress_core::resource::{Object as Decoded, SecretData};
 use haproxy_ingress_core::snapshot::Snapshot;
 use haproxy_ingress_tests::case::Settings;
@@ -218,8 +219,13 @@ fn serves_alpha(bundle: &Bundle) -> BTreeSet<String> {
         }
         match entry.file.role {
             Role::Map => {
-                let key = entry.line.split(' ').next().unwrap_or_default();
-                if is_ours(key) {
+                // The name of a host, which is quoted in a regular expression; another tenant may well
+                // write something else that has the word.
+                let key = entry.line.split(['#', ' ']).next().unwrap_or_default();
+                let name = key.trim_start_matches('^').replace('\\', "");
+                let host = format!("{ALPHA}.example");
+                let of_ours = |it: &Origin| it.object().is_some_and(|it| is_ours(&it.namespace));
+                if name.ends_with(&host) || entry.origins.iter().any(of_ours) {
                     serves.insert(format!("{path}: {}", entry.line));
                 }
             }

@@ -17,7 +17,7 @@ use haproxy_ingress_core::bundle::{Bundle, File, Role};
 use haproxy_ingress_core::keys::Key;
 use haproxy_ingress_core::origin::Origin;
 
-use crate::learned::{Learned, expressions, is_verbatim, kind, without_strings};
+use crate::learned::{Learned, expressions, fetch_of, is_verbatim, kind, place, without_strings};
 use crate::lexer;
 use crate::reader::{self, Entry, without_numbers};
 use crate::world::QUIET;
@@ -39,6 +39,8 @@ pub(crate) struct Judge<'l> {
     seen: HashSet<u64>,
     /// The header that was met last, with its kind.
     section: (String, String),
+    /// Whether only the operator writes what nobody planned for.
+    is_operators: bool,
 }
 
 /// Fetches that tell a tenant what is none of his business.
@@ -64,8 +66,9 @@ const FORMATS: &[&str] = &[
 ];
 
 impl<'l> Judge<'l> {
-    pub(crate) fn new(learned: &'l Learned) -> Self {
+    pub(crate) fn new(learned: &'l Learned, is_operators: bool) -> Self {
         Self {
+            is_operators,
             learned,
             hasher: std::hash::RandomState::new(),
             seen: HashSet::new(),
@@ -105,6 +108,10 @@ impl<'l> Judge<'l> {
         if entry.origins.is_empty() {
             return Err("nobody made this line".into());
         }
+        // An empty line sets a section apart from the one before, and belongs to the one behind.
+        if entry.line.is_empty() && entry.file.role == Role::Config {
+            return Ok(());
+        }
         match entry.file.role {
             Role::Map => map(entry),
             Role::CertificateList => certificate_list(entry, bundle),
@@ -143,19 +150,23 @@ impl<'l> Judge<'l> {
     }
 
     fn words(&self, entry: &Entry<'_>, bundle: &Bundle) -> Result<(), String> {
-        let words = lexer::words(entry.line)?;
-        if words.is_empty() {
-            return Ok(());
-        }
         let is_header = reader::is_header(entry.line);
         let keys: Vec<&Key> = entry.origins.iter().filter_map(reader::key).collect();
+        let read = lexer::words(entry.line);
         if let Some(key) = keys.iter().find(|it| is_verbatim(it)) {
             let may = key.name == "config-sections";
-            return if is_header && !may {
-                Err(format!("`{}` begins a section", key.name))
-            } else {
-                Ok(())
+            if is_header && !may {
+                return Err(format!("`{}` begins a section", key.name));
+            }
+            // Variables of the environment are the operator's to use.
+            return match read {
+                Err(error) if !error.contains("variable") => Err(error),
+                Ok(_) | Err(_) => Ok(()),
             };
+        }
+        let words = read?;
+        if words.is_empty() {
+            return Ok(());
         }
         if is_header {
             return if self.learned.has_header(entry.section) {
@@ -164,17 +175,25 @@ impl<'l> Judge<'l> {
                 Err("no harmless value makes this section".into())
             };
         }
+        let place = place(&self.section.1, &words);
         if keys.is_empty() {
-            let strange = words.iter().find(|it| !self.learned.has_word(it));
-            return match strange {
-                Some(word) => Err(format!(
-                    "no key made this line, and no harmless line has the word {:?}",
-                    String::from_utf8_lossy(word)
-                )),
-                None => Ok(()),
+            let Some(strange) = words.iter().find(|it| !self.learned.has_word(it)) else {
+                return Ok(());
             };
+            // The object as a whole may stand for what its keys say, in its own section; and where
+            // only the operator writes, a line may name another one of his keys, or none.
+            let owner = reader::tenant_in(entry.section);
+            let of_owner = |it: &Origin| reader::tenant(it) == owner;
+            let is_own = owner.is_some() && entry.origins.iter().any(of_owner);
+            if (is_own || self.is_operators) && self.learned.has_line(&place) {
+                return self.conditions(&words, bundle);
+            }
+            return Err(format!(
+                "no key made this line, and no harmless line has the word {:?}",
+                String::from_utf8_lossy(strange)
+            ));
         }
-        let is_known = |it: &&Key| self.learned.has_shape(it, entry.section, &words);
+        let is_known = |it: &&Key| self.learned.has_shape(it, &place);
         if !keys.iter().any(is_known) {
             let names: Vec<&str> = keys.iter().map(|it| it.name).collect();
             return Err(format!(
@@ -212,10 +231,8 @@ impl<'l> Judge<'l> {
                 ));
             }
             let fetch = words.get(at + 1).map(|it| String::from_utf8_lossy(it));
-            if !fetch
-                .as_deref()
-                .is_some_and(|it| self.learned.has_expression(it))
-            {
+            let name = fetch.as_deref().map(fetch_of).unwrap_or_default();
+            if !self.learned.has_expression(name) {
                 return Err(format!("the condition {fetch:?} is none of ours"));
             }
             let end = (at + 2..words.len()).find(|it| is(*it, &["}"]));
@@ -428,7 +445,7 @@ mod tests {
             line,
             origins: by,
         };
-        Judge::new(&crate::LEARNED).entry(&entry, &Bundle::default())
+        Judge::new(&crate::LEARNED, false).entry(&entry, &Bundle::default())
     }
 
     #[test]

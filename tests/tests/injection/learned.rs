@@ -24,6 +24,8 @@ const WORLDS: usize = 400;
 pub(crate) struct Learned {
     /// What the lines of each key do, with the kind of their section in front.
     shapes: BTreeMap<&'static str, BTreeSet<String>>,
+    /// What all lines do, in the same way.
+    lines: BTreeSet<String>,
     /// Words of lines that no key made, without numbers.
     words: HashSet<Vec<u8>>,
     /// Expressions in log-formats, and the fetches of conditions.
@@ -138,11 +140,13 @@ impl Learned {
             });
             self.expressions.extend(expressions(&words));
             let mut has_key = false;
+            let place = place(&kind(entry.section), &words);
             for key in keys() {
                 has_key = true;
-                let place = format!("{}: {}", kind(entry.section), shape(&words));
-                self.shapes.entry(key.name).or_default().insert(place);
+                let shapes = self.shapes.entry(key.name).or_default();
+                shapes.insert(place.clone());
             }
+            self.lines.insert(place);
             if !has_key {
                 for word in &words {
                     self.words.insert(without_numbers(word).into_owned());
@@ -157,11 +161,15 @@ impl Learned {
     }
 
     /// Whether a key makes lines of this kind.
-    pub(crate) fn has_shape(&self, key: &Key, section: &str, words: &[Vec<u8>]) -> bool {
-        let place = format!("{}: {}", kind(section), shape(words));
+    pub(crate) fn has_shape(&self, key: &Key, place: &str) -> bool {
         self.shapes
             .get(key.name)
-            .is_some_and(|it| it.contains(&place))
+            .is_some_and(|it| it.contains(place))
+    }
+
+    /// Whether there are lines of this kind, whoever makes them.
+    pub(crate) fn has_line(&self, place: &str) -> bool {
+        self.lines.contains(place)
     }
 
     /// Whether a word stands in lines that no key made.
@@ -235,6 +243,16 @@ fn random_config_map(known: &Known, random: &mut Random) -> Vec<Written> {
         .collect()
 }
 
+/// What a line does, and in which kind of section.
+pub(crate) fn place(kind: &str, words: &[Vec<u8>]) -> String {
+    format!("{kind}: {}", shape(words))
+}
+
+/// The name of a fetch, without its arguments and converters.
+pub(crate) fn fetch_of(expression: &str) -> &str {
+    expression.split(['(', ',']).next().unwrap_or_default()
+}
+
 /// The expressions of a line: what stands between `%[` and `]`, and the fetches of its conditions.
 pub(crate) fn expressions(words: &[Vec<u8>]) -> Vec<String> {
     let mut found = Vec::new();
@@ -242,7 +260,7 @@ pub(crate) fn expressions(words: &[Vec<u8>]) -> Vec<String> {
     for word in words {
         let text = String::from_utf8_lossy(word);
         if opens {
-            found.push(general(&text));
+            found.push(general(fetch_of(&text)));
         }
         opens = matches!(&*text, "{" | "!{");
         let mut rest = &*text;

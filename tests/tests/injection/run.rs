@@ -86,7 +86,7 @@ fn tenants_alone(inputs: u64, mut random: Random, learned: &Learned) -> Outcome 
         .filter(|it| !places(it.scope).is_empty())
         .collect();
     let mut world = World::new(TENANTS, &KNOWN);
-    let mut judge = Judge::new(learned);
+    let mut judge = Judge::new(learned, false);
     let mut outcome = Outcome::default();
     let mut quiet = Vec::new();
     while outcome.inputs < inputs && outcome.is_worth_more() {
@@ -144,7 +144,7 @@ fn tenants_alone(inputs: u64, mut random: Random, learned: &Learned) -> Outcome 
 
 fn operators_alone(inputs: u64, mut random: Random, learned: &Learned) -> Outcome {
     let mut world = World::new(BELOW, &KNOWN);
-    let mut judge = Judge::new(learned);
+    let mut judge = Judge::new(learned, true);
     let mut outcome = Outcome::default();
     while outcome.inputs < inputs && outcome.is_worth_more() {
         if outcome.compilations % 16 == 0 {
