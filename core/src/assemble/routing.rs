@@ -338,12 +338,16 @@ impl Rules<'_, '_> {
         let line = first
             .iter()
             .fold(with(line, &conditions), |line, it| line.line(&it.test()));
-        self.push(line);
+        // The first path that wants them so says who made these lines.
+        let mut paths = self.config.paths.iter();
+        let path = paths.find(|it| it.filters.as_deref() == Some(filters));
+        let origin = path.map(|it| &it.origin);
+        self.push_by(line, origin);
         for filter in others {
             let line = Line::keyword("http-request")
                 .and(&format!("unset-var({variable}) if {is_set}"))
                 .line(&filter.test_not());
-            self.push(line);
+            self.push_by(line, origin);
         }
     }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use haproxy_ingress_core::bundle::{Bundle, Role};
 use haproxy_ingress_core::compile::compile;
-use haproxy_ingress_core::keys::REGISTRY;
+use haproxy_ingress_core::keys::{REGISTRY, Scope};
 use haproxy_ingress_core::origin::Origin;
 use haproxy_ingress_core::resource::{Object as Decoded, SecretData};
 use haproxy_ingress_core::snapshot::Snapshot;
@@ -55,8 +55,10 @@ fn some(count: u64, mut random: Random, learned: &Learned) -> Outcome {
     let mut outcome = Outcome::default();
     while outcome.inputs < count && outcome.is_worth_more() {
         let operator = random.pick(&learned.config_maps);
+        // A name that the operator gives to every host is nobody's.
         let data: Vec<(&str, &str)> = operator
             .iter()
+            .filter(|it| it.key.scope != Scope::Host)
             .map(|it| (it.key.name, it.text.as_str()))
             .collect();
         let map = object::config_map(&config_map.name, &data).decoded();
@@ -226,6 +228,8 @@ fn serves_alpha(bundle: &Bundle) -> BTreeSet<String> {
                 let host = format!("{ALPHA}.example");
                 let of_ours = |it: &Origin| it.object().is_some_and(|it| is_ours(&it.namespace));
                 if name.ends_with(&host) || entry.origins.iter().any(of_ours) {
+                    // Files of paths that want headers are numbered.
+                    let path = reader::general(path);
                     serves.insert(format!("{path}: {}", entry.line));
                 }
             }

@@ -180,11 +180,11 @@ impl<'l> Judge<'l> {
             let Some(strange) = words.iter().find(|it| !self.learned.has_word(it)) else {
                 return Ok(());
             };
-            // The object as a whole may stand for what its keys say, in its own section; and where
-            // only the operator writes, a line may name another one of his keys, or none.
+            // The object as a whole may stand for what its keys say; and where only the operator
+            // writes, a line may name another one of his keys, or none.
             let owner = reader::tenant_in(entry.section);
-            let of_owner = |it: &Origin| reader::tenant(it) == owner;
-            let is_own = owner.is_some() && entry.origins.iter().any(of_owner);
+            let mut tenants = entry.origins.iter().filter_map(reader::tenant);
+            let is_own = tenants.any(|it| owner.is_none_or(|owner| owner == it));
             if (is_own || self.is_operators) && self.learned.has_line(&place) {
                 return self.conditions(&words, bundle);
             }
@@ -194,7 +194,8 @@ impl<'l> Judge<'l> {
             ));
         }
         let is_known = |it: &&Key| self.learned.has_shape(it, &place);
-        if !keys.iter().any(is_known) {
+        let is_operators = self.is_operators && self.learned.has_line(&place);
+        if !is_operators && !keys.iter().any(is_known) {
             let names: Vec<&str> = keys.iter().map(|it| it.name).collect();
             return Err(format!(
                 "no harmless value of `{}` makes such a directive",
@@ -232,7 +233,7 @@ impl<'l> Judge<'l> {
             }
             let fetch = words.get(at + 1).map(|it| String::from_utf8_lossy(it));
             let name = fetch.as_deref().map(fetch_of).unwrap_or_default();
-            if !self.learned.has_expression(name) {
+            if !self.learned.has_fetch(name) {
                 return Err(format!("the condition {fetch:?} is none of ours"));
             }
             let end = (at + 2..words.len()).find(|it| is(*it, &["}"]));
@@ -370,8 +371,8 @@ fn whole(file: &File, learned: &Learned) -> Result<(), String> {
     match file.role {
         Role::Lua => {
             let script = without_strings(&file.content).ok_or("a string of a script is open")?;
-            if !learned.has_script(&script) {
-                return Err("the script has code that no harmless value makes".into());
+            if let Some(line) = script.lines().find(|it| !learned.has_code(it)) {
+                return Err(format!("no harmless value makes the code {line:?}"));
             }
         }
         Role::Response => response(&file.content)?,

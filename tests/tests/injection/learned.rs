@@ -28,12 +28,14 @@ pub(crate) struct Learned {
     lines: BTreeSet<String>,
     /// Words of lines that no key made, without numbers.
     words: HashSet<Vec<u8>>,
-    /// Expressions in log-formats, and the fetches of conditions.
+    /// Expressions in log-formats of tenants and of the engine.
     expressions: HashSet<String>,
     /// Headers of sections, without numbers.
     headers: HashSet<String>,
-    /// Scripts without their strings.
-    scripts: HashSet<String>,
+    /// Names of fetches in conditions.
+    fetches: HashSet<String>,
+    /// Lines of scripts without their strings.
+    code: HashSet<String>,
     /// ConfigMaps with harmless values that act together.
     pub(crate) config_maps: Vec<Vec<Written>>,
 }
@@ -47,9 +49,9 @@ pub(crate) fn kind(section: &str) -> String {
         }
         // An operator may ask for more of a kind, at ports of his own.
         (Some(keyword), Some(name)) if name.starts_with('_') => {
-            let name = general(name);
-            let stem = name.strip_suffix("_0").unwrap_or(&name);
-            format!("{keyword} {stem}")
+            let count = if name.starts_with("_front") { 3 } else { 2 };
+            let parts: Vec<&str> = name.split('_').take(count).collect();
+            format!("{keyword} {}", general(&parts.join("_")))
         }
         _ => general(section),
     }
@@ -138,7 +140,15 @@ impl Learned {
             let words = lexer::words(entry.line).unwrap_or_else(|error| {
                 panic!("a harmless value breaks a line: {error}: {:?}", entry.line)
             });
-            self.expressions.extend(expressions(&words));
+            self.fetches.extend(fetches(&words));
+            // What an operator may ask for, a tenant may not.
+            let is_operators = entry
+                .origins
+                .iter()
+                .any(|it| reader::key(it).is_some() && reader::tenant(it).is_none());
+            if !is_operators {
+                self.expressions.extend(expressions(&words));
+            }
             let mut has_key = false;
             let place = place(&kind(entry.section), &words);
             for key in keys() {
@@ -156,7 +166,7 @@ impl Learned {
         let scripts = bundle.files.iter().filter(|it| it.role == Role::Lua);
         for file in scripts {
             let script = without_strings(&file.content).expect("our scripts end their strings");
-            self.scripts.insert(script);
+            self.code.extend(script.lines().map(str::to_owned));
         }
     }
 
@@ -185,8 +195,12 @@ impl Learned {
         self.headers.contains(&kind(header))
     }
 
-    pub(crate) fn has_script(&self, script: &str) -> bool {
-        self.scripts.contains(script)
+    pub(crate) fn has_fetch(&self, name: &str) -> bool {
+        self.fetches.contains(&general(name))
+    }
+
+    pub(crate) fn has_code(&self, line: &str) -> bool {
+        self.code.contains(line)
     }
 }
 
@@ -253,16 +267,21 @@ pub(crate) fn fetch_of(expression: &str) -> &str {
     expression.split(['(', ',']).next().unwrap_or_default()
 }
 
-/// The expressions of a line: what stands between `%[` and `]`, and the fetches of its conditions.
+/// The names of the fetches in the conditions of a line.
+fn fetches(words: &[Vec<u8>]) -> impl Iterator<Item = String> {
+    let pairs = words.iter().zip(words.iter().skip(1));
+    let opens = |it: &[u8]| matches!(it, b"{" | b"!{");
+    pairs.filter(move |it| opens(it.0)).map(|(_, word)| {
+        let text = String::from_utf8_lossy(word);
+        general(fetch_of(&text))
+    })
+}
+
+/// The expressions of a line: what stands between `%[` and `]`.
 pub(crate) fn expressions(words: &[Vec<u8>]) -> Vec<String> {
     let mut found = Vec::new();
-    let mut opens = false;
     for word in words {
         let text = String::from_utf8_lossy(word);
-        if opens {
-            found.push(general(fetch_of(&text)));
-        }
-        opens = matches!(&*text, "{" | "!{");
         let mut rest = &*text;
         while let Some((_, behind)) = rest.split_once('%') {
             if let Some(inside) = behind.strip_prefix('[') {
