@@ -55,10 +55,12 @@ fn some(count: u64, mut random: Random, learned: &Learned) -> Outcome {
     let mut outcome = Outcome::default();
     while outcome.inputs < count && outcome.is_worth_more() {
         let operator = random.pick(&learned.config_maps);
-        // A name that the operator gives to every host is nobody's.
+        // A name that the operator gives to every host is nobody's, and who may read whose Secrets is
+        // for him to say.
         let data: Vec<(&str, &str)> = operator
             .iter()
             .filter(|it| it.key.scope != Scope::Host)
+            .filter(|it| !it.key.name.starts_with("cross-namespace"))
             .map(|it| (it.key.name, it.text.as_str()))
             .collect();
         let map = object::config_map(&config_map.name, &data).decoded();
