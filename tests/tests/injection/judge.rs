@@ -297,10 +297,14 @@ fn map(entry: &Entry<'_>) -> Result<(), String> {
         return Err("the value of an entry is not one word".into());
     }
     let host = key.split('#').next().unwrap_or_default();
-    let is_target = !value.starts_with('_') && !value.contains("://");
+    // What redirects lead to is any text; backends are in the maps of hosts.
+    let is_target = entry.file.path.contains("host__") && !value.starts_with('_');
     for tenant in entry.origins.iter().filter_map(reader::tenant) {
+        let quiet = format!("{QUIET}.example");
         let is_others = |it: &str| {
-            it.contains(QUIET) || reader::tenant_in(it).is_some_and(|other| other != tenant)
+            it.ends_with(&quiet)
+                || it.starts_with("quiet_")
+                || reader::tenant_in(it).is_some_and(|other| other != tenant)
         };
         if is_others(host) {
             return Err(format!("{tenant} made an entry for another one's host"));

@@ -229,7 +229,9 @@ fn quiet_lines(compiled: &Compiled) -> Vec<String> {
         } else if is_entry {
             let value: Vec<&str> = entry.line.split('/').collect();
             let value = value.get(..value.len().min(3)).unwrap_or_default();
-            lines.push(format!("{}: {}", entry.file.path, value.join("/")));
+            // Files of paths that want headers are numbered.
+            let path = reader::general(&entry.file.path);
+            lines.push(format!("{path}: {}", value.join("/")));
         }
     });
     lines
