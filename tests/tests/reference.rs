@@ -2,7 +2,7 @@
 //!
 //! `make generate` runs these tests with `UPDATE=1`, which writes instead of comparing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
@@ -108,6 +108,47 @@ fn every_key_is_in_a_case() {
         missing.len(),
         REGISTRY.keys.len()
     );
+}
+
+/// Keys whose scope is another one than users of HAProxy Ingress know, each for a reason that
+/// `docs/compatibility.md` gives.
+const OTHER_SCOPES: &[(&str, &str)] = &[];
+
+#[test]
+fn every_key_that_users_have_is_known_with_its_scope() {
+    let output = terminal::run(["keys", "--format", "json"], "");
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    let printed: serde_json::Value =
+        serde_json::from_str(&output.stdout).expect("the program prints JSON");
+    let mut scopes: BTreeMap<&str, &str> = BTreeMap::new();
+    for key in printed.as_array().expect("a list of keys") {
+        let scope = key["scope"].as_str().expect("every key has a scope");
+        let old = key["oldNames"].as_array().into_iter().flatten();
+        for name in std::iter::once(&key["name"]).chain(old) {
+            scopes.insert(name.as_str().expect("names are texts"), scope);
+        }
+    }
+    let wanted: Vec<(&str, &str)> = include_str!("../src/data/keys.txt")
+        .lines()
+        .filter(|it| !it.starts_with('#'))
+        .filter_map(|it| it.split_once(' '))
+        .collect();
+    let wrong: Vec<String> = wanted
+        .iter()
+        .filter(|it| !OTHER_SCOPES.contains(it))
+        .filter_map(|(name, scope)| match scopes.get(name) {
+            None => Some(format!("`{name}` is not known")),
+            Some(other) if other != scope => Some(format!("`{name}` is {other}, not {scope}")),
+            Some(_) => None,
+        })
+        .collect();
+    assert!(
+        wrong.is_empty(),
+        "{} keys:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    println!("{} keys of {} known names", wanted.len(), scopes.len());
 }
 
 #[test]
