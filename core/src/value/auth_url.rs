@@ -15,7 +15,7 @@ use crate::value::{KeyValue, Shape, ValueError};
 ///
 /// ```
 /// # use haproxy_ingress_core::value::{KeyValue, auth_url::AuthUrl};
-/// assert_eq!(AuthUrl::parse("svc://login/auth:http/check?x=1")?.path(), "/check?x=1");
+/// assert_eq!(&**AuthUrl::parse("svc://login/auth:http/check?x=1")?.path(), "/check?x=1");
 /// assert_eq!(AuthUrl::parse("https://auth.example")?.to_string(), "https://auth.example:443/");
 /// assert!(AuthUrl::parse("auth.example").is_err());
 /// # Ok::<(), haproxy_ingress_core::value::ValueError>(())
