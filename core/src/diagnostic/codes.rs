@@ -87,7 +87,8 @@ codes! {
     /// A key that protects cannot be carried out, and another key says that what it protects is served
     /// all the same.
     UNPROTECTED = Error "unprotected";
-    /// A key that protects is known, but this version cannot carry it out. What it protects is denied.
+    /// A key that protects cannot be carried out where it stands, such as one that judges requests where
+    /// nobody looks into the connection. What it protects is denied.
     UNSUPPORTED_PROTECTION = Error "unsupported-protection";
     /// The key is known, but has no effect in this version of the controller or of HAProxy.
     UNSUPPORTED = Warning "unsupported";

@@ -20,6 +20,11 @@ impl Regex {
         &self.0
     }
 
+    /// The expression, shared.
+    pub fn shared(&self) -> Arc<str> {
+        self.0.clone()
+    }
+
     /// An expression that matches a text and nothing else.
     pub fn quoted(text: &str) -> String {
         let mut quoted = String::with_capacity(text.len() + 8);
