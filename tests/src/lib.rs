@@ -14,6 +14,8 @@ pub mod cluster;
 pub mod tree;
 pub mod case;
 pub mod stage;
+pub mod tls;
 pub mod random;
 pub mod hostile;
 pub mod spoe;
+pub mod show;

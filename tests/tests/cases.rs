@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use haproxy_ingress_tests::case::{Case, Failure};
 use haproxy_ingress_tests::haproxy::{Haproxy, in_parallel};
+use haproxy_ingress_tests::show::show;
 
 /// The cases that are asked for.
 fn cases() -> Vec<Case> {
@@ -26,10 +27,12 @@ fn cases() -> Vec<Case> {
     some
 }
 
-#[expect(clippy::print_stderr, reason = "counts are shown with --nocapture")]
 fn report(what: &str, count: usize, failures: &[Failure]) {
     let failed: BTreeSet<_> = failures.iter().map(|it| (&it.file, &it.title)).collect();
-    eprintln!("{count} cases {what}, {} of them failed", failed.len());
+    show(&format!(
+        "{count} cases {what}, {} of them failed",
+        failed.len()
+    ));
     let mut text = String::new();
     for failure in failures {
         let _ = writeln!(text, "{failure}");

@@ -3,13 +3,19 @@
 //!
 //! One row a key and fault. A row without a fault shows that the request would pass if nothing were
 //! wrong; to add a key, add its rows to [`rows`].
-#![expect(clippy::print_stdout, reason = "the table is what one wants to see")]
+
+use std::collections::BTreeSet;
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::time::Duration;
 
 use haproxy_ingress_core::resource::Kind;
 use haproxy_ingress_tests::haproxy::{free_port, in_parallel};
-use haproxy_ingress_tests::http::Request;
+use haproxy_ingress_tests::http::{Connection, Identity, Request, Response};
 use haproxy_ingress_tests::object::{self, Object};
+use haproxy_ingress_tests::show::show;
+use haproxy_ingress_tests::spoe::{Agent, Answer, Value};
 use haproxy_ingress_tests::stage::Stage;
+use haproxy_ingress_tests::tls::{Authority, serve, tls_server};
 
 /// A key, what is wrong, and the world in which it is.
 struct Row {
@@ -24,7 +30,17 @@ struct Row {
     objects: Vec<Object>,
     /// Headers of the request.
     headers: Vec<(&'static str, &'static str)>,
+    /// Whether the operator says it, for everybody.
+    is_of_operator: bool,
     is_tls: bool,
+    /// The client's certificate.
+    client: Option<Identity>,
+    /// Whether the client names no host in the handshake.
+    is_nameless: bool,
+    /// The port of an application that speaks TLS, where it is not the usual one.
+    server: Option<u16>,
+    /// It is there as long as the row.
+    agent: Option<Agent>,
 }
 
 impl Row {
@@ -36,7 +52,12 @@ impl Row {
             data: Vec::new(),
             objects: Vec::new(),
             headers: Vec::new(),
+            is_of_operator: false,
             is_tls: false,
+            client: None,
+            is_nameless: false,
+            server: None,
+            agent: None,
         }
     }
 
@@ -55,7 +76,14 @@ impl Row {
 
     /// The operator says it for everybody, and not the Ingress.
     fn of_operator(mut self) -> Self {
-        self.data = std::mem::take(&mut self.annotations);
+        self.data.append(&mut self.annotations);
+        self.is_of_operator = true;
+        self
+    }
+
+    /// What the operator says beside.
+    fn global(mut self, key: &'static str, value: &str) -> Self {
+        self.data.push((key, value.into()));
         self
     }
 
@@ -74,16 +102,46 @@ impl Row {
         self
     }
 
+    fn client(mut self, identity: Identity) -> Self {
+        self.client = Some(identity);
+        self.over_tls()
+    }
+
+    fn nameless(mut self) -> Self {
+        self.is_nameless = true;
+        self
+    }
+
+    /// The application is a server of this machine that speaks TLS.
+    fn server(mut self, port: u16) -> Self {
+        self.server = Some(port);
+        self.and("backend-protocol", "h1-ssl")
+    }
+
+    /// An agent looks at requests.
+    fn agent(mut self, agent: Agent) -> Self {
+        self = self.global("modsecurity-endpoints", &agent.endpoint());
+        self.agent = Some(agent);
+        self
+    }
+
     /// Sends the request; says what came, and whether it came from the application.
     fn run(&self) -> (String, bool) {
-        let mut ingress = object::ingress("app").route("app.example", "/", "app", 80);
+        let port = self.server.unwrap_or(80);
+        let mut ingress = object::ingress("app").route("app.example", "/", "app", port);
         for (key, value) in &self.annotations {
             ingress = ingress.annotation(key, value);
         }
-        let mut objects = vec![
-            object::service("app", 80),
-            object::endpoints("app", &[[10, 0, 0, 1].into()], 8080),
-        ];
+        let mut objects = match self.server {
+            None => vec![
+                object::service("app", 80),
+                object::endpoints("app", &[[10, 0, 0, 1].into()], 8080),
+            ],
+            Some(port) => {
+                let service = object::service("app", port).with("/spec/type", "ExternalName");
+                vec![service.with("/spec/externalName", "127.0.0.1")]
+            }
+        };
         if self.is_tls {
             ingress = ingress.tls("app.example", "tls");
             objects.push(object::tls_secret("tls", &["app.example"]));
@@ -96,18 +154,19 @@ impl Row {
         for (name, value) in &self.headers {
             request = request.header(*name, *value);
         }
-        let answer = if self.is_tls {
-            request.send_over_tls(stage.https, Some("app.example"))
-        } else {
-            request.send_to(stage.http)
-        };
-        match answer {
-            Ok(answer) => {
-                let is_open = answer.backend().as_deref() == Some("app");
-                (answer.status.to_string(), is_open)
-            }
+        match self.send(&request, &stage) {
+            // Nobody but the application says so.
+            Ok(answer) => (answer.status.to_string(), answer.status == 200),
             Err(error) => (error.kind().to_string(), false),
         }
+    }
+
+    fn send(&self, request: &Request, stage: &Stage) -> io::Result<Response> {
+        if !self.is_tls {
+            return request.send_to(stage.http);
+        }
+        let name = (!self.is_nameless).then_some("app.example");
+        Connection::tls_as(stage.https, name, self.client.as_ref())?.send(request)
     }
 }
 
@@ -131,6 +190,11 @@ fn rows() -> Vec<Row> {
     rows.extend(oauth());
     rows.extend(lists());
     rows.extend(certificates());
+    rows.extend(nameless());
+    rows.extend(authorities());
+    rows.extend(own_certificates());
+    rows.extend(host_names());
+    rows.extend(firewalls());
     rows
 }
 
@@ -175,7 +239,9 @@ fn external() -> Vec<Row> {
             ]
         };
         let [other, other_endpoints] = elsewhere();
-        let down = format!("http://127.0.0.1:{}/", free_port());
+        let at = |port: u16| format!("http://127.0.0.1:{port}/");
+        let down = at(free_port());
+        let answers = |text, pause| at(service_that(text, Duration::from_secs(pause)));
         let some = vec![
             Row::good(KEY, "svc://auth:80")
                 .object(auth.clone())
@@ -193,7 +259,22 @@ fn external() -> Vec<Row> {
                 .object(auth.clone())
                 .object(endpoints),
             Row::new(KEY, "own machine", &down),
+            Row::good(
+                KEY,
+                &answers("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0),
+            )
+            .of_operator(),
             Row::new(KEY, "service down", &down).of_operator(),
+            Row::new(KEY, "service slow", &answers("", 20)).of_operator(),
+            Row::new(KEY, "service hangs up", &answers("", 0)).of_operator(),
+            Row::new(KEY, "nonsense", &answers("200 OK\r\n\r\n", 0)).of_operator(),
+            Row::new(KEY, "half an answer", &answers("HTTP/1.1 200 O", 0)).of_operator(),
+            Row::new(
+                KEY,
+                "no such status",
+                &answers("HTTP/1.1 999 OK\r\nContent-Length: 0\r\n\r\n", 0),
+            )
+            .of_operator(),
             Row::new(KEY, "name unknown", "http://nobody.invalid/"),
         ];
         rows.extend(
@@ -202,6 +283,19 @@ fn external() -> Vec<Row> {
         );
     }
     rows
+}
+
+/// A service that says a text to whoever asks, after a while, and ends the connection.
+fn service_that(text: &'static str, pause: Duration) -> u16 {
+    serve(move |mut stream| {
+        let mut head = BufReader::new(stream.try_clone()?);
+        let mut line = String::new();
+        while head.read_line(&mut line)? > 2 {
+            line.clear();
+        }
+        std::thread::sleep(pause);
+        stream.write_all(text.as_bytes())
+    })
 }
 
 fn oauth() -> Vec<Row> {
@@ -251,35 +345,216 @@ fn lists() -> Vec<Row> {
 
 fn certificates() -> Vec<Row> {
     const KEY: &str = "auth-tls-secret";
-    let rows = vec![
+    let (ours, others) = (Authority::new("Clients"), Authority::new("Clients"));
+    let alice = ours.client("alice");
+    let mut rows = vec![
+        Row::good(KEY, "clients").object(ours.secret("clients")),
+        Row::new(KEY, "certificate of others", "clients").object(others.secret("clients")),
         Row::new(KEY, "Secret missing", "clients"),
         Row::new(KEY, "Secret without the entry", "clients")
             .object(secret("clients", "tls.crt", "x")),
         Row::new(KEY, "Secret empty", "clients").object(secret("clients", "ca.crt", "")),
         Row::new(KEY, "Secret malformed", "clients")
             .object(secret("clients", "ca.crt", "nonsense")),
-        Row::new(KEY, "other namespace", "other/clients"),
+        Row::new(KEY, "revocations malformed", "clients").object(
+            ours.secret("clients")
+                .with("/stringData/ca.crl", "nonsense"),
+        ),
+        Row::new(KEY, "other namespace", "other/clients")
+            .object(ours.secret("clients").within("other")),
         Row::new(KEY, "value malformed", "no such/name/"),
         Row::new(KEY, "file", "file:///etc/hostname"),
+        Row::new(KEY, "verification unknown", "clients")
+            .and("auth-tls-verify-client", "maybe")
+            .object(others.secret("clients")),
     ];
-    rows.into_iter().map(Row::over_tls).collect()
+    rows = rows
+        .into_iter()
+        .map(|it| it.client(Identity(alice.0.clone())))
+        .collect();
+    rows.push(
+        Row::new(KEY, "no certificate", "clients")
+            .object(ours.secret("clients"))
+            .over_tls(),
+    );
+    rows
+}
+
+/// A client that names no host comes to one that asks for certificates only if it was asked for the
+/// same ones.
+fn nameless() -> Vec<Row> {
+    const KEY: &str = "auth-tls-default-secret";
+    let ours = Authority::new("Clients");
+    let alice = ours.client("alice");
+    let rows = vec![
+        Row::good(KEY, "default/clients"),
+        Row::new(KEY, "Secret missing", "default/nobody"),
+        Row::new(KEY, "Secret empty", "default/empty").object(secret("empty", "ca.crt", "")),
+        Row::new(KEY, "Secret malformed", "default/broken")
+            .object(secret("broken", "ca.crt", "nonsense")),
+        Row::new(KEY, "other Secret", "default/same").object(ours.secret("same")),
+        Row::new(KEY, "no namespace", "clients"),
+    ];
+    let finish = |it: Row| {
+        it.of_operator()
+            .and("auth-tls-secret", "clients")
+            .object(ours.secret("clients"))
+            .client(Identity(alice.0.clone()))
+            .nameless()
+    };
+    rows.into_iter().map(finish).collect()
+}
+
+/// A server must show a certificate of a certain authority.
+fn authorities() -> Vec<Row> {
+    const KEY: &str = "secure-verify-ca-secret";
+    let (ours, others) = (Authority::new("Servers"), Authority::new("Servers"));
+    let good = tls_server(&ours.sign("server.example"), None);
+    let bad = tls_server(&others.sign("server.example"), None);
+    vec![
+        Row::good(KEY, "ca").object(ours.secret("ca")).server(good),
+        Row::new(KEY, "certificate of others", "ca")
+            .object(ours.secret("ca"))
+            .server(bad),
+        Row::new(KEY, "server down", "ca")
+            .object(ours.secret("ca"))
+            .server(free_port()),
+        Row::new(KEY, "Secret missing", "ca").server(good),
+        Row::new(KEY, "Secret without the entry", "ca")
+            .object(secret("ca", "tls.crt", "x"))
+            .server(good),
+        Row::new(KEY, "Secret empty", "ca")
+            .object(secret("ca", "ca.crt", ""))
+            .server(good),
+        Row::new(KEY, "Secret malformed", "ca")
+            .object(secret("ca", "ca.crt", "nonsense"))
+            .server(good),
+        Row::new(KEY, "revocations malformed", "ca")
+            .object(ours.secret("ca").with("/stringData/ca.crl", "nonsense"))
+            .server(good),
+        Row::new(KEY, "other namespace", "other/ca")
+            .object(ours.secret("ca").within("other"))
+            .server(good),
+        Row::new(KEY, "value malformed", "no such/name/").server(good),
+        Row::new(KEY, "file", "file:///etc/hostname").server(good),
+        Row::new(KEY, "Secret missing", "default/ca")
+            .of_operator()
+            .server(good),
+    ]
+}
+
+/// HAProxy shows a certificate; without it nothing is sent, also where the server would not mind.
+fn own_certificates() -> Vec<Row> {
+    const KEY: &str = "secure-crt-secret";
+    let (ours, others) = (Authority::new("Clients"), Authority::new("Clients"));
+    let signed = Authority::new("Servers").sign("server.example");
+    let strict = tls_server(&signed, Some(&ours));
+    let lenient = tls_server(&signed, None);
+    let own = |by: &Authority| by.sign("client.example").secret("own");
+    vec![
+        Row::good(KEY, "own").object(own(&ours)).server(strict),
+        Row::new(KEY, "certificate of others", "own")
+            .object(own(&others))
+            .server(strict),
+        Row::new(KEY, "server down", "own")
+            .object(own(&ours))
+            .server(free_port()),
+        Row::new(KEY, "Secret missing", "own").server(lenient),
+        Row::new(KEY, "Secret empty", "own")
+            .object(secret("own", "tls.crt", "").with("/stringData/tls.key", ""))
+            .server(lenient),
+        Row::new(KEY, "Secret malformed", "own")
+            .object(secret("own", "tls.crt", "a").with("/stringData/tls.key", "b"))
+            .server(lenient),
+        Row::new(KEY, "key of another one", "own")
+            .object(own(&ours).with(
+                "/stringData/tls.key",
+                ours.sign("client.example").key.as_str(),
+            ))
+            .server(lenient),
+        Row::new(KEY, "other namespace", "other/own")
+            .object(own(&ours).within("other"))
+            .server(lenient),
+        Row::new(KEY, "value malformed", "no such/name/").server(lenient),
+        Row::new(KEY, "file", "file:///etc/hostname").server(lenient),
+        Row::new(KEY, "Secret missing", "default/own")
+            .of_operator()
+            .server(lenient),
+    ]
+}
+
+/// A server's certificate must be for a certain name.
+fn host_names() -> Vec<Row> {
+    const KEY: &str = "secure-verify-hostname";
+    let ours = Authority::new("Servers");
+    let port = tls_server(&ours.sign("server.example"), None);
+    let rows = vec![
+        Row::good(KEY, "server.example"),
+        Row::new(KEY, "other name", "else.example"),
+        Row::new(KEY, "value malformed", "no name"),
+        Row::new(KEY, "wildcard", "*.example"),
+        Row::new(KEY, "value malformed", "no name").of_operator(),
+    ];
+    rows.into_iter()
+        .map(|it| {
+            it.and("secure-verify-ca-secret", "ca")
+                .object(ours.secret("ca"))
+                .server(port)
+        })
+        .collect()
+}
+
+fn firewalls() -> Vec<Row> {
+    const KEY: &str = "waf";
+    const ENDPOINTS: &str = "modsecurity-endpoints";
+    let silence = || Agent::start(|_| Answer::Silence);
+    let content = || Agent::start(|_| Answer::Set(Vec::new()));
+    let objects = || Agent::start(|_| Answer::Set(vec![("code", Value::Number(403))]));
+    let down = format!("127.0.0.1:{}", free_port());
+    vec![
+        Row::good(KEY, "modsecurity").agent(content()),
+        Row::new(KEY, "agent objects", "modsecurity").agent(objects()),
+        Row::new(KEY, "agent down", "modsecurity").global(ENDPOINTS, &down),
+        Row::new(KEY, "agent slow", "modsecurity").agent(silence()),
+        Row::new(KEY, "nonsense", "modsecurity").agent(Agent::start(|_| Answer::Nonsense)),
+        Row::new(KEY, "endpoints missing", "modsecurity"),
+        Row::new(KEY, "endpoints malformed", "modsecurity").global(ENDPOINTS, "no such/place"),
+        Row::new(KEY, "value malformed", "everything").agent(content()),
+        Row::new(KEY, "value malformed", "everything")
+            .of_operator()
+            .agent(content()),
+        Row::new(KEY, "endpoints missing", "modsecurity").of_operator(),
+        Row::new(KEY, "mode malformed", "modsecurity")
+            .and("waf-mode", "maybe")
+            .agent(objects()),
+    ]
 }
 
 #[test]
 fn whatever_is_wrong_nobody_is_admitted() {
     let rows = rows();
+    let keys =
+        |rows: &mut dyn Iterator<Item = &Row>| -> BTreeSet<_> { rows.map(|it| it.key).collect() };
+    assert_eq!(
+        keys(&mut rows.iter()),
+        keys(&mut rows.iter().filter(|it| it.fault.is_none())),
+        "each key has a row in which nothing is wrong"
+    );
     let answers = in_parallel(&rows, Row::run);
-    println!(
-        "{:<24} {:<28} {:<10} {:<16}",
-        "key", "what is wrong", "by", "answer"
+    let mut table = format!(
+        "{:<24} {:<26} {:<20} answer\n",
+        "key", "what is wrong", "by"
     );
     let (mut open, mut shut) = (0, 0);
     for (row, (answer, is_open)) in rows.iter().zip(&answers) {
-        let by = if row.data.is_empty() {
-            "tenant"
-        } else {
+        let by = if row.is_of_operator {
             "operator"
+        } else {
+            "tenant"
         };
+        let place = row.annotations.iter();
+        let place = place.filter(|it| it.0 == "auth-external-placement");
+        let by = place.fold(by.to_owned(), |by, it| format!("{by}, {}", it.1));
         let fault = row.fault.unwrap_or("nothing");
         let mark = match (row.fault, is_open) {
             (Some(_), true) => "OPEN",
@@ -288,8 +563,10 @@ fn whatever_is_wrong_nobody_is_admitted() {
         };
         open += usize::from(row.fault.is_some() && *is_open);
         shut += usize::from(row.fault.is_none() && !*is_open);
-        println!("{:<24} {fault:<28} {by:<10} {answer:<16} {mark}", row.key);
+        let line = format!("{:<24} {fault:<26} {by:<20} {answer:<16} {mark}", row.key);
+        table.push_str(line.trim_end());
+        table.push('\n');
     }
-    println!("{} rows, {open} open", rows.len());
+    show(&format!("{table}{} rows, {open} open", rows.len()));
     assert_eq!((open, shut), (0, 0), "see the table above");
 }

@@ -19,6 +19,7 @@ use haproxy_ingress_tests::haproxy::{Folder, Haproxy, in_parallel};
 use haproxy_ingress_tests::hostile::{Known, nasty};
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::random::{Random, number, seed};
+use haproxy_ingress_tests::show::show;
 
 /// What the cases say, read once.
 static KNOWN: LazyLock<Known> = LazyLock::new(Known::of_cases);
@@ -266,11 +267,10 @@ fn haproxy_compiles_every_expression_that_is_taken() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "the seed is shown with --nocapture")]
 fn haproxy_accepts_every_random_world() {
     let seed = seed();
     let count = number("WORLDS").unwrap_or(300);
-    eprintln!("{count} worlds of SEED={seed}");
+    show(&format!("{count} worlds of SEED={seed}"));
     let mut maker = Maker(Random::new(seed));
     let worlds: Vec<Vec<Piece>> = (0..count).map(|_| maker.world()).collect();
     let refused = in_parallel(&worlds, |it| refusal(it).is_some());

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use haproxy_ingress_core::keys::REGISTRY;
 use haproxy_ingress_core::reference::{self, Page};
+use haproxy_ingress_tests::show::show;
 use haproxy_ingress_tests::terminal;
 use haproxy_ingress_tests::tree::{files, read, root};
 
@@ -148,7 +149,11 @@ fn every_key_that_users_have_is_known_with_its_scope() {
         wrong.len(),
         wrong.join("\n")
     );
-    println!("{} keys of {} known names", wanted.len(), scopes.len());
+    show(&format!(
+        "{} keys of {} known names",
+        wanted.len(),
+        scopes.len()
+    ));
 }
 
 #[test]

@@ -5,51 +5,16 @@
 use std::io;
 use std::sync::Arc;
 
-use haproxy_ingress_tests::http::{Connection, Identity, Request, tls_config};
+use haproxy_ingress_tests::http::{Connection, Request, tls_config};
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::stage::Stage;
+use haproxy_ingress_tests::tls::Authority;
 use rustls::NamedGroup;
 use rustls::client::{
     ClientSessionMemoryCache, ClientSessionStore, Resumption, Tls12ClientSessionValue,
     Tls13ClientSessionValue,
 };
 use rustls::pki_types::ServerName;
-use serde_json::Value;
-
-/// An authority of clients, with what it needs to make some.
-struct Authority(rcgen::CertifiedIssuer<'static, rcgen::KeyPair>);
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = rcgen::CertificateParams::default();
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, name);
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let key = rcgen::KeyPair::generate().expect("a key is generated");
-        let issuer = rcgen::CertifiedIssuer::self_signed(params, key);
-        Self(issuer.expect("it signs itself"))
-    }
-
-    fn client(&self, name: &str) -> Identity {
-        let mut params = rcgen::CertificateParams::default();
-        params
-            .distinguished_name
-            .push(rcgen::DnType::CommonName, name);
-        let key = rcgen::KeyPair::generate().expect("a key is generated");
-        let certificate = params.signed_by(&key, &self.0).expect("it signs");
-        Identity(format!("{}{}", certificate.pem(), key.serialize_pem()))
-    }
-
-    fn secret(&self, name: &str) -> Object {
-        object::Object::new(
-            haproxy_ingress_core::resource::Kind::Secret,
-            "default",
-            name,
-        )
-        .with("/stringData/ca.crt", Value::from(self.0.pem()))
-    }
-}
 
 /// Sessions under one name, so that one of `a` is offered to `b`, as an attacker would.
 #[derive(Debug)]

@@ -1,146 +1,17 @@
 //! A real HAProxy speaks TLS and FastCGI with real servers.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::io::{self, BufReader, Read, Write};
 
 use haproxy_ingress_tests::http::Request;
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::stage::Stage;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
-
-/// An authority, with what it needs to sign.
-struct Authority(rcgen::CertifiedIssuer<'static, rcgen::KeyPair>);
-
-/// A certificate with its key, as PEM.
-struct Signed {
-    certificate: String,
-    key: String,
-}
-
-impl Authority {
-    fn new() -> Self {
-        let mut params = rcgen::CertificateParams::default();
-        // A certificate whose issuer has its own name would pass for one that signs itself.
-        let name = rcgen::DnType::CommonName;
-        params.distinguished_name.push(name, "Authority");
-        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let key = rcgen::KeyPair::generate().expect("a key is generated");
-        let issuer = rcgen::CertifiedIssuer::self_signed(params, key);
-        Self(issuer.expect("it signs itself"))
-    }
-
-    fn sign(&self, name: &str) -> Signed {
-        let params = rcgen::CertificateParams::new(vec![name.to_owned()]);
-        let key = rcgen::KeyPair::generate().expect("a key is generated");
-        let params = params.expect("it is the name of a host");
-        let certificate = params.signed_by(&key, &self.0).expect("it signs");
-        Signed {
-            certificate: certificate.pem(),
-            key: key.serialize_pem(),
-        }
-    }
-
-    fn der(&self) -> CertificateDer<'static> {
-        self.0.der().clone()
-    }
-
-    fn secret(&self, name: &str) -> Object {
-        secret(name, &[("ca.crt", &self.0.pem())])
-    }
-}
-
-impl Signed {
-    fn secret(&self, name: &str) -> Object {
-        secret(
-            name,
-            &[("tls.crt", &self.certificate), ("tls.key", &self.key)],
-        )
-    }
-}
-
-fn secret(name: &str, data: &[(&str, &str)]) -> Object {
-    let secret = object::Object::new(
-        haproxy_ingress_core::resource::Kind::Secret,
-        "default",
-        name,
-    );
-    data.iter().fold(secret, |it, (name, text)| {
-        it.with(&format!("/stringData/{name}"), *text)
-    })
-}
+use haproxy_ingress_tests::tls::{Authority, serve, tls_server};
 
 /// A Service that leads to a port of this machine.
 fn service(name: &str, port: u16) -> Object {
     object::service(name, port)
         .with("/spec/type", "ExternalName")
         .with("/spec/externalName", "127.0.0.1")
-}
-
-/// Serves each connection of a port in a thread of its own, as long as the test runs.
-fn serve(each: impl Fn(TcpStream) -> io::Result<()> + Send + Sync + 'static) -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has free ports");
-    let port = listener.local_addr().expect("it is bound").port();
-    let each = Arc::new(each);
-    std::thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let each = each.clone();
-            // A client that goes away is no failure of the server.
-            std::thread::spawn(move || drop(each(stream)));
-        }
-    });
-    port
-}
-
-/// A server that speaks TLS and answers with the name that was asked for and whether a certificate was
-/// shown, which must be the one of an authority if there is one.
-fn tls_server(signed: &Signed, clients: Option<&Authority>) -> u16 {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider.clone())
-        .with_safe_default_protocol_versions()
-        .expect("the provider has them");
-    let config = match clients {
-        None => config.with_no_client_auth(),
-        Some(authority) => {
-            let mut roots = RootCertStore::empty();
-            roots.add(authority.der()).expect("it is an authority");
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
-            config.with_client_cert_verifier(verifier.expect("there is a root"))
-        }
-    };
-    let certificate = CertificateDer::from_pem_slice(signed.certificate.as_bytes());
-    let key = PrivateKeyDer::from_pem_slice(signed.key.as_bytes()).expect("it is a key");
-    let config = config
-        .with_single_cert(vec![certificate.expect("it is a certificate")], key)
-        .expect("the key belongs to the certificate");
-    let config = Arc::new(config);
-    serve(move |stream| {
-        let connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
-        let mut stream = BufReader::new(StreamOwned::new(connection, stream));
-        loop {
-            let mut line = String::new();
-            while line != "\r\n" {
-                line.clear();
-                if stream.read_line(&mut line)? == 0 {
-                    return Ok(());
-                }
-            }
-            let tls = &stream.get_ref().conn;
-            let name = tls.server_name().unwrap_or("-");
-            let shown = tls.peer_certificates().is_some();
-            let body = format!("name={name} certificate={shown}");
-            write!(
-                stream.get_mut(),
-                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-                body.len()
-            )?;
-            stream.get_mut().flush()?;
-        }
-    })
 }
 
 /// An Ingress for `NAME.example` with keys of its own, and its Service.
@@ -154,7 +25,7 @@ fn backend(name: &str, port: u16, keys: &[(&str, &str)]) -> [Object; 2] {
 
 #[test]
 fn servers_are_verified_as_they_should_be() {
-    let (ours, others) = (Authority::new(), Authority::new());
+    let (ours, others) = (Authority::new("Authority"), Authority::new("Authority"));
     let port = tls_server(&ours.sign("server.example"), None);
     let verified = ("secure-verify-ca-secret", "ours");
     let https = ("backend-protocol", "https");
@@ -230,7 +101,7 @@ fn servers_are_verified_as_they_should_be() {
 
 #[test]
 fn servers_see_the_certificate_that_they_ask_for() {
-    let (servers, clients) = (Authority::new(), Authority::new());
+    let (servers, clients) = (Authority::new("Authority"), Authority::new("Authority"));
     let port = tls_server(&servers.sign("server.example"), Some(&clients));
     let https = ("backend-protocol", "https");
     let objects = [
