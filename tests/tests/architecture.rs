@@ -100,6 +100,32 @@ fn a_module_of_core_uses_only_what_stands_before_it() {
 }
 
 #[test]
+fn each_diagnostic_code_is_reported_somewhere() {
+    let home = root().join("core/src/diagnostic/codes.rs");
+    let text = read(&home);
+    let codes: BTreeSet<&str> = text
+        .lines()
+        .filter_map(|it| it.trim().strip_suffix(';')?.split_once(" = "))
+        .map(|it| it.0)
+        .filter(|it| it.bytes().all(|it| it.is_ascii_uppercase() || it == b'_'))
+        .collect();
+    assert!(codes.len() > 20, "{} lists {codes:?}", home.display());
+    let folders = ["core/src", "cli/src", "wasm/src"].map(|it| root().join(it));
+    let files = folders.iter().flat_map(|it| tree::files(it));
+    let others: Vec<String> = files
+        .filter(|it| *it != home && it.extension().is_some_and(|it| it == "rs"))
+        .map(|it| read(&it))
+        .collect();
+    let is_word = |it: char| it.is_ascii_alphanumeric() || it == '_';
+    let used = others.iter().flat_map(|it| it.split("codes::").skip(1));
+    let used: BTreeSet<&str> = used
+        .filter_map(|it| it.split(|c| !is_word(c)).next())
+        .collect();
+    let dead: Vec<_> = codes.difference(&used).collect();
+    assert!(dead.is_empty(), "nothing reports {dead:?}");
+}
+
+#[test]
 fn packages_depend_in_one_direction() {
     // Who may depend on whom, as packages of this project.
     let allowed: BTreeMap<&str, &[&str]> = BTreeMap::from([
