@@ -172,7 +172,7 @@ fn schema(chosen: &Chosen) -> Value {
     let mut annotations = Map::new();
     let mut data = Map::new();
     for (_, key) in chosen.pairs() {
-        let on_objects = !matches!(key.scope, Scope::Global | Scope::Frontend);
+        let on_objects = key.scope != Scope::Global;
         for name in std::iter::once(&key.name).chain(key.old) {
             let value = property(key, *name != key.name);
             if on_objects {
@@ -265,8 +265,7 @@ mod tests {
             let pointer = "/allOf/0/then/properties/metadata/properties/annotations/properties";
             let annotations = schema.pointer(pointer).and_then(Value::as_object);
             let offered = annotations.is_some_and(|it| !it.is_empty());
-            let global = matches!(key.scope, Scope::Global | Scope::Frontend);
-            assert_ne!(offered, global, "{}", key.name);
+            assert_eq!(offered, key.scope != Scope::Global, "{}", key.name);
         }
     }
 }
