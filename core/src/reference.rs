@@ -26,7 +26,8 @@ const SCOPES: &[(Scope, &str)] = &[
     ),
     (
         Scope::Frontend,
-        "a listening port. In the global ConfigMap and in the parameters of an IngressClass.",
+        "a listening port. On an Ingress together with `http-frontend`, in the parameters of an \
+         IngressClass and in the global ConfigMap.",
     ),
     (
         Scope::Host,
