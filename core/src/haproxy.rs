@@ -70,6 +70,15 @@ pub const END_ORIGIN: Origin = Origin::Engine("a file without this line was cut"
 /// A part of a line with who wrote it.
 pub type Part = Setting<Line>;
 
+/// A line with everybody who had a part in it.
+#[derive(Clone, Debug)]
+pub struct Authored {
+    /// The line.
+    pub line: Line,
+    /// Who made it what it is.
+    pub authors: Vec<Origin>,
+}
+
 /// Everything that HAProxy will be told.
 #[derive(Clone, Debug, Default)]
 pub struct Config {

@@ -21,7 +21,7 @@ use crate::assemble;
 use crate::bundle::{Bundle, File, Role};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::haproxy::{
-    Acme, Config, END, END_ORIGIN, ForwardedFor, Frontend, FrontendKind, Mode, Part,
+    Acme, Authored, Config, END, END_ORIGIN, ForwardedFor, Frontend, FrontendKind, Mode, Part,
 };
 use crate::keys::Cx;
 use crate::options::Options;
@@ -423,17 +423,17 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
         cx.part("log", config.logs.http.as_ref());
     }
     snippet("early", frontend.early.as_ref(), cx);
-    cx.lines("routing", parts(&frontend.routing));
+    cx.lines("routing", authored(&frontend.routing));
     let trust = trust(frontend, config);
     cx.lines("trust", parts(&trust));
     cx.lines("client_checks", parts(&frontend.client_checks));
-    cx.lines("auth", parts(&frontend.auth));
+    cx.lines("auth", authored(&frontend.auth));
     cx.lines("client_refusals", parts(&frontend.client_refusals));
     let own = config.proxy_snippets.get(&name);
     let late: Vec<_> = frontend.late.iter().chain(own).collect();
     cx.snippet("late", &late);
     let choice = choice(frontend, config);
-    cx.lines("choice", parts(&choice));
+    cx.lines("choice", authored(&choice));
 }
 
 /// What backends are told about the client, and what of the client's own words is taken out.
@@ -500,54 +500,67 @@ fn forgeable(prefix: &HeaderName) -> Line {
 
 /// Which backend a request goes to. A name that is no backend ends at the page for 404, never at
 /// another backend: `default_backend` is always that page.
-fn choice(frontend: &Frontend, config: &Config) -> Vec<Part> {
+fn choice(frontend: &Frontend, config: &Config) -> Vec<Authored> {
     let mut lines = Vec::new();
     let engine = Origin::Engine("which backend a request goes to");
     if frontend.has_ssl_redirect {
         let mut condition = Line::keyword("{ var(txn.route),field(3,/) -m sub s }");
-        let mut origin = engine.clone();
+        let mut authors = Vec::new();
         if let Some(by) = &frontend.follows_forwarded_proto {
             condition = condition.and("!{ req.hdr(x-forwarded-proto) -i https }");
-            origin = by.clone();
+            authors.push(by.clone());
         }
         let exempt = config.redirects.ssl_exempt.as_ref();
         if let Some(exempt) = exempt.filter(|it| !it.value.is_empty()) {
             condition = condition.line(&assemble::unless_begins(&exempt.value));
-            origin = exempt.origin.clone();
+            authors.push(exempt.origin.clone());
         }
-        lines.extend(redirect_to_port(frontend, &condition, config));
+        lines.extend(redirect_to_port(frontend, &condition, &authors, config));
+        if authors.is_empty() {
+            authors.push(engine.clone());
+        }
         let line = Line::keyword("use_backend _redirect_https if").line(&condition);
-        lines.push(Setting::new(line, origin));
+        lines.push(Authored { line, authors });
     }
     if !frontend.routing.is_empty() && (!config.paths.is_empty() || config.acme.is_some()) {
         let line = Line::keyword("use_backend")
             .format(&Format::expression("var(txn.route),field(1,/)"))
             .and("if { var(txn.route) -m found }");
-        lines.push(Setting::new(line, engine));
+        let authors = vec![engine];
+        lines.push(Authored { line, authors });
     }
     if let Some(place) = config.default_backend {
         let line = Line::keyword("use_backend")
             .text(&config.backends[place].name)
             .and("if !{ var(txn.route) -m found }");
-        lines.push(Setting::new(line, Origin::Flag("default-backend-service")));
+        let authors = vec![Origin::Flag("default-backend-service")];
+        lines.push(Authored { line, authors });
     }
     lines
 }
 
 /// A client that names the port of a pair for HTTP is sent to that of the pair for TLS.
-fn redirect_to_port(frontend: &Frontend, condition: &Line, config: &Config) -> Option<Part> {
+fn redirect_to_port(
+    frontend: &Frontend,
+    condition: &Line,
+    by: &[Origin],
+    config: &Config,
+) -> Option<Authored> {
     let port = frontend.tls_port.as_ref()?;
     let location = Format::literal("https://")
         .and_expression("var(txn.host)")
         .and_literal(&format!(":{}", port.value))
         .and_expression("pathq");
     let mut line = Line::keyword("http-request redirect location").format(&location);
+    let mut authors = vec![port.origin.clone()];
+    authors.extend_from_slice(by);
     if let Some(code) = &config.redirects.ssl_code {
         line = line.and("code").number(code.value.get());
+        authors.push(code.origin.clone());
     }
     let names_port = format!("{{ req.hdr(host) -m end :{} }}", frontend.port.value);
     let line = line.and("if").line(condition).and(&names_port);
-    Some(port.map(|_| line))
+    Some(Authored { line, authors })
 }
 
 /// Lines of the operator for a proxy by its name.
@@ -572,6 +585,10 @@ fn by_name<'a>(
         };
         (line, std::slice::from_ref(&it.origin))
     })
+}
+
+fn authored(lines: &[Authored]) -> impl Iterator<Item = (Line, &[Origin])> {
+    lines.iter().map(|it| (it.line.clone(), &*it.authors))
 }
 
 fn parts(parts: &[Part]) -> impl Iterator<Item = (Line, &[Origin])> {

@@ -36,6 +36,9 @@ use crate::value::text::{Format, Line, Word};
 /// What is not special about a request to a service.
 const ENGINE: Origin = Origin::Engine("services are asked who may come");
 
+/// How clients are sent to sign in.
+const REDIRECT: &str = "http-request redirect location";
+
 /// Places of entries by namespace and path.
 type ByPath = BTreeMap<(Arc<str>, Arc<str>), Vec<usize>>;
 
@@ -152,7 +155,12 @@ impl Rules<'_, '_, '_, '_> {
         }
         let model = &mut config.backends[backend];
         for rule in rules(check, &id, &arguments) {
-            model.add(number, rule, origin);
+            // Where to sign in may be said by another one than who is to be asked.
+            let by = match &check.signin {
+                Some(it) if rule.line.as_str().starts_with(REDIRECT) => &it.origin,
+                _ => origin,
+            };
+            model.add(number, rule, by);
         }
     }
 
@@ -202,7 +210,7 @@ impl Rules<'_, '_, '_, '_> {
                 .backends
                 .internal(name.clone(), target, &layers, origin, config, cx);
             let host = format!("{}.{}.svc", target.service, target.namespace);
-            finish(&mut config.backends[place], &host);
+            finish(&mut config.backends[place], &host, origin);
             self.services.insert(name.clone(), place);
             place
         });
@@ -275,7 +283,7 @@ impl Rules<'_, '_, '_, '_> {
         } else {
             format!("{host}:{port}")
         };
-        finish(backend, &host);
+        finish(backend, &host, origin);
         place
     }
 
@@ -375,7 +383,7 @@ fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
         ask
     });
     if let Some(signin) = &check.signin {
-        let line = Line::keyword("http-request redirect location").format(&signin.value);
+        let line = Line::keyword(REDIRECT).format(&signin.value);
         let mut rule = rule(line)
             .when(passed("!{"))
             // A service that fails says nothing about anybody.
@@ -408,13 +416,13 @@ fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
 
 /// What every backend has that only HAProxy asks: the host of its requests, and patience that ends soon
 /// after the script's.
-fn finish(backend: &mut crate::haproxy::Backend, host: &str) {
+fn finish(backend: &mut crate::haproxy::Backend, host: &str, by: &Origin) {
     for (name, time) in [("connect", "2s"), ("server", "10s")] {
         let part = || Setting::new(Line::keyword(time), ENGINE);
         backend.timeouts.entry(name).or_insert_with(part);
     }
     let line = Line::keyword("http-request set-header Host").format(&Format::literal(host));
-    backend.add_for_all(Rule::new(Phase::RequestSet, line), &ENGINE);
+    backend.add_for_all(Rule::new(Phase::RequestSet, line), by);
 }
 
 /// Notes who asks for a backend.

@@ -14,9 +14,9 @@ mod fill;
 mod redirects;
 
 use crate::assemble::map::{self, Maps};
-use crate::haproxy::{Acme, Config, FrontendKind, Part, PathMatch};
+use crate::haproxy::{Acme, Authored, Config, FrontendKind, PathMatch};
 use crate::keys::Cx;
-use crate::origin::{Origin, Setting};
+use crate::origin::Origin;
 use crate::value::header_filter::HeaderFilter;
 use crate::value::text::Line;
 
@@ -44,7 +44,7 @@ const KINDS: [PathMatch; 4] = [
 struct Rules<'a, 'c> {
     /// The place of the frontend in the configuration.
     place: usize,
-    parts: Vec<Part>,
+    parts: Vec<Authored>,
     maps: &'a Maps<'a>,
     config: &'a Config,
     cx: &'a Cx<'c>,
@@ -78,15 +78,16 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
 
 impl Rules<'_, '_> {
     fn push(&mut self, line: Line) {
-        let origin = Origin::Engine("how requests find their path");
-        self.parts.push(Setting::new(line, origin));
+        self.push_by(line, None);
     }
 
-    fn push_by(&mut self, line: Line, origin: Option<&Origin>) {
-        match origin {
-            Some(origin) => self.parts.push(Setting::new(line, origin.clone())),
-            None => self.push(line),
+    /// Adds a line that some have asked for, or nobody.
+    fn push_by<'o>(&mut self, line: Line, authors: impl IntoIterator<Item = &'o Origin>) {
+        let mut authors: Vec<Origin> = authors.into_iter().cloned().collect();
+        if authors.is_empty() {
+            authors.push(Origin::Engine("how requests find their path"));
         }
+        self.parts.push(Authored { line, authors });
     }
 
     /// `http-request set-var(VARIABLE) EXPRESSION if CONDITIONS`, all spelled in our code.
@@ -207,7 +208,7 @@ impl Rules<'_, '_> {
 
     /// The look-ups once more for requests that a service has let pass: the headers that it gave them
     /// may lead to another path. What that one asks for is in its backend.
-    fn again(&mut self) -> Vec<Part> {
+    fn again(&mut self) -> Vec<Authored> {
         const PASSED: &str = "{ var(txn.auth_passed) -m found }";
         if self.config.frontends[self.place].auth.is_empty() || self.maps.filters.is_empty() {
             return Vec::new();

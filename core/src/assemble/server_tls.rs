@@ -41,6 +41,10 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
                 "nothing is verified",
             );
         }
+        if backend.is_internal && !backend.refused.is_empty() {
+            // Nothing is sent to these servers, so nothing is to be said in it.
+            backend.rules.clear();
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::haproxy::{Group, Part};
+use crate::haproxy::{Authored, Group, Part};
 use crate::origin::{Origin, Setting};
 use crate::value::address::BindAddress;
 use crate::value::location::RedirectCode;
@@ -45,7 +45,7 @@ pub struct Frontend {
     /// Whether any of its paths sends plain requests to TLS.
     pub has_ssl_redirect: bool,
     /// How requests find their path, in order.
-    pub routing: Vec<Part>,
+    pub routing: Vec<Authored>,
     /// The file with its certificates, for a frontend that speaks TLS.
     pub certificates: Option<Part>,
     /// What stands behind `bind` if clients are asked for certificates.
@@ -55,7 +55,7 @@ pub struct Frontend {
     /// What clients without a good certificate are answered, behind the operator's lines.
     pub client_refusals: Vec<Part>,
     /// How services are asked who may come, before a backend is chosen.
-    pub auth: Vec<Part>,
+    pub auth: Vec<Authored>,
     /// Lines of an operator in front of all rules.
     pub early: Option<Setting<Snippet>>,
     /// Lines of an operator before the backend is chosen.

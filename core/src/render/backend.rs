@@ -263,7 +263,7 @@ fn server_options(options: &BTreeMap<&'static str, Part>, cx: &mut Context<'_>) 
     let line = used
         .iter()
         .fold(Line::default(), |line, it| line.line(&it.value));
-    debug_assert!(line.as_str().split(' ').count() < MAX_WORDS, "{line}");
+    debug_assert!(line.count_words() < MAX_WORDS, "{line}");
     cx.line_of("server_options", line, &origins);
 }
 

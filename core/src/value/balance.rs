@@ -65,8 +65,13 @@ impl KeyValue for Balance {
                 .strip_prefix("hash")
                 .expect("the first word")
                 .trim();
-            if expression.is_empty() || expression.split_whitespace().nth(1).is_some() {
-                return Err(ValueError::new("`hash` and one sample expression", text));
+            // Double quotes would put variables of the environment into it.
+            let is_one = !expression.is_empty() && expression.split_whitespace().count() == 1;
+            if !is_one || expression.contains('"') {
+                return Err(ValueError::new(
+                    "`hash` and one sample expression without double quotes",
+                    text,
+                ));
             }
             return Ok(Self {
                 line: Line::keyword("hash").line(&Line::parse(expression)?),

@@ -7,7 +7,8 @@ use crate::value::{KeyValue, Shape, ValueError};
 
 /// Where a certificate, a list or a password is kept; looked up later.
 ///
-/// Grammar: `NAME`, `NAMESPACE/NAME`, both also behind `secret://`, or `file:///PATH`. Who may name a
+/// Grammar: `NAME`, `NAMESPACE/NAME`, both also behind `secret://`, or `file:///PATH`, with a second
+/// path behind a comma where authorities have revocations. Who may name a
 /// file, and who may name another namespace, is decided where the reference is followed.
 ///
 /// ```
@@ -29,6 +30,13 @@ pub enum Reference {
     File(Arc<str>),
 }
 
+/// Whether a text is the absolute path of a file, without what has a meaning in a configuration or in a
+/// list of certificates: the latter has no quotes that would take it away.
+fn is_path(text: &str) -> bool {
+    let is_plain = |it: char| !it.is_control() && !it.is_whitespace() && !"\"'#$[]\\,".contains(it);
+    text.len() > 1 && text.starts_with('/') && text.chars().all(is_plain)
+}
+
 impl KeyValue for Reference {
     const SHAPE: Shape = Shape::Text {
         grammar: "a Secret, `name` or `namespace/name`, or `file:///path`",
@@ -38,10 +46,9 @@ impl KeyValue for Reference {
         let wrong = || ValueError::new("`namespace/name` of a Secret, or `file:///path`", text);
         let trimmed = text.trim();
         if let Some(path) = trimmed.strip_prefix("file://") {
-            let is_path = path.len() > 1
-                && path.starts_with('/')
-                && !path.chars().any(|it| it.is_control() || it.is_whitespace());
-            return is_path.then(|| Self::File(path.into())).ok_or_else(wrong);
+            // Revocations may stand behind authorities.
+            let is_good = path.split(',').count() <= 2 && path.split(',').all(is_path);
+            return is_good.then(|| Self::File(path.into())).ok_or_else(wrong);
         }
         // Names of objects are DNS names (RFC 1123).
         let is_name = |it: &str| {
@@ -94,6 +101,7 @@ mod tests {
             ("shop/tls", "shop/tls"),
             ("secret://tls", "tls"),
             ("file:///etc/ssl/x.pem", "file:///etc/ssl/x.pem"),
+            ("file:///ca.pem,/crl.pem", "file:///ca.pem,/crl.pem"),
         ] {
             let reference = Reference::parse(text).expect("a reference");
             assert_eq!(reference.to_string(), written);
@@ -111,6 +119,17 @@ mod tests {
             "a b",
             "A",
             "file:///a\nb",
+            "file:///ca.\"$HOME\"pem",
+            "file:///a\"b",
+            "file:///a'b",
+            "file:///a#b",
+            "file:///$HOME",
+            "file:///a[b",
+            "file:///a]b",
+            "file:///a\\b",
+            "file:///a,b",
+            "file:///a,",
+            "file:///a,/b,/c",
         ] {
             assert!(Reference::parse(bad).is_err(), "{bad:?}");
         }

@@ -235,6 +235,11 @@ impl Line {
         &self.0
     }
 
+    /// How many words HAProxy reads in it.
+    pub(crate) fn count_words(&self) -> usize {
+        count_words(&self.0).map_or(usize::MAX, |it| it.0)
+    }
+
     /// Reads a line of an operator: words as HAProxy reads them, nothing that leaves the line.
     pub fn parse(text: &str) -> Result<Self, ValueError> {
         let (words, comment) = count_words(text)?;
@@ -295,11 +300,19 @@ fn count_words(text: &str) -> Result<(usize, bool), ValueError> {
             }
             (_, '\\') => {
                 // A backslash takes no meaning from a tab: it still ends the word.
-                if chars.clone().next() != Some('\t') && chars.next().is_none() {
-                    return Err(ValueError::new(
-                        "a line that does not end in a backslash",
-                        text,
-                    ));
+                if chars.clone().next() != Some('\t') {
+                    match chars.next() {
+                        None => {
+                            let expected = "a line that does not end in a backslash";
+                            return Err(ValueError::new(expected, text));
+                        }
+                        // HAProxy refuses a whole configuration for a byte that it cannot read.
+                        Some('x') if !begins_with_byte(chars.as_str()) => {
+                            let expected = "two hexadecimal digits behind each `\\x`";
+                            return Err(ValueError::new(expected, text));
+                        }
+                        Some(_) => {}
+                    }
                 }
                 words += usize::from(!in_word);
                 in_word = true;
@@ -314,6 +327,12 @@ fn count_words(text: &str) -> Result<(usize, bool), ValueError> {
         Some(_) => Err(ValueError::new("a line with balanced quotes", text)),
         None => Ok((words, false)),
     }
+}
+
+/// Whether a text begins with the two digits of a byte.
+fn begins_with_byte(text: &str) -> bool {
+    let digits = text.as_bytes().get(..2);
+    digits.is_some_and(|it| it.iter().all(u8::is_ascii_hexdigit))
 }
 
 impl Snippet {

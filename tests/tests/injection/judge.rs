@@ -128,8 +128,8 @@ impl<'l> Judge<'l> {
         if entry.section != self.section.0 {
             self.section = (entry.section.to_owned(), kind(entry.section));
         }
-        let owner = reader::tenant_in(entry.section);
-        let is_quiet = entry.section.contains(QUIET);
+        let owner = reader::owner(entry.section);
+        let is_quiet = reader::is_quiet(entry.section);
         let mut hash = None;
         if !entry.origins.iter().any(|it| reader::key(it).is_some()) {
             let line = without_numbers(entry.line.as_bytes());
@@ -182,7 +182,7 @@ impl<'l> Judge<'l> {
             };
             // The object as a whole may stand for what its keys say; and where only the operator
             // writes, a line may name another one of his keys, or none.
-            let owner = reader::tenant_in(entry.section);
+            let owner = reader::owner(entry.section);
             let mut tenants = entry.origins.iter().filter_map(reader::tenant);
             let is_own = tenants.any(|it| owner.is_none_or(|owner| owner == it));
             if (is_own || self.is_operators) && self.learned.has_line(&place) {
@@ -204,7 +204,7 @@ impl<'l> Judge<'l> {
         }
         self.conditions(&words, bundle)?;
         if entry.origins.iter().any(|it| reader::tenant(it).is_some()) {
-            self.tenants(&words)?;
+            self.tenants(&words, bundle)?;
         }
         Ok(())
     }
@@ -240,7 +240,9 @@ impl<'l> Judge<'l> {
             let Some(end) = end else {
                 return Err("a condition does not end".into());
             };
-            for option in (at + 2..end).filter(|it| is(*it, &["-f"])) {
+            // What stands behind `--` is what is compared with.
+            let options = (at + 2..end).take_while(|it| !is(*it, &["--"]));
+            for option in options.filter(|it| is(*it, &["-f"])) {
                 let file = String::from_utf8_lossy(&words[option + 1]);
                 if bundle.file(&file).is_none() {
                     return Err(format!("a list is read from {file:?}"));
@@ -252,7 +254,7 @@ impl<'l> Judge<'l> {
     }
 
     /// What a tenant may not say in a line, whichever key it is of.
-    fn tenants(&self, words: &[Vec<u8>]) -> Result<(), String> {
+    fn tenants(&self, words: &[Vec<u8>], bundle: &Bundle) -> Result<(), String> {
         const ADDRESSED: &[&str] = &["server", "bind", "log", "source", "nameserver", "peer"];
         let first = words.first().map(|it| String::from_utf8_lossy(it));
         let first = first.unwrap_or_default();
@@ -263,8 +265,12 @@ impl<'l> Judge<'l> {
                     .iter()
                     .any(|it| word.starts_with(it))
             };
-            let strange = words.iter().find(is_local);
-            if let Some(word) = strange.filter(|it| !self.learned.has_word(it)) {
+            // Files of the bundle are nobody else's.
+            let is_ours = |it: &&Vec<u8>| {
+                self.learned.has_word(it) || bundle.file(&String::from_utf8_lossy(it)).is_some()
+            };
+            let mut strange = words.iter().filter(is_local);
+            if let Some(word) = strange.find(|it| !is_ours(it)) {
                 let word = String::from_utf8_lossy(word);
                 return Err(format!("a tenant names {word:?} of this machine"));
             }
@@ -293,8 +299,12 @@ fn map(entry: &Entry<'_>) -> Result<(), String> {
     let Some((key, value)) = entry.line.split_once(' ') else {
         return Err("an entry of a map without a value".into());
     };
-    if value.contains(' ') || value.is_empty() {
-        return Err("the value of an entry is not one word".into());
+    // What a service is asked with: eight words, each of which is read by its place.
+    let is_auth = entry.file.path.ends_with("/_auth__exact.map");
+    let count = if is_auth { 8 } else { 1 };
+    let is_word = |it: &str| !it.is_empty();
+    if value.split(' ').count() != count || !value.split(' ').all(is_word) {
+        return Err(format!("the value of an entry is not {count} words"));
     }
     let host = key.split('#').next().unwrap_or_default();
     // What redirects lead to is any text; backends are in the maps of hosts.
@@ -433,6 +443,7 @@ mod tests {
     use super::*;
 
     const CONFIG: &str = "/etc/haproxy/haproxy.cfg";
+    const MAP: &str = "/etc/haproxy/maps/_front_http_host__exact.map";
 
     fn by(namespace: &str, key: &str) -> Origin {
         let object = ObjectRef::new(Kind::Ingress, namespace, "web");
@@ -442,7 +453,8 @@ mod tests {
 
     /// What is said of one line.
     fn judged(role: Role, section: &str, line: &str, by: &[Origin]) -> Result<(), String> {
-        let file = File::new(CONFIG, 0o644, role, line);
+        let path = if role == Role::Map { MAP } else { CONFIG };
+        let file = File::new(path, 0o644, role, line);
         assert_eq!(*file.source_map, SourceMap::default());
         let entry = Entry {
             file: &file,

@@ -41,11 +41,37 @@ pub(crate) struct Learned {
     pub(crate) config_maps: Vec<Vec<Written>>,
 }
 
+/// What shows what is harmless.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Teacher {
+    /// A world of tenants.
+    World,
+    /// A case, in which every namespace is one of a tenant.
+    Case,
+}
+
+impl Teacher {
+    fn kind(self, section: &str) -> String {
+        let name = section.strip_prefix("backend ");
+        let is_tenants =
+            name.is_some_and(|it| !it.starts_with('_') || it.starts_with("_auth_svc_"));
+        if self == Self::Case && is_tenants {
+            return "backend of a tenant".into();
+        }
+        kind(section)
+    }
+}
+
 /// The kind of a section: its header without what is different for each tenant.
 pub(crate) fn kind(section: &str) -> String {
     let mut words = section.split(' ');
     match (words.next(), words.next()) {
-        (Some(keyword), Some(name)) if reader::tenant_in(name).is_some() => {
+        // So is the one who is quiet; and what is asked who may come is a backend like all others.
+        (Some(keyword), Some(_))
+            if reader::owner(section).is_some()
+                || reader::is_asked_host(section)
+                || section.starts_with("backend quiet_app_") =>
+        {
             format!("{keyword} of a tenant")
         }
         // An operator may ask for more of a kind, at ports of his own.
@@ -127,17 +153,17 @@ impl Learned {
         let cases = Case::all(&Case::folder()).unwrap_or_else(|error| panic!("{error}"));
         for case in cases {
             let input = case.input().unwrap_or_else(|failure| panic!("{failure}"));
-            self.read(&input.compile("").bundle);
+            self.read(&input.compile("").bundle, Teacher::Case);
         }
     }
 
     fn look_at(&mut self, world: &World) {
         let compiled = compile(&world.snapshot, &world.options, None);
-        self.read(&compiled.bundle);
+        self.read(&compiled.bundle, Teacher::World);
     }
 
     /// Takes what a bundle has.
-    fn read(&mut self, bundle: &Bundle) {
+    fn read(&mut self, bundle: &Bundle, teacher: Teacher) {
         reader::each(bundle, |entry| {
             let keys = || entry.origins.iter().filter_map(reader::key);
             let is_other = matches!(
@@ -164,11 +190,12 @@ impl Learned {
                 .origins
                 .iter()
                 .any(|it| reader::key(it).is_some() && reader::tenant(it).is_none());
-            if !is_operators {
+            // So may one who wrote a case, whose namespaces are not those of tenants.
+            if !is_operators && teacher == Teacher::World {
                 self.expressions.extend(expressions(&words));
             }
             let mut has_key = false;
-            let place = place(&kind(entry.section), &words);
+            let place = place(&teacher.kind(entry.section), &words);
             for key in keys() {
                 has_key = true;
                 let shapes = self.shapes.entry(key.name).or_default();
@@ -177,7 +204,7 @@ impl Learned {
             self.lines.insert(place);
             if !has_key {
                 for word in &words {
-                    self.words.insert(without_numbers(word).into_owned());
+                    self.words.insert(without_ports(word));
                 }
             }
         });
@@ -202,7 +229,7 @@ impl Learned {
 
     /// Whether a word stands in lines that no key made.
     pub(crate) fn has_word(&self, word: &[u8]) -> bool {
-        self.words.contains(&*without_numbers(word))
+        self.words.contains(&without_ports(word))
     }
 
     pub(crate) fn has_expression(&self, expression: &str) -> bool {
@@ -234,6 +261,17 @@ impl fmt::Display for Learned {
             self.headers.len()
         )
     }
+}
+
+/// A word without numbers, and without the ports in names of frontends: an operator may ask for more.
+fn without_ports(word: &[u8]) -> Vec<u8> {
+    let short = without_numbers(word);
+    if !short.windows(8).any(|it| it == b"_front_h") {
+        return short.into_owned();
+    }
+    let text = String::from_utf8_lossy(&short);
+    let text = text.replace("_front_http_0", "_front_http");
+    text.replace("_front_https_0", "_front_https").into_bytes()
 }
 
 /// Whether a key's value is configuration, which only an operator may write.
@@ -304,7 +342,8 @@ pub(crate) fn expressions(words: &[Vec<u8>]) -> Vec<String> {
         while let Some((_, behind)) = rest.split_once('%') {
             if let Some(inside) = behind.strip_prefix('[') {
                 let (expression, after) = inside.split_once(']').unwrap_or((inside, ""));
-                found.push(general(expression));
+                let short = without_ports(expression.as_bytes());
+                found.push(String::from_utf8_lossy(&short).into_owned());
                 rest = after;
             } else {
                 rest = behind.strip_prefix('%').unwrap_or(behind);
@@ -313,6 +352,12 @@ pub(crate) fn expressions(words: &[Vec<u8>]) -> Vec<String> {
     }
     found
 }
+
+/// A header of a page in a script without strings.
+const HEADER: &str = "{ \"\", \"\" }, ";
+
+/// Two of them: there may be any number.
+const TWO_HEADERS: &str = "{ \"\", \"\" }, { \"\", \"\" }, ";
 
 /// A script without what stands in its strings, if each of them ends on its line.
 pub(crate) fn without_strings(script: &str) -> Option<String> {
@@ -336,5 +381,9 @@ pub(crate) fn without_strings(script: &str) -> Option<String> {
     // Headers are lines of their own, of which an operator may write any number.
     let mut lines: Vec<&str> = short.lines().collect();
     lines.retain(|it| *it != "    applet:add_header(\"\", \"\")");
-    (!is_inside).then(|| general(&lines.join("\n")))
+    let mut short = lines.join("\n");
+    while short.contains(TWO_HEADERS) {
+        short = short.replace(TWO_HEADERS, HEADER);
+    }
+    (!is_inside).then(|| general(&short))
 }

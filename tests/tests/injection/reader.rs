@@ -7,6 +7,8 @@ use haproxy_ingress_core::keys::{Key, REGISTRY};
 use haproxy_ingress_core::origin::{Field, Origin};
 use haproxy_ingress_core::value::text::SECTION_NAMES;
 
+use crate::world::QUIET;
+
 /// One line of a file.
 pub(crate) struct Entry<'a> {
     pub(crate) file: &'a File,
@@ -70,6 +72,24 @@ fn is_tenant(namespace: &str) -> bool {
 pub(crate) fn tenant_in(text: &str) -> Option<&str> {
     let parts = text.split(|it: char| !it.is_ascii_alphanumeric());
     parts.into_iter().find(|it| is_tenant(it))
+}
+
+/// Whether a section is of a host that is asked who may come: its name is any that somebody wrote, and
+/// it serves nobody's requests.
+pub(crate) fn is_asked_host(section: &str) -> bool {
+    ["backend _auth_http_", "backend _auth_https_"]
+        .iter()
+        .any(|it| section.starts_with(it))
+}
+
+/// The tenant whose section it is, if it is one's.
+pub(crate) fn owner(section: &str) -> Option<&str> {
+    tenant_in(section).filter(|_| !is_asked_host(section))
+}
+
+/// Whether a section is of the tenant who wants nothing special.
+pub(crate) fn is_quiet(section: &str) -> bool {
+    section.contains(QUIET) && !is_asked_host(section)
 }
 
 /// A text in which every number is 0: tenants, servers and paths differ by numbers.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use crate::assemble::auth::ENGINE;
 use crate::assemble::names;
-use crate::haproxy::{AuthFrontend, Config, DataFile, Part, Role};
+use crate::haproxy::{AuthFrontend, Authored, Config, DataFile, Role};
 use crate::keys::Cx;
 use crate::origin::{Origin, Setting, SourceMap};
 use crate::value::text::Line;
@@ -33,14 +33,17 @@ pub(super) fn ask_early(
         .files
         .push(DataFile::of_lines(path, Role::Map, text, source_map));
     let look_up = format!("var(txn.route),field(1,/,2),map_str({file})");
-    let lines: Vec<Part> = [
+    let lines: Vec<Authored> = [
         // A preflight is answered in the backend, which asks about all others.
         Line::keyword("http-request set-var(req.auth)")
             .text(&look_up)
             .and("if !{ method OPTIONS }"),
         Line::keyword("http-request lua.auth-request-early if { var(req.auth) -m found }"),
     ]
-    .map(|line| Setting::new(line, ENGINE))
+    .map(|line| Authored {
+        line,
+        authors: vec![ENGINE],
+    })
     .into();
     for frontend in &mut config.frontends {
         frontend.auth.clone_from(&lines);

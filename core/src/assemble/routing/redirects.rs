@@ -1,9 +1,10 @@
 //! Redirects that a frontend makes itself.
 
 use crate::assemble::routing::{NOT_FOUND_YET, Rules, unless_begins};
+use crate::origin::Origin;
 use crate::value::text::{Format, Line};
 
-impl Rules<'_, '_> {
+impl<'c> Rules<'c, '_> {
     /// Redirects that belong to a host or a path, and not to a backend.
     pub(super) fn redirects(&mut self) {
         let found = self.maps.found;
@@ -16,11 +17,9 @@ impl Rules<'_, '_> {
                 line = line.and("code").number(code.value.get());
             }
             line = line.and("if { var(txn.route),field(3,/) -m sub t }");
-            let origin = frontend
-                .redirect_to_code
-                .as_ref()
-                .map(|it| it.origin.clone());
-            self.push_by(also(line, exempt.as_ref()), origin.as_ref());
+            let code = frontend.redirect_to_code.as_ref().map(|it| &it.origin);
+            let authors = code.into_iter().chain(self.exempt_by());
+            self.push_by(also(line, exempt.as_ref()), authors);
         }
         if self.maps.has("redir_fromroot", "exact") {
             let root = self.map("map_str", "redir_fromroot", "exact");
@@ -66,6 +65,12 @@ impl Rules<'_, '_> {
         (!exempt.value.is_empty()).then(|| unless_begins(&exempt.value))
     }
 
+    /// Who wants these paths left alone.
+    fn exempt_by(&self) -> Option<&'c Origin> {
+        let exempt = self.config.redirects.exempt.as_ref()?;
+        (!exempt.value.is_empty()).then_some(&exempt.origin)
+    }
+
     /// Hosts that are redirected to others, unless a host that has a name serves the request.
     pub(super) fn redirect_from(&mut self) {
         let frontend = &self.config.frontends[self.place];
@@ -87,11 +92,9 @@ impl Rules<'_, '_> {
                     line = line.and("code").number(code.value.get());
                 }
                 line = line.and(&format!("if {NOT_FOUND_YET} {{ {name},{from} -m found }}"));
-                let origin = frontend
-                    .redirect_from_code
-                    .as_ref()
-                    .map(|it| it.origin.clone());
-                self.push_by(also(line, exempt.as_ref()), origin.as_ref());
+                let code = frontend.redirect_from_code.as_ref().map(|it| &it.origin);
+                let authors = code.into_iter().chain(self.exempt_by());
+                self.push_by(also(line, exempt.as_ref()), authors);
             }
         }
     }
