@@ -193,7 +193,13 @@ impl<'l> Judge<'l> {
                 String::from_utf8_lossy(strange)
             ));
         }
-        let is_known = |it: &&Key| self.learned.has_shape(it, &place);
+        // Roots are redirected at ports of an operator's, too, of which no case has this key as well.
+        let is_rare = |it: &&Key| {
+            it.name == "use-forwarded-proto"
+                && place.starts_with("frontend _front_http")
+                && place.ends_with(": http-request redirect")
+        };
+        let is_known = |it: &&Key| self.learned.has_shape(it, &place) || is_rare(it);
         let is_operators = self.is_operators && self.learned.has_line(&place);
         if !is_operators && !keys.iter().any(is_known) {
             let names: Vec<&str> = keys.iter().map(|it| it.name).collect();
