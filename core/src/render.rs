@@ -304,7 +304,7 @@ fn bundle(output: Output, config: &Config, options: &Options) -> Bundle {
     let main = File {
         path: real(CONFIG_PATH).into(),
         // Passwords stand in it, or hashes of them.
-        mode: if config.user_lists.is_empty() {
+        mode: if config.user_lists.is_empty() && config.stats.auth.is_none() {
             0o644
         } else {
             0o600

@@ -9,7 +9,7 @@ use crate::haproxy::{
     Authorities, Config, DataFile, FrontendKind, Group, Host, HostKey, Role, TcpProxy, Verify,
 };
 use crate::ingest::certificate::Certificates;
-use crate::keys::Cx;
+use crate::keys::{Cx, stats};
 use crate::options::DefaultCertificate;
 use crate::origin::{Origin, Setting, SourceMap};
 use crate::route::TlsEntry;
@@ -71,7 +71,10 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
     }
     if let Some(reference) = config.stats.certificate_secret.take() {
         let name = reference.value.clone();
-        let file = certificates.file(&name, None, &reference.origin, cx);
+        let file = certificates.file_or(&name, None, &reference.origin, stats::NO_PAGE, cx);
+        if file.is_none() {
+            config.stats.bind = None;
+        }
         config.stats.certificate = file.map(|it| {
             Setting::new(
                 Line::default().text(&names::real(&it, cx.options)),

@@ -26,6 +26,9 @@ pub(super) struct Ingests {
     services: Services,
     /// Who has a path already, and how it is spelled there.
     taken: BTreeMap<Claim, (Origin, Arc<str>)>,
+    /// The namespace of the oldest Ingress of each group. Its annotations alone count for the group's
+    /// frontends, so that nobody changes what another tenant's requests go through.
+    owners: BTreeMap<Group, Arc<str>>,
     /// What stands in where nothing else does.
     fallbacks: Vec<Entry>,
 }
@@ -62,6 +65,7 @@ impl Ingests {
             table,
             services,
             taken: BTreeMap::new(),
+            owners: BTreeMap::new(),
             fallbacks: Vec::new(),
         }
     }
@@ -89,7 +93,7 @@ impl Ingests {
         if self.add_tcp(&mut current, cx) {
             return;
         }
-        let Some(group) = self.group(&current.sources, cx) else {
+        let Some(group) = self.group(&current, cx) else {
             return;
         };
         current.group = group;
@@ -101,7 +105,8 @@ impl Ingests {
     }
 
     /// The group of frontends that serves an Ingress with some sources; `None` if it is not served.
-    fn group(&mut self, sources: &[Arc<Source>], cx: &mut Cx<'_>) -> Option<Group> {
+    fn group(&mut self, current: &Current, cx: &mut Cx<'_>) -> Option<Group> {
+        let (sources, namespace) = (&current.sources, &current.object.namespace);
         let mut group = Group::DEFAULT;
         let has_keys_of_frontends = sources.iter().any(|it| has_keys(it, Scope::Frontend));
         if has_keys_of_frontends && let Some(pair) = http_frontends::asked(sources, cx) {
@@ -121,9 +126,18 @@ impl Ingests {
             };
             group = Group::at(place);
         }
+        let owner = self
+            .owners
+            .entry(group)
+            .or_insert_with(|| namespace.clone());
+        let is_owned = owner == namespace;
         for source in sources {
             if group.is_default() && source.tier > Tier::Class {
                 report_misplaced(source, cx);
+                continue;
+            }
+            if !is_owned && source.tier > Tier::Class {
+                report_foreign(source, cx);
                 continue;
             }
             let places = std::iter::once(group).chain(self.behind_proxy());
@@ -546,6 +560,23 @@ fn report_misplaced(source: &Arc<Source>, cx: &mut Cx<'_>) {
                 "`{key}` belongs to frontends, and an Ingress needs `http-frontend` to have some"
             ),
             "it is ignored here",
+        );
+    }
+}
+
+/// Reports keys for frontends that belong to another namespace.
+fn report_foreign(source: &Source, cx: &mut Cx<'_>) {
+    let keys = source.values.iter();
+    for value in keys.filter(|it| is_of(it.key, Scope::Frontend)) {
+        let key = REGISTRY.key(value.key).name;
+        if key == "http-frontend" {
+            continue;
+        }
+        cx.report(
+            &codes::NOT_PERMITTED,
+            &Origin::Object(source.object.clone(), value.field.clone()),
+            format!("`{key}`: the oldest Ingress of these frontends is in another namespace"),
+            "it is ignored",
         );
     }
 }

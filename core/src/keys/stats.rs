@@ -10,6 +10,7 @@ use crate::value::credentials::Credentials;
 use crate::value::number::Port;
 use crate::value::reference::Reference;
 use crate::value::text::Line;
+use crate::value::tried::Tried;
 
 /// The page of statistics.
 pub const FAMILY: Family = Family {
@@ -22,8 +23,9 @@ keys! {
     Global => pub struct Statistics {
         /// Who may see the page, `user:password`; without it everybody who reaches the port may.
         ///
-        /// The password stands in clear text in the ConfigMap and in HAProxy's configuration.
-        "stats-auth" => auth: Credentials,
+        /// The password stands in clear text in the ConfigMap and in HAProxy's configuration. With a
+        /// value that cannot be read there is no page.
+        "stats-auth" => auth: Tried<Credentials>,
         /// The port of the page.
         "stats-port" => port: Port = "1936",
         /// Whether whoever connects to the port speaks the PROXY protocol.
@@ -31,10 +33,14 @@ keys! {
         /// The certificate of the page, which makes it speak TLS.
         ///
         /// `namespace/name` of a Secret, or `file:///path` of a file in HAProxy's container. A Secret
-        /// that cannot be used is reported and leaves the page without TLS.
+        /// that cannot be used is reported, and there is no page: what it shows, and the password, are
+        /// not for everybody on the way.
         "stats-ssl-cert" => certificate: Reference,
     }
 }
+
+/// What happens where something that protects the page cannot be read.
+pub(crate) const NO_PAGE: &str = "there is no page of statistics";
 
 impl Statistics {
     fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
@@ -42,7 +48,20 @@ impl Statistics {
         let port = Listeners::of(cx).stats;
         let stats = &mut config.stats;
         stats.bind = port.map(|it| bind_ip_addr::bind(addresses.stats.as_ref(), &it));
-        stats.auth = self.auth.as_ref().map(|it| it.map(Credentials::line));
+        match self.auth.as_ref().map(|it| (it, &it.value.0)) {
+            Some((auth, Ok(it))) => stats.auth = Some(auth.map(|_| it.line())),
+            Some((auth, Err(error))) => {
+                stats.bind = None;
+                cx.report_item(
+                    &codes::INVALID_PROTECTION,
+                    "stats-auth",
+                    auth,
+                    error,
+                    NO_PAGE,
+                );
+            }
+            None => {}
+        }
         stats.accept_proxy =
             (self.proxy_protocol.value).then(|| self.proxy_protocol.origin.clone());
         if let Some(certificate) = &self.certificate {
@@ -58,13 +77,11 @@ impl Statistics {
             Ok(Permitted::Secret(name)) => {
                 config.stats.certificate_secret = Some(certificate.map(|_| name));
             }
-            Err(refusal) => cx.report_refusal(
-                &codes::INVALID_VALUE,
-                "stats-ssl-cert",
-                certificate,
-                &refusal,
-                "the page of statistics is served without TLS",
-            ),
+            Err(refusal) => {
+                config.stats.bind = None;
+                let code = &codes::INVALID_PROTECTION;
+                cx.report_refusal(code, "stats-ssl-cert", certificate, &refusal, NO_PAGE);
+            }
         }
     }
 }
