@@ -247,6 +247,10 @@ impl Line {
             // What our code appends would become a part of the comment.
             return Err(ValueError::new("words without a comment", text));
         }
+        if text.contains('"') && text.contains('$') {
+            // HAProxy puts variables of its environment between double quotes.
+            return Err(ValueError::new("`$` or double quotes, and not both", text));
+        }
         if words > MAX_WORDS {
             return Err(ValueError::new(
                 format!("at most {MAX_WORDS} words on a line"),
@@ -489,7 +493,16 @@ mod tests {
     #[test]
     fn a_line_of_an_operator_cannot_leave_its_line() {
         assert!(Line::parse("http-request deny").is_ok());
-        for bad in ["a\nb", "a\rb", "a \"b", "a 'b", "a\\", "\u{7f}"] {
+        for bad in [
+            "a\nb",
+            "a\rb",
+            "a \"b",
+            "a 'b",
+            "a\\",
+            "\u{7f}",
+            "\\xn.",
+            "\"$HOME\"",
+        ] {
             assert!(Line::parse(bad).is_err(), "{bad:?}");
         }
         for word in ["x ", "x\\\t"] {
