@@ -60,6 +60,10 @@ impl<T: Item> KeyValue for Items<T> {
         for item in T::split(text).map(str::trim).filter(|it| !it.is_empty()) {
             items.push(T::parse_item(item));
         }
+        // Separators alone are not the same as nothing: somebody meant to limit something.
+        if items.is_empty() && !text.trim().is_empty() {
+            items.push(Err(ValueError::new("at least one item", text)));
+        }
         Ok(items)
     }
 }
