@@ -231,9 +231,12 @@ fn a_limit_of_connections_answers_429_and_recovers() {
     let mut slow = TcpStream::connect(stage.http).expect("it listens");
     let head = "POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: 5\r\n\r\n";
     slow.write_all(head.as_bytes()).expect("it reads");
+    // Only then: a request that comes first would have the slow one refused.
     eventually("counting a request", || {
-        stage.get("app.example", "/").status == 429
+        let table = stage.running.admin("show table default_app_80");
+        table.contains("conn_cur=1")
     });
+    assert_eq!(stage.get("app.example", "/").status, 429);
     drop(slow);
     eventually("forgetting a request", || {
         stage.get("app.example", "/").status == 200
