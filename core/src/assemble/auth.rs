@@ -17,7 +17,7 @@
 
 mod frontend;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::assemble::backend::Backends;
@@ -48,8 +48,10 @@ struct Rules<'t, 'b, 's, 'p> {
     backends: &'b mut Backends<'s, 'p>,
     /// Backends of services, by name.
     services: BTreeMap<Arc<str>, usize>,
-    /// What each backend's paths are checked with: its place, and the arguments of the script.
-    known: BTreeMap<usize, Vec<Line>>,
+    /// Who asks for each of these backends, by its place.
+    owners: BTreeSet<(usize, Origin)>,
+    /// What each backend's paths are checked with: its place, and the number of the script's arguments.
+    known: BTreeMap<usize, BTreeMap<Line, usize>>,
     /// Places of the table's entries by namespace and path, made when somebody looks for an OAuth proxy.
     entries: Option<ByPath>,
     /// What frontends ask early: a path, the arguments of the script, and who wants it.
@@ -67,6 +69,7 @@ pub(super) fn add(
         table,
         backends,
         services: BTreeMap::new(),
+        owners: BTreeSet::new(),
         known: BTreeMap::new(),
         entries: None,
         early: BTreeMap::new(),
@@ -139,15 +142,10 @@ impl Rules<'_, '_, '_, '_> {
         ];
         let arguments = words.iter().fold(Line::default(), |line, it| line.text(it));
         let known = self.known.entry(backend).or_default();
-        let index = known
-            .iter()
-            .position(|it| *it == arguments)
-            .unwrap_or_else(|| {
-                known.push(arguments.clone());
-                known.len() - 1
-            });
+        let next = known.len() + 1;
+        let index = *known.entry(arguments.clone()).or_insert(next);
         let name = config.backends[backend].name.clone();
-        let id = format!("{name}/{}", index + 1);
+        let id = format!("{name}/{index}");
         if check.is_early {
             let key = format!("{name}/{}", crate::haproxy::path_name(number));
             let value = format!("{id} {}", words.join(" "));
@@ -212,9 +210,12 @@ impl Rules<'_, '_, '_, '_> {
             let host = format!("{}.{}.svc", target.service, target.namespace);
             finish(&mut config.backends[place], &host, origin);
             self.services.insert(name.clone(), place);
+            self.owners.insert((place, origin.clone()));
             place
         });
-        own(&mut config.backends[place], origin);
+        if self.owners.insert((place, origin.clone())) {
+            config.backends[place].owners.push(origin.clone());
+        }
         name
     }
 
@@ -423,11 +424,4 @@ fn finish(backend: &mut crate::haproxy::Backend, host: &str, by: &Origin) {
     }
     let line = Line::keyword("http-request set-header Host").format(&Format::literal(host));
     backend.add_for_all(Rule::new(Phase::RequestSet, line), by);
-}
-
-/// Notes who asks for a backend.
-fn own(backend: &mut crate::haproxy::Backend, origin: &Origin) {
-    if !backend.owners.contains(origin) {
-        backend.owners.push(origin.clone());
-    }
 }
