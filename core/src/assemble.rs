@@ -32,7 +32,7 @@ pub use self::place::{Place, Places};
 
 pub(crate) use self::lua::PATH as RESPONSES;
 pub(crate) use self::peers::PATH as PEERS;
-pub(crate) use self::routing::{begins, unless_begins};
+pub(crate) use self::routing::{begins, to_tls};
 
 use crate::haproxy::{Config, Host, HostTls};
 use crate::ingest::certificate::Certificates;

@@ -503,18 +503,7 @@ fn forgeable(prefix: &HeaderName) -> Line {
 fn choice(frontend: &Frontend, config: &Config) -> Vec<Authored> {
     let mut lines = Vec::new();
     let engine = Origin::Engine("which backend a request goes to");
-    if frontend.has_ssl_redirect {
-        let mut condition = Line::keyword("{ var(txn.route),field(3,/) -m sub s }");
-        let mut authors = Vec::new();
-        if let Some(by) = &frontend.follows_forwarded_proto {
-            condition = condition.and("!{ req.hdr(x-forwarded-proto) -i https }");
-            authors.push(by.clone());
-        }
-        let exempt = config.redirects.ssl_exempt.as_ref();
-        if let Some(exempt) = exempt.filter(|it| !it.value.is_empty()) {
-            condition = condition.line(&assemble::unless_begins(&exempt.value));
-            authors.push(exempt.origin.clone());
-        }
+    if let Some((condition, mut authors)) = assemble::to_tls(frontend, config) {
         lines.extend(redirect_to_port(frontend, &condition, &authors, config));
         if authors.is_empty() {
             authors.push(engine.clone());

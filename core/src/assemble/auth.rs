@@ -17,6 +17,8 @@
 
 mod frontend;
 
+pub(super) use self::frontend::ask;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -35,6 +37,9 @@ use crate::value::text::{Format, Line, Word};
 
 /// What is not special about a request to a service.
 const ENGINE: Origin = Origin::Engine("services are asked who may come");
+
+/// The condition that a service has let a request pass.
+pub(super) const PASSED: &str = "{ var(txn.auth_passed) -m found }";
 
 /// How clients are sent to sign in.
 const REDIRECT: &str = "http-request redirect location";
@@ -91,7 +96,7 @@ pub(super) fn add(
     }
     let (early, asks) = (rules.early, !rules.services.is_empty());
     if !early.is_empty() {
-        frontend::ask_early(early, config, cx);
+        frontend::look_up(early, config, cx);
     }
     if asks {
         frontend::add(config, cx);

@@ -50,9 +50,11 @@ keys! {
         /// Where the service is asked: in the `backend`, or in the `frontend`, before a backend is
         /// chosen.
         ///
-        /// It is asked about the same requests either way. Preflight requests are answered before a
-        /// backend asks; a frontend does not ask about requests with the method `OPTIONS`, so that it
-        /// stays like this.
+        /// A backend asks last, behind limits, lists of addresses and passwords. A frontend asks before
+        /// all of these, so that the headers that the service gives a request can still choose its
+        /// path; where they do, all that protects that path counts, and its own service is asked, too.
+        /// Neither asks about a request that is sent to TLS. One with the method `OPTIONS` is always left
+        /// to the backend, which asks unless it answers a preflight itself.
         "auth-external-placement" => placement: Placement = "backend",
         /// Headers of the service's answer that a client gets that may not pass, with `*` and `?` as
         /// wildcards; `-` or nothing for none.
