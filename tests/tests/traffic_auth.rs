@@ -8,9 +8,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use haproxy_ingress_tests::http::{Request, Response};
+use haproxy_ingress_tests::http::{Connection, Request, Response};
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::stage::Stage;
+use haproxy_ingress_tests::tls::Authority;
 
 /// A service on this machine that answers what the path of the client's request says.
 struct Service {
@@ -476,6 +477,104 @@ fn a_frontend_asks_before_headers_choose_the_path() {
     auth.answers("/check", 401, &[]);
     assert_eq!(get(&stage, "/").status, 401);
     assert_eq!(stage.send(&forged).status, 401);
+}
+
+#[test]
+fn a_request_that_is_led_to_another_path_needs_the_certificate_that_this_one_wants()
+-> std::io::Result<()> {
+    let clients = Authority::new("Clients");
+    let alice = clients.client("alice");
+    let beta = |name: &str, host: &str, verify: &str| {
+        object::ingress(name)
+            .route(host, "/", "beta", 80)
+            .tls(host, "tls")
+            .annotation("http-header-match", "X-Group: beta")
+            .annotation("auth-tls-secret", "clients")
+            .annotation("auth-tls-verify-client", verify)
+            .annotation("ssl-redirect", "false")
+    };
+    let stage = Stage::with(
+        [
+            object::service("app", 80),
+            object::endpoints("app", &[[10, 0, 0, 1].into()], 8080),
+            object::service("auth", 80),
+            object::endpoints("auth", &[[10, 0, 0, 2].into()], 8080),
+            object::service("beta", 80),
+            object::endpoints("beta", &[[10, 0, 0, 3].into()], 8080),
+            object::tls_secret("tls", &["*.example"]),
+            clients.secret("clients"),
+            object::ingress("app")
+                .route("*.example", "/", "app", 80)
+                .tls("*.example", "tls")
+                .annotation("auth-url", "svc://auth:80/check")
+                .annotation("auth-headers-succeed", "X-Group,X-SSL-Client-CN")
+                .annotation("auth-external-placement", "frontend")
+                .annotation("ssl-redirect", "false"),
+            beta("must", "must.example", "on"),
+            beta("may", "may.example", "optional"),
+        ],
+        &[],
+    );
+    let auth = stage.backend("auth");
+    let led = [("X-Group", "beta"), ("X-SSL-Client-CN", "root")];
+    let over_tls = |name, identity, host: &str| {
+        let mut connection = Connection::tls_as(stage.https, Some(name), identity)?;
+        connection.send(&Request::get("/").host(host))
+    };
+
+    auth.answers("/check", 200, &[]);
+    let answer = over_tls("open.example", None, "must.example")?;
+    assert_eq!(answer.backend().as_deref(), Some("app"), "{answer}");
+
+    auth.answers("/check", 200, &led);
+    let answer = over_tls("open.example", None, "must.example")?;
+    assert_eq!(answer.status, 421, "{answer}");
+    assert_eq!(stage.get("must.example", "/").status, 421);
+    assert_eq!(over_tls("must.example", None, "must.example")?.status, 496);
+
+    let answer = over_tls("must.example", Some(&alice), "must.example")?;
+    assert_eq!(answer.backend().as_deref(), Some("beta"), "{answer}");
+    assert_eq!(answer.received("x-ssl-client-cn").as_deref(), Some("alice"));
+
+    let answer = over_tls("may.example", None, "may.example")?;
+    assert_eq!(answer.backend().as_deref(), Some("beta"), "{answer}");
+    assert_eq!(answer.received("x-group").as_deref(), Some("beta"));
+    assert_eq!(
+        answer.received("x-ssl-client-cn"),
+        None,
+        "nobody showed one"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_frontend_asks_nobody_in_clear_who_is_sent_to_tls() {
+    let stage = Stage::with(
+        [
+            object::service("app", 80),
+            object::endpoints("app", &[[10, 0, 0, 1].into()], 8080),
+            object::service("auth", 80),
+            object::endpoints("auth", &[[10, 0, 0, 2].into()], 8080),
+            object::tls_secret("tls", &["app.example"]),
+            object::ingress("app")
+                .route("app.example", "/", "app", 80)
+                .tls("app.example", "tls")
+                .annotation("auth-url", "svc://auth:80/check")
+                .annotation("auth-external-placement", "frontend"),
+        ],
+        &[("no-tls-redirect-locations", "/plain")],
+    );
+    let auth = stage.backend("auth");
+    auth.answers("/check", 401, &[("WWW-Authenticate", "Basic")]);
+    let answer = stage.get("app.example", "/x");
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (302, Some("https://app.example/x"))
+    );
+    assert_eq!(auth.seen().len(), 0, "nobody is asked");
+    assert_eq!(stage.get_over_tls("app.example", "/x").status, 401);
+    assert_eq!(stage.get("app.example", "/plain").status, 401);
+    assert_eq!(auth.seen().len(), 2);
 }
 
 #[test]

@@ -214,10 +214,13 @@ impl Rules<'_, '_> {
     }
 
     /// The look-ups once more for requests that a service has let pass: the headers that it gave them
-    /// may lead to another path. What that one asks for is in its backend.
+    /// may lead to another path. That one decides then: what it asks for is in its backend, but for
+    /// certificates of clients, which are judged here. What is said of these in headers cannot come
+    /// from the service of another path.
     fn again(&mut self) -> Vec<Authored> {
-        const PASSED: &str = "{ var(txn.auth_passed) -m found }";
-        if self.config.frontends[self.place].auth.is_empty() || self.maps.filters.is_empty() {
+        let config = self.config;
+        let frontend = &config.frontends[self.place];
+        if frontend.auth.is_empty() || self.maps.filters.is_empty() {
             return Vec::new();
         }
         let before = std::mem::take(&mut self.parts);
@@ -229,6 +232,14 @@ impl Rules<'_, '_> {
         self.levels();
         self.namespace();
         self.redirects();
+        let prefix = config.trust.client_headers.as_ref();
+        if let Some(prefix) = prefix.filter(|_| frontend.is_behind_proxy.is_none()) {
+            let line = client_auth::forgeable(&prefix.value);
+            self.push_by(with(line, &[PASSED]), Some(&prefix.origin));
+        }
+        for part in &frontend.client_rechecks {
+            self.push_by(part.value.clone(), Some(&part.origin));
+        }
         std::mem::replace(&mut self.parts, before)
     }
 
