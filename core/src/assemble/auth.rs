@@ -371,7 +371,9 @@ fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
     let mut rules = Vec::new();
     for (name, _) in &check.variables {
         rules.push(rule(
-            Line::keyword("http-request del-header").text(name.as_str()),
+            Line::keyword("http-request del-header")
+                .text(&format!("^{}$", name.lookalikes()))
+                .and("-m reg"),
         ));
     }
     let ask = rule(
