@@ -410,6 +410,9 @@ fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
     }
     rules.push(rule(Line::keyword("http-request deny")).when(passed("!{")));
     for (name, variable) in &check.variables {
+        let Some(variable) = variable else {
+            continue;
+        };
         let value = Format::expression(&format!("var({})", variable.as_str()));
         let line = Line::keyword("http-request set-header")
             .text(name.as_str())

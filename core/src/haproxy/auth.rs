@@ -36,8 +36,8 @@ pub struct Check {
     pub fail: Arc<str>,
     /// Where a client that may not pass is sent instead.
     pub signin: Option<Setting<Format>>,
-    /// Headers that a request gets from variables when it passes.
-    pub variables: Vec<(HeaderName, Word)>,
+    /// Headers that a request gets from variables when it passes; one without a variable it never has.
+    pub variables: Vec<(HeaderName, Option<Word>)>,
     /// Whether the answer is there before a backend is chosen.
     pub is_early: bool,
     /// Who asks for it.

@@ -73,8 +73,9 @@ keys! {
         /// Headers of the service's answer that the request gets when it passes, with `*` and `?` as
         /// wildcards; `-` or nothing for none.
         ///
-        /// What the client sent under these names is taken out of the request, so that nobody can say
-        /// who he is. With `*` alone that cannot be: only names that usual services have are taken out
+        /// What the client sent under these names, also with `_` in place of `-`, is taken out of the
+        /// request, so that nobody can say who he is. Where an item is no name, or the list is longer
+        /// than 3000 bytes, everybody is denied. With `*` alone not everything can be taken out: only names that usual services have are taken out
         /// (`Remote-*`, `X-Auth-Request-*`, `X-Authentik-*`, `X-Forwarded-User`, `-Email`, `-Groups`,
         /// `X-WebAuth-*`); name the headers on which the application relies. A wildcard does not take
         /// headers that are about the answer itself, such as `Content-Type` or `Set-Cookie`.
@@ -131,19 +132,41 @@ impl AuthExternal {
         } else {
             patterns("auth-headers-fail", &self.fail, cx)
         };
+        let succeed = self.succeed(cx);
+        // A header that is not known could not be taken out of what clients send.
+        let by = by.filter(|_| succeed.is_some());
         Check {
             key: "auth-url",
             by,
             method: self.method.value.as_str().into(),
             path,
             request: patterns("auth-headers-request", &self.request, cx),
-            succeed: patterns("auth-headers-succeed", &self.succeed, cx),
+            succeed: succeed.unwrap_or_else(|| "-".into()),
             fail,
             signin,
             variables: Vec::new(),
             is_early: self.placement.value == Placement::Frontend,
             author: url.map(|_| ()),
         }
+    }
+
+    /// Headers that only the service may write, if all of them are known.
+    fn succeed(&self, cx: &mut Cx<'_>) -> Option<Arc<str>> {
+        const KEY: &str = "auth-headers-succeed";
+        let list = &self.succeed;
+        for error in &list.value.refused {
+            cx.report_item(&codes::INVALID_PROTECTION, KEY, list, error, OUTCOME);
+        }
+        let (text, rest) = joined(&list.value.good);
+        if rest.is_some() {
+            cx.report(
+                &codes::INVALID_PROTECTION,
+                &list.origin,
+                format!("`{KEY}` is longer than {MAX_LIST} bytes"),
+                OUTCOME,
+            );
+        }
+        (list.value.refused.is_empty() && rest.is_none()).then_some(text)
     }
 
     /// Where clients are sent; a text that its author may not write is reported.
@@ -233,32 +256,44 @@ fn server(author: &Setting<Tried<AuthUrl>>, url: &AuthUrl, cx: &mut Cx<'_>) -> O
     Some(CheckedBy::Server(url.server().clone()))
 }
 
+/// How long a list of headers may be that stands in a line, in bytes.
+pub(crate) const MAX_LIST: usize = 3000;
+
 /// A list of patterns as the script reads it. What is too long for its line is left out.
 fn patterns(key: &str, list: &Setting<Items<HeaderPattern>>, cx: &mut Cx<'_>) -> Arc<str> {
-    const MAX: usize = 3000;
     cx.report_items(key, list, &list.value.refused);
+    let (text, rest) = joined(&list.value.good);
+    if let Some(first) = rest {
+        cx.report(
+            &codes::INVALID_VALUE,
+            &list.origin,
+            format!("`{key}` is longer than {MAX_LIST} bytes"),
+            format!("`{first}` and what follows is left out"),
+        );
+    }
+    text
+}
+
+/// Patterns joined by commas, `-` for none, and the first one that is too much for a line.
+fn joined(patterns: &[HeaderPattern]) -> (Arc<str>, Option<&HeaderPattern>) {
     let mut text = String::new();
-    for pattern in &list.value.good {
-        let pattern = pattern.to_string();
-        if pattern == "-" {
+    let mut rest = None;
+    for pattern in patterns {
+        let name = pattern.to_string();
+        if name == "-" {
             continue;
         }
-        if text.len() + pattern.len() >= MAX {
-            cx.report(
-                &codes::INVALID_VALUE,
-                &list.origin,
-                format!("`{key}` is longer than {MAX} bytes"),
-                format!("`{pattern}` and what follows is left out"),
-            );
+        if text.len() + name.len() >= MAX_LIST {
+            rest = Some(pattern);
             break;
         }
         if !text.is_empty() {
             text.push(',');
         }
-        text.push_str(&pattern);
+        text.push_str(&name);
     }
     if text.is_empty() {
         text.push('-');
     }
-    text.into()
+    (text.into(), rest)
 }
