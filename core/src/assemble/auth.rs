@@ -188,6 +188,7 @@ impl Rules<'_, '_, '_, '_> {
                 Ok(self.service(&target, &author.origin, config, cx))
             }
             AuthServer::Host { is_tls, host, port } => {
+                permit(host, *port, &check.author, cx)?;
                 let name = names::auth_host(*is_tls, &host.to_string(), *port);
                 if !self.services.contains_key(&name) {
                     let place = self.host(name.clone(), *is_tls, host, *port, check, config, cx);
@@ -423,6 +424,25 @@ fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
         rules.push(rule(line).when(found));
     }
     rules
+}
+
+/// Permits a host: a name of the cluster is a reference to a Service like any other one.
+fn permit(
+    host: &AuthHost,
+    port: u16,
+    author: &Setting<()>,
+    cx: &mut Cx<'_>,
+) -> Result<(), Refusal> {
+    let AuthHost::Name(host) = host else {
+        return Ok(());
+    };
+    let service = cx.service_of_host(author, host)?;
+    if let Some((name, _)) = service.filter(|it| it.1.is_external_name()) {
+        // Whether it may be used is said where it is read.
+        let port = port.to_string();
+        ingest::service_target(&name, &port, &author.origin, cx).map_err(Refusal::new)?;
+    }
+    Ok(())
 }
 
 /// What every backend has that only HAProxy asks: the host of its requests, and patience that ends soon
