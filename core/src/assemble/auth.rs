@@ -25,13 +25,15 @@ use std::sync::Arc;
 use crate::assemble::backend::Backends;
 use crate::assemble::names;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::haproxy::{Address, Check, CheckedBy, Config, Phase, Rule, Server, Template};
+use crate::haproxy::{
+    Address, Check, CheckedBy, Config, Group, Path, Phase, Rule, Server, Template,
+};
 use crate::ingest;
 use crate::keys::Cx;
 use crate::keys::auth_external::OUTCOME;
 use crate::keys::cross_namespace::Refusal;
 use crate::origin::{Origin, Setting};
-use crate::route::{Table, Target, TargetPort};
+use crate::route::{Entry, Table, Target, TargetPort};
 use crate::value::auth_url::{AuthHost, AuthServer};
 use crate::value::text::{Format, Line, Word};
 
@@ -44,9 +46,6 @@ pub(super) const PASSED: &str = "{ var(txn.auth_passed) -m found }";
 /// How clients are sent to sign in.
 const REDIRECT: &str = "http-request redirect location";
 
-/// Places of entries by namespace and path.
-type ByPath = BTreeMap<(Arc<str>, Arc<str>), Vec<usize>>;
-
 /// Checks while their rules are made.
 struct Rules<'t, 'b, 's, 'p> {
     table: &'t Table,
@@ -57,10 +56,22 @@ struct Rules<'t, 'b, 's, 'p> {
     owners: BTreeSet<(usize, Origin)>,
     /// What each backend's paths are checked with: its place, and the number of the script's arguments.
     known: BTreeMap<usize, BTreeMap<Line, usize>>,
-    /// Places of the table's entries by namespace and path, made when somebody looks for an OAuth proxy.
-    entries: Option<ByPath>,
+    /// Made when somebody looks for an OAuth proxy.
+    proxies: Option<Proxies<'t>>,
     /// What frontends ask early: a path, the arguments of the script, and who wants it.
     early: BTreeMap<String, (String, Origin)>,
+}
+
+/// Where the paths of a table lead, for whoever looks for an OAuth proxy.
+struct Proxies<'t> {
+    /// Entries by namespace, path, and host.
+    on_host: BTreeMap<(&'t str, &'t str, Group, &'t str), &'t Entry>,
+    /// The first entry of a namespace and path.
+    anywhere: BTreeMap<(&'t str, &'t str), &'t Entry>,
+    /// Targets by who wrote the path.
+    targets: BTreeMap<&'t Origin, &'t Target>,
+    /// Names of backends that paths ask which lead elsewhere: those of proxies.
+    asked: BTreeSet<Arc<str>>,
 }
 
 /// Adds what the checks of all paths need.
@@ -76,7 +87,7 @@ pub(super) fn add(
         services: BTreeMap::new(),
         owners: BTreeSet::new(),
         known: BTreeMap::new(),
-        entries: None,
+        proxies: None,
         early: BTreeMap::new(),
     };
     for place in 0..config.paths.len() {
@@ -305,29 +316,33 @@ impl Rules<'_, '_, '_, '_> {
     ) -> Result<Option<Arc<str>>, Refusal> {
         let path = &config.paths[place];
         let table = self.table;
-        let entries = self.entries.get_or_insert_with(|| by_path(table));
-        let namespace = path.origin.object().map(|it| it.namespace.clone());
-        let found = namespace.and_then(|it| entries.get(&(it, prefix.into())));
-        let mut candidates = found.into_iter().flatten().map(|it| &table.entries[*it]);
-        let first = candidates.clone().next();
-        let same_host = candidates.find(|it| (it.group, &it.host) == (path.group, &path.host));
-        let Some(entry) = same_host.or(first) else {
-            return Err(Refusal {
-                message: format!("no path `{prefix}` of this namespace leads to an OAuth proxy"),
-                help: Some(
-                    "publish the proxy there, or name its path with `oauth-uri-prefix`".into(),
-                ),
-            });
+        let proxies = (self.proxies).get_or_insert_with(|| Proxies::new(table, &config.paths));
+        let refusal = |message| Refusal {
+            message,
+            help: Some("publish the proxy there, or name its path with `oauth-uri-prefix`".into()),
         };
-        let leads_there = {
-            let backend = &config.backends[path.backend];
-            backend.service.as_str() == &*entry.target.service
-                && backend.namespace.as_str() == &*entry.target.namespace
+        let Some(entry) = proxies.find(path, prefix) else {
+            return Err(refusal(format!(
+                "no path `{prefix}` of this namespace leads to an OAuth proxy"
+            )));
         };
-        if path.path.trim_end_matches('/') == prefix && leads_there {
-            return Ok(None);
+        if matches!(entry.target.port, TargetPort::Missing) {
+            return Err(refusal(format!(
+                "the path `{prefix}` leads to a port of the Service `{}/{}` that is not there",
+                entry.target.namespace, entry.target.service
+            )));
         }
-        if same_host.is_none() {
+        if proxies.leads_to(path, entry) {
+            if !proxies.asked.contains(&names::auth_service(&entry.target)) {
+                return Err(refusal(format!(
+                    "the path `{prefix}` leads to the application itself and not to an OAuth proxy"
+                )));
+            }
+            if is_below(&path.path, prefix) {
+                return Ok(None);
+            }
+        }
+        if (entry.group, &entry.host) != (path.group, &path.host) {
             cx.report(
                 &codes::NOT_FOUND,
                 &check.author.origin,
@@ -343,21 +358,59 @@ impl Rules<'_, '_, '_, '_> {
     }
 }
 
-/// Places of a table's entries by the namespace of who wrote them and by their path without a slash at
-/// its end.
-fn by_path(table: &Table) -> ByPath {
-    let mut places = ByPath::new();
-    for (place, entry) in table.entries.iter().enumerate() {
-        if let Some(object) = entry.origin.object() {
-            let path = match entry.path.strip_suffix('/') {
-                Some(path) => path.trim_end_matches('/').into(),
-                None => entry.path.clone(),
-            };
-            let key = (object.namespace.clone(), path);
-            places.entry(key).or_default().push(place);
+impl<'t> Proxies<'t> {
+    fn new(table: &'t Table, paths: &[Path]) -> Self {
+        let mut proxies = Self {
+            on_host: BTreeMap::new(),
+            anywhere: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            asked: BTreeSet::new(),
+        };
+        for entry in &table.entries {
+            if let Some(object) = entry.origin.object() {
+                let (namespace, path) = (&*object.namespace, entry.path.trim_end_matches('/'));
+                let on_host = (namespace, path, entry.group, &*entry.host);
+                proxies.on_host.entry(on_host).or_insert(entry);
+                proxies.anywhere.entry((namespace, path)).or_insert(entry);
+            }
+            proxies.targets.insert(&entry.origin, &entry.target);
         }
+        for path in paths {
+            let check = match (&path.checks.external, &path.checks.oauth) {
+                (None, Some(check)) => check,
+                _ => continue,
+            };
+            if let Some(CheckedBy::Path(prefix)) = &check.by
+                && let Some(entry) = proxies.find(path, prefix)
+                && !proxies.leads_to(path, entry)
+            {
+                proxies.asked.insert(names::auth_service(&entry.target));
+            }
+        }
+        proxies
     }
-    places
+
+    /// What the namespace of a path has at a prefix, on the same host if there is something.
+    fn find(&self, path: &Path, prefix: &str) -> Option<&'t Entry> {
+        let namespace = &*path.origin.object()?.namespace;
+        let on_host = (namespace, prefix, path.group, &*path.host);
+        let found = self.on_host.get(&on_host);
+        found
+            .or_else(|| self.anywhere.get(&(namespace, prefix)))
+            .copied()
+    }
+
+    /// Whether a path leads where an entry does.
+    fn leads_to(&self, path: &Path, entry: &Entry) -> bool {
+        let own = self.targets.get(&path.origin);
+        own.is_some_and(|it| names::auth_service(it) == names::auth_service(&entry.target))
+    }
+}
+
+/// Whether a path is a prefix, or below it.
+fn is_below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|it| it.is_empty() || it.starts_with('/'))
 }
 
 /// The rules of a check, in order.

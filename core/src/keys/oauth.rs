@@ -36,8 +36,9 @@ keys! {
         ///
         /// It is the one that a path `oauth-uri-prefix` of any Ingress of the namespace leads to, of
         /// the same host if there is one. It is asked with `HEAD PREFIX/auth`; who may not pass is sent
-        /// to `PREFIX/start`. The proxy's own path is open. `auth-url` on the same path wins. With
-        /// another value, or without a proxy, everybody is denied.
+        /// to `PREFIX/start`. Paths at the prefix and below that lead to the proxy are open. `auth-url` on
+        /// the same path wins. With another value, without a proxy, or where the application itself is at
+        /// the prefix, everybody is denied.
         "oauth" => proxy: Tried<OAuthProxy>,
         /// Headers that the request gets when it passes: `name`, or `name:source` for one of another
         /// name in the proxy's answer.
