@@ -656,3 +656,27 @@ fn an_oauth_proxy_signs_people_in() {
     service.answers("/oauth2/auth", 503, &[]);
     assert_eq!(get(&stage, "/x").status, 503);
 }
+
+#[test]
+fn beside_an_oauth_proxy_it_is_the_service_that_decides() {
+    let proxy = object::ingress("proxy").route("app.example", "/oauth2", "proxy", 80);
+    let mut objects = app(&[
+        ("oauth", "oauth2_proxy"),
+        ("auth-url", "svc://auth:80/check"),
+    ]);
+    objects.extend([
+        object::service("proxy", 80),
+        object::endpoints("proxy", &[[10, 0, 0, 2].into()], 8080),
+        object::service("auth", 80),
+        object::endpoints("auth", &[[10, 0, 0, 3].into()], 8080),
+        proxy,
+    ]);
+    let stage = Stage::with(objects, &[]);
+    stage.backend("proxy").answers("/oauth2/auth", 202, &[]);
+    stage.backend("auth").answers("/check", 401, &[]);
+    assert_eq!(get(&stage, "/").status, 401);
+    stage.backend("proxy").answers("/oauth2/auth", 401, &[]);
+    stage.backend("auth").answers("/check", 200, &[]);
+    assert_eq!(get(&stage, "/").backend().as_deref(), Some("app"));
+    assert!(stage.backend("proxy").seen().is_empty(), "it is not asked");
+}
