@@ -1,7 +1,7 @@
 //! References to objects of other namespaces: who may follow them.
 //!
-//! Every reference of a key to a Secret or a Service is followed with [`Cx::permit`], [`Cx::secret`] or
-//! [`Cx::service`], so that permission is decided here and nowhere else. What is not permitted looks
+//! Every reference of a key to a Secret or a Service is followed with [`Cx::permit`], [`Cx::secret`],
+//! [`Cx::service`] or [`Cx::service_of_host`], so that permission is decided here and nowhere else. What is not permitted looks
 //! like what is not there: nobody learns which objects another namespace has.
 
 use std::sync::Arc;
