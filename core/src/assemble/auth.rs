@@ -26,7 +26,7 @@ use crate::assemble::backend::Backends;
 use crate::assemble::names;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::haproxy::{
-    Address, Check, CheckedBy, Config, Group, Path, Phase, Rule, Server, Template,
+    Address, Check, CheckedBy, Config, Group, Path, Phase, Rule, Server, Template, VariableHeader,
 };
 use crate::ingest;
 use crate::keys::Cx;
@@ -376,9 +376,8 @@ impl<'t> Proxies<'t> {
             proxies.targets.insert(&entry.origin, &entry.target);
         }
         for path in paths {
-            let check = match (&path.checks.external, &path.checks.oauth) {
-                (None, Some(check)) => check,
-                _ => continue,
+            let (None, Some(check)) = (&path.checks.external, &path.checks.oauth) else {
+                continue;
             };
             if let Some(CheckedBy::Path(prefix)) = &check.by
                 && let Some(entry) = proxies.find(path, prefix)
@@ -423,7 +422,7 @@ fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
     };
     let rule = |line| Rule::new(Phase::ExternalAuth, line);
     let mut rules = Vec::new();
-    for (name, _) in &check.variables {
+    for VariableHeader { name, .. } in &check.variables {
         rules.push(rule(
             Line::keyword("http-request del-header")
                 .text(&format!("^{}$", name.lookalikes()))
@@ -463,7 +462,7 @@ fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
         rules.push(rule);
     }
     rules.push(rule(Line::keyword("http-request deny")).when(passed("!{")));
-    for (name, variable) in &check.variables {
+    for VariableHeader { name, variable } in &check.variables {
         let Some(variable) = variable else {
             continue;
         };

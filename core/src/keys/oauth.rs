@@ -3,15 +3,14 @@
 use std::sync::Arc;
 
 use crate::diagnostic::codes;
-use crate::haproxy::{Backend, Check, CheckedBy, Path};
+use crate::haproxy::{Backend, Check, CheckedBy, Path, VariableHeader};
 use crate::keys::auth_external::{MAX_LIST, OUTCOME};
 use crate::keys::{Cx, Family, block, keys};
 use crate::value::choice;
-use crate::value::header::HeaderName;
 use crate::value::header_pattern::{HeaderSource, Source};
 use crate::value::items::Items;
 use crate::value::path_prefix::PathPrefix;
-use crate::value::text::{Format, Word};
+use crate::value::text::Format;
 use crate::value::tried::Tried;
 
 /// OAuth proxies that decide who may come: one that the same namespace serves under a path of its own,
@@ -87,7 +86,7 @@ impl OAuth {
 
     /// Headers of the answer as the script reads them, if all of them are known, and those that come
     /// from variables. One whose variable is not permitted is only taken out.
-    fn headers(&self, cx: &mut Cx<'_>) -> (Option<Arc<str>>, Vec<(HeaderName, Option<Word>)>) {
+    fn headers(&self, cx: &mut Cx<'_>) -> (Option<Arc<str>>, Vec<VariableHeader>) {
         const KEY: &str = "oauth-headers";
         const OWN: &str = "req.auth_response_header.";
         let list = &self.headers;
@@ -114,10 +113,16 @@ impl OAuth {
                         ),
                         format!("no request has the header `{}`", header.name),
                     );
-                    variables.push((header.name.clone(), None));
+                    variables.push(VariableHeader {
+                        name: header.name.clone(),
+                        variable: None,
+                    });
                 }
                 Source::Variable(name) => {
-                    variables.push((header.name.clone(), Some(name.clone())));
+                    variables.push(VariableHeader {
+                        name: header.name.clone(),
+                        variable: Some(name.clone()),
+                    });
                 }
             }
         }
