@@ -36,7 +36,7 @@ use serde::Serialize;
 use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::acme::{Acme, Order};
-pub use self::auth::{AuthFrontend, Check, CheckedBy, Checks};
+pub use self::auth::{AuthFrontend, Check, CheckedBy, Checks, VariableHeader};
 pub use self::backend::{Backend, Mode};
 pub use self::client_auth::{Authorities, ClientAuth, ClientHeaders, Verify};
 pub use self::cookie::Cookie;

@@ -26,7 +26,6 @@ use crate::haproxy::{
 use crate::keys::Cx;
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
-use crate::value::header::HeaderName;
 use crate::value::text::{Format, Line, Snippet};
 
 pub use self::environment::TEMPLATES;
@@ -450,7 +449,12 @@ fn trust(frontend: &Frontend, config: &Config) -> Vec<Part> {
     if frontend.is_behind_proxy.is_none() {
         let proto = Line::keyword("http-request set-header X-Forwarded-Proto").and(scheme);
         lines.push(Setting::new(proto, engine.clone()));
-        lines.extend(trust.client_headers.as_ref().map(|it| it.map(forgeable)));
+        lines.extend(
+            trust
+                .client_headers
+                .as_ref()
+                .map(|it| it.map(assemble::forgeable)),
+        );
     }
     let origin = trust.forwarded_for_origin.clone().unwrap_or(engine);
     let forwarded = match trust.forwarded_for {
@@ -482,39 +486,12 @@ fn trust(frontend: &Frontend, config: &Config) -> Vec<Part> {
     lines
 }
 
-/// Takes out what only we may say about a client's certificate. Many applications cannot tell `-` from
-/// `_` in the name of a header.
-fn forgeable(prefix: &HeaderName) -> Line {
-    let pattern = prefix
-        .as_str()
-        .chars()
-        .fold(String::from("^"), |text, it| match it {
-            '-' | '_' => text + "[-_]",
-            '.' => text + "[.]",
-            it => text + &it.to_ascii_lowercase().to_string(),
-        });
-    Line::keyword("http-request del-header")
-        .text(&format!("{pattern}[-_]client[-_](cn|dn|sha1|sha2|cert)$"))
-        .and("-m reg")
-}
-
 /// Which backend a request goes to. A name that is no backend ends at the page for 404, never at
 /// another backend: `default_backend` is always that page.
 fn choice(frontend: &Frontend, config: &Config) -> Vec<Authored> {
     let mut lines = Vec::new();
     let engine = Origin::Engine("which backend a request goes to");
-    if frontend.has_ssl_redirect {
-        let mut condition = Line::keyword("{ var(txn.route),field(3,/) -m sub s }");
-        let mut authors = Vec::new();
-        if let Some(by) = &frontend.follows_forwarded_proto {
-            condition = condition.and("!{ req.hdr(x-forwarded-proto) -i https }");
-            authors.push(by.clone());
-        }
-        let exempt = config.redirects.ssl_exempt.as_ref();
-        if let Some(exempt) = exempt.filter(|it| !it.value.is_empty()) {
-            condition = condition.line(&assemble::unless_begins(&exempt.value));
-            authors.push(exempt.origin.clone());
-        }
+    if let Some((condition, mut authors)) = assemble::to_tls(frontend, config) {
         lines.extend(redirect_to_port(frontend, &condition, &authors, config));
         if authors.is_empty() {
             authors.push(engine.clone());

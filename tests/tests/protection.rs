@@ -241,6 +241,7 @@ fn external() -> Vec<Row> {
         let [other, other_endpoints] = elsewhere();
         let at = |port: u16| format!("http://127.0.0.1:{port}/");
         let down = at(free_port());
+        let long = "X-Some-Header,".repeat(300);
         let answers = |text, pause| at(service_that(text, Duration::from_secs(pause)));
         let some = vec![
             Row::good(KEY, "svc://auth:80")
@@ -257,8 +258,16 @@ fn external() -> Vec<Row> {
             Row::new(KEY, "value malformed", "auth"),
             Row::new(KEY, "unknown protocol", "ftp://auth:80")
                 .object(auth.clone())
-                .object(endpoints),
+                .object(endpoints.clone()),
             Row::new(KEY, "own machine", &down),
+            Row::new(KEY, "headers malformed", "svc://auth:80")
+                .and("auth-headers-succeed", "X-User X-Group")
+                .object(auth.clone())
+                .object(endpoints.clone()),
+            Row::new(KEY, "too many headers", "svc://auth:80")
+                .and("auth-headers-succeed", &long)
+                .object(auth.clone())
+                .object(endpoints.clone()),
             Row::good(
                 KEY,
                 &answers("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", 0),
@@ -317,9 +326,20 @@ fn oauth() -> Vec<Row> {
             .object(endpoints.clone())
             .object(path.clone()),
         Row::new(KEY, "other namespace", "oauth2_proxy")
-            .object(proxy.within("other"))
-            .object(endpoints.within("other"))
-            .object(path.within("other")),
+            .object(proxy.clone().within("other"))
+            .object(endpoints.clone().within("other"))
+            .object(path.clone().within("other")),
+        Row::new(KEY, "application as proxy", "oauth2_proxy")
+            .object(object::ingress("proxy").route("app.example", "/oauth2", "app", 80)),
+        Row::new(KEY, "port missing", "oauth2_proxy")
+            .object(proxy.clone())
+            .object(endpoints.clone())
+            .object(object::ingress("proxy").route("app.example", "/oauth2", "proxy", 81)),
+        Row::new(KEY, "headers malformed", "oauth2_proxy")
+            .and("oauth-headers", "X-User X-Group")
+            .object(proxy.clone())
+            .object(endpoints)
+            .object(path),
         Row::new(KEY, "auth-url malformed", "oauth2_proxy").and("auth-url", "nonsense"),
     ]
 }

@@ -8,9 +8,10 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use haproxy_ingress_tests::http::{Request, Response};
+use haproxy_ingress_tests::http::{Connection, Request, Response};
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::stage::Stage;
+use haproxy_ingress_tests::tls::Authority;
 
 /// A service on this machine that answers what the path of the client's request says.
 struct Service {
@@ -181,8 +182,11 @@ fn a_request_passes_with_what_the_service_says_of_it() {
         let request = Request::new("POST", "/ok?a=b%20c")
             .host("App.Example")
             .header("X-User", "root")
+            .header("X_User", "root")
             .header("X-Auth-Request-Email", "root@example")
+            .header("X_Auth-Request_Groups", "admins")
             .header("X-Original-URI", "/forged")
+            .header("X_Original_URI", "/forged")
             .header("X-Forwarded-Host", "forged")
             .header("X-HAProxy-Auth-Backend", "_error404")
             .header("If-None-Match", "\"x\"")
@@ -194,10 +198,9 @@ fn a_request_passes_with_what_the_service_says_of_it() {
         let answer = response.json();
         assert_eq!(answer["headers"]["x-user"], serde_json::json!(["joe"]));
         assert_eq!(answer["headers"]["x-group"], serde_json::json!(["a", "b"]));
-        assert_eq!(
-            answer["headers"]["x-auth-request-email"],
-            serde_json::Value::Null
-        );
+        for forged in ["x-auth-request-email", "x_auth-request_groups"] {
+            assert_eq!(answer["headers"][forged], serde_json::Value::Null);
+        }
         assert_eq!(answer["headers"]["content-type"][0], "text/plain");
         assert_eq!(answer["body_length"], 50_000);
         assert_eq!(answer["method"], "POST");
@@ -223,7 +226,12 @@ fn a_request_passes_with_what_the_service_says_of_it() {
         ] {
             assert_eq!(service.field(name), [value], "{name}");
         }
-        for name in ["content-length", "if-none-match", "x-haproxy-auth-backend"] {
+        for name in [
+            "content-length",
+            "if-none-match",
+            "x-haproxy-auth-backend",
+            "x_original_uri",
+        ] {
             assert!(service.field(name).is_empty(), "{name}");
         }
         assert_eq!(get(stage, "/guest").status, 200);
@@ -360,12 +368,20 @@ fn headers_are_chosen_by_lists() {
         .header("X-Other", "o")
         .header("Cookie", "c=1")
         .header("X-Auth-Admin", "yes")
+        .header("X_Auth_Admin", "yes")
+        .header("X_User", "root")
         .header("X-Auth-Host-", "x")
         .body("text");
     let answer = stage.send(&request).json();
     assert_eq!(answer["headers"]["x-user"][0], "joe");
     assert_eq!(answer["headers"]["x-group"], serde_json::json!(["a", "b"]));
-    assert_eq!(answer["headers"]["x-auth-admin"], serde_json::Value::Null);
+    for forged in ["x-auth-admin", "x_auth_admin", "x_user"] {
+        assert_eq!(
+            answer["headers"][forged],
+            serde_json::Value::Null,
+            "{forged}"
+        );
+    }
     assert_eq!(answer["headers"]["x-other"][0], "o");
     assert_eq!(answer["body_length"], 4);
     assert!(service.heads()[0].starts_with("PUT /check?who HTTP/1.1\r\n"));
@@ -479,6 +495,104 @@ fn a_frontend_asks_before_headers_choose_the_path() {
 }
 
 #[test]
+fn a_request_that_is_led_to_another_path_needs_the_certificate_that_this_one_wants()
+-> std::io::Result<()> {
+    let clients = Authority::new("Clients");
+    let alice = clients.client("alice");
+    let beta = |name: &str, host: &str, verify: &str| {
+        object::ingress(name)
+            .route(host, "/", "beta", 80)
+            .tls(host, "tls")
+            .annotation("http-header-match", "X-Group: beta")
+            .annotation("auth-tls-secret", "clients")
+            .annotation("auth-tls-verify-client", verify)
+            .annotation("ssl-redirect", "false")
+    };
+    let stage = Stage::with(
+        [
+            object::service("app", 80),
+            object::endpoints("app", &[[10, 0, 0, 1].into()], 8080),
+            object::service("auth", 80),
+            object::endpoints("auth", &[[10, 0, 0, 2].into()], 8080),
+            object::service("beta", 80),
+            object::endpoints("beta", &[[10, 0, 0, 3].into()], 8080),
+            object::tls_secret("tls", &["*.example"]),
+            clients.secret("clients"),
+            object::ingress("app")
+                .route("*.example", "/", "app", 80)
+                .tls("*.example", "tls")
+                .annotation("auth-url", "svc://auth:80/check")
+                .annotation("auth-headers-succeed", "X-Group,X-SSL-Client-CN")
+                .annotation("auth-external-placement", "frontend")
+                .annotation("ssl-redirect", "false"),
+            beta("must", "must.example", "on"),
+            beta("may", "may.example", "optional"),
+        ],
+        &[],
+    );
+    let auth = stage.backend("auth");
+    let led = [("X-Group", "beta"), ("X-SSL-Client-CN", "root")];
+    let over_tls = |name, identity, host: &str| {
+        let mut connection = Connection::tls_as(stage.https, Some(name), identity)?;
+        connection.send(&Request::get("/").host(host))
+    };
+
+    auth.answers("/check", 200, &[]);
+    let answer = over_tls("open.example", None, "must.example")?;
+    assert_eq!(answer.backend().as_deref(), Some("app"), "{answer}");
+
+    auth.answers("/check", 200, &led);
+    let answer = over_tls("open.example", None, "must.example")?;
+    assert_eq!(answer.status, 421, "{answer}");
+    assert_eq!(stage.get("must.example", "/").status, 421);
+    assert_eq!(over_tls("must.example", None, "must.example")?.status, 496);
+
+    let answer = over_tls("must.example", Some(&alice), "must.example")?;
+    assert_eq!(answer.backend().as_deref(), Some("beta"), "{answer}");
+    assert_eq!(answer.received("x-ssl-client-cn").as_deref(), Some("alice"));
+
+    let answer = over_tls("may.example", None, "may.example")?;
+    assert_eq!(answer.backend().as_deref(), Some("beta"), "{answer}");
+    assert_eq!(answer.received("x-group").as_deref(), Some("beta"));
+    assert_eq!(
+        answer.received("x-ssl-client-cn"),
+        None,
+        "nobody showed one"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_frontend_asks_nobody_in_clear_who_is_sent_to_tls() {
+    let stage = Stage::with(
+        [
+            object::service("app", 80),
+            object::endpoints("app", &[[10, 0, 0, 1].into()], 8080),
+            object::service("auth", 80),
+            object::endpoints("auth", &[[10, 0, 0, 2].into()], 8080),
+            object::tls_secret("tls", &["app.example"]),
+            object::ingress("app")
+                .route("app.example", "/", "app", 80)
+                .tls("app.example", "tls")
+                .annotation("auth-url", "svc://auth:80/check")
+                .annotation("auth-external-placement", "frontend"),
+        ],
+        &[("no-tls-redirect-locations", "/plain")],
+    );
+    let auth = stage.backend("auth");
+    auth.answers("/check", 401, &[("WWW-Authenticate", "Basic")]);
+    let answer = stage.get("app.example", "/x");
+    assert_eq!(
+        (answer.status, answer.header("location")),
+        (302, Some("https://app.example/x"))
+    );
+    assert_eq!(auth.seen().len(), 0, "nobody is asked");
+    assert_eq!(stage.get_over_tls("app.example", "/x").status, 401);
+    assert_eq!(stage.get("app.example", "/plain").status, 401);
+    assert_eq!(auth.seen().len(), 2);
+}
+
+#[test]
 fn an_oauth_proxy_signs_people_in() {
     let proxy = object::ingress("proxy").route("app.example", "/oauth2", "proxy", 80);
     let elsewhere = object::ingress("elsewhere")
@@ -506,8 +620,12 @@ fn an_oauth_proxy_signs_people_in() {
     );
     let request = Request::get("/x?y=1")
         .host("app.example")
-        .header("X-Email", "root");
+        .header("X-Email", "root")
+        .header("X_Email", "root")
+        .header("X_Code", "1");
     let answer = stage.send(&request.header("X-Code", "1").header("Cookie", "c=1"));
+    assert_eq!(answer.received("x_email"), None);
+    assert_eq!(answer.received("x_code"), None);
     assert_eq!(answer.backend().as_deref(), Some("app"), "{answer}");
     assert_eq!(answer.received("x-email").as_deref(), Some("joe@example"));
     assert_eq!(answer.received("x-code").as_deref(), Some("7"));
@@ -537,4 +655,28 @@ fn an_oauth_proxy_signs_people_in() {
     assert_eq!(stage.get("other.example", "/oauth2/../x").status, 403);
     service.answers("/oauth2/auth", 503, &[]);
     assert_eq!(get(&stage, "/x").status, 503);
+}
+
+#[test]
+fn beside_an_oauth_proxy_it_is_the_service_that_decides() {
+    let proxy = object::ingress("proxy").route("app.example", "/oauth2", "proxy", 80);
+    let mut objects = app(&[
+        ("oauth", "oauth2_proxy"),
+        ("auth-url", "svc://auth:80/check"),
+    ]);
+    objects.extend([
+        object::service("proxy", 80),
+        object::endpoints("proxy", &[[10, 0, 0, 2].into()], 8080),
+        object::service("auth", 80),
+        object::endpoints("auth", &[[10, 0, 0, 3].into()], 8080),
+        proxy,
+    ]);
+    let stage = Stage::with(objects, &[]);
+    stage.backend("proxy").answers("/oauth2/auth", 202, &[]);
+    stage.backend("auth").answers("/check", 401, &[]);
+    assert_eq!(get(&stage, "/").status, 401);
+    stage.backend("proxy").answers("/oauth2/auth", 401, &[]);
+    stage.backend("auth").answers("/check", 200, &[]);
+    assert_eq!(get(&stage, "/").backend().as_deref(), Some("app"));
+    assert!(stage.backend("proxy").seen().is_empty(), "it is not asked");
 }

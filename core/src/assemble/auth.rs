@@ -17,30 +17,34 @@
 
 mod frontend;
 
-use std::collections::BTreeMap;
+pub(super) use self::frontend::ask;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::assemble::backend::Backends;
 use crate::assemble::names;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::haproxy::{Address, Check, CheckedBy, Config, Phase, Rule, Server, Template};
+use crate::haproxy::{
+    Address, Check, CheckedBy, Config, Group, Path, Phase, Rule, Server, Template, VariableHeader,
+};
 use crate::ingest;
 use crate::keys::Cx;
 use crate::keys::auth_external::OUTCOME;
 use crate::keys::cross_namespace::Refusal;
 use crate::origin::{Origin, Setting};
-use crate::route::{Table, Target, TargetPort};
+use crate::route::{Entry, Table, Target, TargetPort};
 use crate::value::auth_url::{AuthHost, AuthServer};
 use crate::value::text::{Format, Line, Word};
 
 /// What is not special about a request to a service.
 const ENGINE: Origin = Origin::Engine("services are asked who may come");
 
+/// The condition that a service has let a request pass.
+pub(super) const PASSED: &str = "{ var(txn.auth_passed) -m found }";
+
 /// How clients are sent to sign in.
 const REDIRECT: &str = "http-request redirect location";
-
-/// Places of entries by namespace and path.
-type ByPath = BTreeMap<(Arc<str>, Arc<str>), Vec<usize>>;
 
 /// Checks while their rules are made.
 struct Rules<'t, 'b, 's, 'p> {
@@ -48,12 +52,26 @@ struct Rules<'t, 'b, 's, 'p> {
     backends: &'b mut Backends<'s, 'p>,
     /// Backends of services, by name.
     services: BTreeMap<Arc<str>, usize>,
-    /// What each backend's paths are checked with: its place, and the arguments of the script.
-    known: BTreeMap<usize, Vec<Line>>,
-    /// Places of the table's entries by namespace and path, made when somebody looks for an OAuth proxy.
-    entries: Option<ByPath>,
+    /// Who asks for each of these backends, by its place.
+    owners: BTreeSet<(usize, Origin)>,
+    /// What each backend's paths are checked with: its place, and the number of the script's arguments.
+    known: BTreeMap<usize, BTreeMap<Line, usize>>,
+    /// Made when somebody looks for an OAuth proxy.
+    proxies: Option<Proxies<'t>>,
     /// What frontends ask early: a path, the arguments of the script, and who wants it.
     early: BTreeMap<String, (String, Origin)>,
+}
+
+/// Where the paths of a table lead, for whoever looks for an OAuth proxy.
+struct Proxies<'t> {
+    /// Entries by namespace, path, and host.
+    on_host: BTreeMap<(&'t str, &'t str, Group, &'t str), &'t Entry>,
+    /// The first entry of a namespace and path.
+    anywhere: BTreeMap<(&'t str, &'t str), &'t Entry>,
+    /// Targets by who wrote the path.
+    targets: BTreeMap<&'t Origin, &'t Target>,
+    /// Names of backends that paths ask which lead elsewhere: those of proxies.
+    asked: BTreeSet<Arc<str>>,
 }
 
 /// Adds what the checks of all paths need.
@@ -67,8 +85,9 @@ pub(super) fn add(
         table,
         backends,
         services: BTreeMap::new(),
+        owners: BTreeSet::new(),
         known: BTreeMap::new(),
-        entries: None,
+        proxies: None,
         early: BTreeMap::new(),
     };
     for place in 0..config.paths.len() {
@@ -88,7 +107,7 @@ pub(super) fn add(
     }
     let (early, asks) = (rules.early, !rules.services.is_empty());
     if !early.is_empty() {
-        frontend::ask_early(early, config, cx);
+        frontend::look_up(early, config, cx);
     }
     if asks {
         frontend::add(config, cx);
@@ -139,15 +158,10 @@ impl Rules<'_, '_, '_, '_> {
         ];
         let arguments = words.iter().fold(Line::default(), |line, it| line.text(it));
         let known = self.known.entry(backend).or_default();
-        let index = known
-            .iter()
-            .position(|it| *it == arguments)
-            .unwrap_or_else(|| {
-                known.push(arguments.clone());
-                known.len() - 1
-            });
+        let next = known.len() + 1;
+        let index = *known.entry(arguments.clone()).or_insert(next);
         let name = config.backends[backend].name.clone();
-        let id = format!("{name}/{}", index + 1);
+        let id = format!("{name}/{index}");
         if check.is_early {
             let key = format!("{name}/{}", crate::haproxy::path_name(number));
             let value = format!("{id} {}", words.join(" "));
@@ -185,6 +199,7 @@ impl Rules<'_, '_, '_, '_> {
                 Ok(self.service(&target, &author.origin, config, cx))
             }
             AuthServer::Host { is_tls, host, port } => {
+                permit(host, *port, &check.author, cx)?;
                 let name = names::auth_host(*is_tls, &host.to_string(), *port);
                 if !self.services.contains_key(&name) {
                     let place = self.host(name.clone(), *is_tls, host, *port, check, config, cx);
@@ -212,9 +227,12 @@ impl Rules<'_, '_, '_, '_> {
             let host = format!("{}.{}.svc", target.service, target.namespace);
             finish(&mut config.backends[place], &host, origin);
             self.services.insert(name.clone(), place);
+            self.owners.insert((place, origin.clone()));
             place
         });
-        own(&mut config.backends[place], origin);
+        if self.owners.insert((place, origin.clone())) {
+            config.backends[place].owners.push(origin.clone());
+        }
         name
     }
 
@@ -298,29 +316,33 @@ impl Rules<'_, '_, '_, '_> {
     ) -> Result<Option<Arc<str>>, Refusal> {
         let path = &config.paths[place];
         let table = self.table;
-        let entries = self.entries.get_or_insert_with(|| by_path(table));
-        let namespace = path.origin.object().map(|it| it.namespace.clone());
-        let found = namespace.and_then(|it| entries.get(&(it, prefix.into())));
-        let mut candidates = found.into_iter().flatten().map(|it| &table.entries[*it]);
-        let first = candidates.clone().next();
-        let same_host = candidates.find(|it| (it.group, &it.host) == (path.group, &path.host));
-        let Some(entry) = same_host.or(first) else {
-            return Err(Refusal {
-                message: format!("no path `{prefix}` of this namespace leads to an OAuth proxy"),
-                help: Some(
-                    "publish the proxy there, or name its path with `oauth-uri-prefix`".into(),
-                ),
-            });
+        let proxies = (self.proxies).get_or_insert_with(|| Proxies::new(table, &config.paths));
+        let refusal = |message| Refusal {
+            message,
+            help: Some("publish the proxy there, or name its path with `oauth-uri-prefix`".into()),
         };
-        let leads_there = {
-            let backend = &config.backends[path.backend];
-            backend.service.as_str() == &*entry.target.service
-                && backend.namespace.as_str() == &*entry.target.namespace
+        let Some(entry) = proxies.find(path, prefix) else {
+            return Err(refusal(format!(
+                "no path `{prefix}` of this namespace leads to an OAuth proxy"
+            )));
         };
-        if path.path.trim_end_matches('/') == prefix && leads_there {
-            return Ok(None);
+        if matches!(entry.target.port, TargetPort::Missing) {
+            return Err(refusal(format!(
+                "the path `{prefix}` leads to a port of the Service `{}/{}` that is not there",
+                entry.target.namespace, entry.target.service
+            )));
         }
-        if same_host.is_none() {
+        if proxies.leads_to(path, entry) {
+            if !proxies.asked.contains(&names::auth_service(&entry.target)) {
+                return Err(refusal(format!(
+                    "the path `{prefix}` leads to the application itself and not to an OAuth proxy"
+                )));
+            }
+            if is_below(&path.path, prefix) {
+                return Ok(None);
+            }
+        }
+        if (entry.group, &entry.host) != (path.group, &path.host) {
             cx.report(
                 &codes::NOT_FOUND,
                 &check.author.origin,
@@ -336,21 +358,58 @@ impl Rules<'_, '_, '_, '_> {
     }
 }
 
-/// Places of a table's entries by the namespace of who wrote them and by their path without a slash at
-/// its end.
-fn by_path(table: &Table) -> ByPath {
-    let mut places = ByPath::new();
-    for (place, entry) in table.entries.iter().enumerate() {
-        if let Some(object) = entry.origin.object() {
-            let path = match entry.path.strip_suffix('/') {
-                Some(path) => path.trim_end_matches('/').into(),
-                None => entry.path.clone(),
-            };
-            let key = (object.namespace.clone(), path);
-            places.entry(key).or_default().push(place);
+impl<'t> Proxies<'t> {
+    fn new(table: &'t Table, paths: &[Path]) -> Self {
+        let mut proxies = Self {
+            on_host: BTreeMap::new(),
+            anywhere: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            asked: BTreeSet::new(),
+        };
+        for entry in &table.entries {
+            if let Some(object) = entry.origin.object() {
+                let (namespace, path) = (&*object.namespace, entry.path.trim_end_matches('/'));
+                let on_host = (namespace, path, entry.group, &*entry.host);
+                proxies.on_host.entry(on_host).or_insert(entry);
+                proxies.anywhere.entry((namespace, path)).or_insert(entry);
+            }
+            proxies.targets.insert(&entry.origin, &entry.target);
         }
+        for path in paths {
+            let (None, Some(check)) = (&path.checks.external, &path.checks.oauth) else {
+                continue;
+            };
+            if let Some(CheckedBy::Path(prefix)) = &check.by
+                && let Some(entry) = proxies.find(path, prefix)
+                && !proxies.leads_to(path, entry)
+            {
+                proxies.asked.insert(names::auth_service(&entry.target));
+            }
+        }
+        proxies
     }
-    places
+
+    /// What the namespace of a path has at a prefix, on the same host if there is something.
+    fn find(&self, path: &Path, prefix: &str) -> Option<&'t Entry> {
+        let namespace = &*path.origin.object()?.namespace;
+        let on_host = (namespace, prefix, path.group, &*path.host);
+        let found = self.on_host.get(&on_host);
+        found
+            .or_else(|| self.anywhere.get(&(namespace, prefix)))
+            .copied()
+    }
+
+    /// Whether a path leads where an entry does.
+    fn leads_to(&self, path: &Path, entry: &Entry) -> bool {
+        let own = self.targets.get(&path.origin);
+        own.is_some_and(|it| names::auth_service(it) == names::auth_service(&entry.target))
+    }
+}
+
+/// Whether a path is a prefix, or below it.
+fn is_below(path: &str, prefix: &str) -> bool {
+    path.strip_prefix(prefix)
+        .is_some_and(|it| it.is_empty() || it.starts_with('/'))
 }
 
 /// The rules of a check, in order.
@@ -363,9 +422,11 @@ fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
     };
     let rule = |line| Rule::new(Phase::ExternalAuth, line);
     let mut rules = Vec::new();
-    for (name, _) in &check.variables {
+    for VariableHeader { name, .. } in &check.variables {
         rules.push(rule(
-            Line::keyword("http-request del-header").text(name.as_str()),
+            Line::keyword("http-request del-header")
+                .text(&format!("^{}$", name.lookalikes()))
+                .and("-m reg"),
         ));
     }
     let ask = rule(
@@ -401,7 +462,10 @@ fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
         rules.push(rule);
     }
     rules.push(rule(Line::keyword("http-request deny")).when(passed("!{")));
-    for (name, variable) in &check.variables {
+    for VariableHeader { name, variable } in &check.variables {
+        let Some(variable) = variable else {
+            continue;
+        };
         let value = Format::expression(&format!("var({})", variable.as_str()));
         let line = Line::keyword("http-request set-header")
             .text(name.as_str())
@@ -414,6 +478,25 @@ fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
     rules
 }
 
+/// Permits a host: a name of the cluster is a reference to a Service like any other one.
+fn permit(
+    host: &AuthHost,
+    port: u16,
+    author: &Setting<()>,
+    cx: &mut Cx<'_>,
+) -> Result<(), Refusal> {
+    let AuthHost::Name(host) = host else {
+        return Ok(());
+    };
+    let service = cx.service_of_host(author, host)?;
+    if let Some((name, _)) = service.filter(|it| it.1.is_external_name()) {
+        // Whether it may be used is said where it is read.
+        let port = port.to_string();
+        ingest::service_target(&name, &port, &author.origin, cx).map_err(Refusal::new)?;
+    }
+    Ok(())
+}
+
 /// What every backend has that only HAProxy asks: the host of its requests, and patience that ends soon
 /// after the script's.
 fn finish(backend: &mut crate::haproxy::Backend, host: &str, by: &Origin) {
@@ -423,11 +506,4 @@ fn finish(backend: &mut crate::haproxy::Backend, host: &str, by: &Origin) {
     }
     let line = Line::keyword("http-request set-header Host").format(&Format::literal(host));
     backend.add_for_all(Rule::new(Phase::RequestSet, line), by);
-}
-
-/// Notes who asks for a backend.
-fn own(backend: &mut crate::haproxy::Backend, origin: &Origin) {
-    if !backend.owners.contains(origin) {
-        backend.owners.push(origin.clone());
-    }
 }

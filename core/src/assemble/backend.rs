@@ -229,6 +229,7 @@ impl<'s, 'p> Backends<'s, 'p> {
         config: &mut Config,
         cx: &mut Cx<'_>,
     ) -> usize {
+        tcp::report_unprotected(layers, ends_tls, origin, cx);
         let winners = layers.winners(|it| tcp::tells_apart(it, ends_tls));
         let signature = (port_key(&target.port), true, winners);
         let known = self.known.entry(key(target)).or_default();

@@ -16,6 +16,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use crate::assemble::auth::PASSED;
 use crate::assemble::names;
 use crate::diagnostic::codes;
 use crate::haproxy::{
@@ -45,6 +46,9 @@ const BAD: &str = "{ ssl_c_used } !{ ssl_c_verify 0 }";
 /// What the host of the handshake asks for.
 const ASKED_ON: &str = "{ var(txn.tls_asked),field(2,/) on }";
 const ASKED_JUDGED: &str = "{ var(txn.tls_asked),field(2,/) on optional }";
+
+/// The number of the pages of the handshake's host.
+const PAGES_OF_HANDSHAKE: &str = "var(txn.tls_asked),field(3,/)";
 
 /// The value of each host that asks for certificates.
 type Values = BTreeMap<HostKey, String>;
@@ -80,6 +84,10 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
                 let wanted = wanted(frontend, config, &values, |_, _| true);
                 let frontend = &mut config.frontends[place];
                 frontend.client_checks = rules.checks(&asked, !wanted.is_empty());
+                if !wanted.is_empty() {
+                    let of_handshake = set("txn.tls_pages", PAGES_OF_HANDSHAKE);
+                    frontend.client_rechecks = rules.again(Some(of_handshake));
+                }
                 frontend.client_refusals = Rules::refusals(!wanted.is_empty());
                 frontend.client_bind = Some(Setting::new(bind_options(resumption), REASON));
                 for (stem, entries) in [("tls_asked", asked), ("tls_wanted", wanted)] {
@@ -93,7 +101,8 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
                     needs_tls(path, host, config)
                 });
                 if !wanted.is_empty() {
-                    config.frontends[place].client_checks = parts(rules.wanted());
+                    config.frontends[place].client_checks = parts(rules.wanted(&[]));
+                    config.frontends[place].client_rechecks = rules.again(None);
                     config.frontends[place].client_refusals = rules.in_clear();
                 }
                 config.files.extend(map(&name, "tls_wanted", wanted));
@@ -345,10 +354,10 @@ impl Rules {
             let look_up = format!("str({}),{}", names::DEFAULT_HOST, self.asked);
             lines.push(set("txn.tls_asked", &look_up).and(unfound));
         }
-        lines.push(set("txn.tls_pages", "var(txn.tls_asked),field(3,/)"));
+        lines.push(set("txn.tls_pages", PAGES_OF_HANDSHAKE));
         if has_wanted {
             lines.push(set("txn.tls_checked", "var(txn.tls_asked),field(1,/)"));
-            lines.extend(self.wanted());
+            lines.extend(self.wanted(&[]));
         }
         if asked.values().any(|it| it.0.split('/').nth(3).is_some()) {
             let url = "var(txn.tls_asked),field(4,/,0)";
@@ -397,13 +406,29 @@ impl Rules {
         parts(lines)
     }
 
-    fn wanted(&self) -> Vec<Line> {
+    /// What the host of a request's path asks for; conditions stand in front of our own.
+    fn wanted(&self, conditions: &[&str]) -> Vec<Line> {
+        let with = |line: Line, conditions: &[&str]| match conditions {
+            [] => line,
+            _ => line.and("if").and(&conditions.join(" ")),
+        };
         let look_up = format!("var(txn.route),field(1,/,2),{}", self.wanted);
         let pages = set("txn.tls_pages", "var(txn.tls_wanted),field(3,/)");
+        let found = [conditions, &["{ var(txn.tls_wanted) -m found }"]].concat();
         vec![
-            set("txn.tls_wanted", &look_up),
-            pages.and("if { var(txn.tls_wanted) -m found }"),
+            with(set("txn.tls_wanted", &look_up), conditions),
+            with(pages, &found),
         ]
+    }
+
+    /// The same for a request that a service has led to another path: what the first one asked for is
+    /// forgotten, but not what the handshake was about.
+    fn again(&self, of_handshake: Option<Line>) -> Vec<Part> {
+        let passed = |line: Line| line.and("if").and(PASSED);
+        let forget = ["txn.tls_wanted", "txn.tls_pages"]
+            .map(|it| Line::keyword("http-request").and(&format!("unset-var({it})")));
+        let lines = forget.into_iter().chain(of_handshake).map(passed);
+        parts(lines.chain(self.wanted(&[PASSED])).collect())
     }
 }
 
@@ -459,6 +484,14 @@ fn headers(place: usize, config: &mut Config) {
             backend.add(*path, rule.when(Line::keyword("{ ssl_c_used }")), origin);
         }
     }
+}
+
+/// Takes out of a request what only we may say about a client's certificate.
+pub(crate) fn forgeable(prefix: &HeaderName) -> Line {
+    let prefix = prefix.lookalikes();
+    Line::keyword("http-request del-header")
+        .text(&format!("^{prefix}[-_]client[-_](cn|dn|sha1|sha2|cert)$"))
+        .and("-m reg")
 }
 
 fn header_lines(prefix: &Setting<HeaderName>, backend: &Backend) -> Vec<Line> {

@@ -141,6 +141,7 @@ fn frontend(listener: Listener, layers: &Layers, config: &Config, cx: &mut Cx<'_
         certificates: None,
         client_bind: None,
         client_checks: Vec::new(),
+        client_rechecks: Vec::new(),
         client_refusals: Vec::new(),
         auth: Vec::new(),
         early: None,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::haproxy::short;
 use crate::options::{Name, Options};
-use crate::route::Target;
+use crate::route::{Target, TargetPort};
 
 /// The backend that sends plain requests to TLS.
 pub(super) const REDIRECT_HTTPS: &str = "_redirect_https";
@@ -16,7 +16,8 @@ pub(super) const DEFAULT_HOST: &str = "<default>";
 const MAPS: &str = "/etc/haproxy/maps";
 
 /// The name of a backend. Kubernetes' names hold no `_`, so the parts cannot run into each other;
-/// `split` is the name of the Ingress for which a Service had to be split.
+/// `split` is the name of the Ingress for which a Service had to be split, or what else tells two with
+/// the same parts apart.
 pub(super) fn backend(target: &Target, split: Option<&str>) -> Arc<str> {
     let parts = [&*target.namespace, &*target.service, &*target.label];
     let length = parts.iter().map(|it| it.len() + 1).sum::<usize>() + split.map_or(0, str::len);
@@ -37,9 +38,16 @@ pub(super) fn server(pod: &str) -> Arc<str> {
     name.into()
 }
 
-/// The name of the backend of a Service that is asked who may come.
+/// The name of the backend of a Service that is asked who may come. Ports with the same label are told
+/// apart by their own names: their endpoints may differ.
 pub(super) fn auth_service(target: &Target) -> Arc<str> {
-    format!("_auth_svc_{}", backend(target, None)).into()
+    let mut own = None;
+    if let TargetPort::Endpoints { service, name, .. } = &target.port {
+        let ports = service.spec.ports.iter();
+        let same = ports.filter(|it| it.target().to_string() == *target.label);
+        own = Some(&**name).filter(|_| same.count() > 1);
+    }
+    format!("_auth_svc_{}", backend(target, own)).into()
 }
 
 /// The name of the backend of a host that is asked who may come.

@@ -13,8 +13,10 @@
 mod fill;
 mod redirects;
 
+use crate::assemble::auth::{self, PASSED};
+use crate::assemble::client_auth;
 use crate::assemble::map::{self, Maps};
-use crate::haproxy::{Acme, Authored, Config, FrontendKind, PathMatch};
+use crate::haproxy::{Acme, Authored, Config, Frontend, FrontendKind, PathMatch};
 use crate::keys::Cx;
 use crate::origin::Origin;
 use crate::value::header_filter::HeaderFilter;
@@ -71,8 +73,13 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
         let files: Vec<_> = maps.finish().collect();
         config.frontends[place].has_ssl_redirect = has_ssl_redirect;
         config.frontends[place].routing = parts;
-        config.frontends[place].auth.extend(again);
         config.files.extend(files);
+        if !config.frontends[place].auth.is_empty() {
+            let to_tls = to_tls(&config.frontends[place], config);
+            let auth = &mut config.frontends[place].auth;
+            auth.extend(auth::ask(to_tls));
+            auth.extend(again);
+        }
     }
 }
 
@@ -207,10 +214,13 @@ impl Rules<'_, '_> {
     }
 
     /// The look-ups once more for requests that a service has let pass: the headers that it gave them
-    /// may lead to another path. What that one asks for is in its backend.
+    /// may lead to another path. That one decides then: what it asks for is in its backend, but for
+    /// certificates of clients, which are judged here. What is said of these in headers cannot come
+    /// from the service of another path.
     fn again(&mut self) -> Vec<Authored> {
-        const PASSED: &str = "{ var(txn.auth_passed) -m found }";
-        if self.config.frontends[self.place].auth.is_empty() || self.maps.filters.is_empty() {
+        let config = self.config;
+        let frontend = &config.frontends[self.place];
+        if frontend.auth.is_empty() || self.maps.filters.is_empty() {
             return Vec::new();
         }
         let before = std::mem::take(&mut self.parts);
@@ -222,6 +232,14 @@ impl Rules<'_, '_> {
         self.levels();
         self.namespace();
         self.redirects();
+        let prefix = config.trust.client_headers.as_ref();
+        if let Some(prefix) = prefix.filter(|_| frontend.is_behind_proxy.is_none()) {
+            let line = client_auth::forgeable(&prefix.value);
+            self.push_by(with(line, &[PASSED]), Some(&prefix.origin));
+        }
+        for part in &frontend.client_rechecks {
+            self.push_by(part.value.clone(), Some(&part.origin));
+        }
         std::mem::replace(&mut self.parts, before)
     }
 
@@ -438,8 +456,27 @@ fn with_found<'a>(conditions: &[&'a str], kind: &str) -> Vec<&'a str> {
     conditions.iter().copied().chain([found]).collect()
 }
 
+/// When a frontend sends a plain request to TLS, and who says so; absent where it sends none there.
+pub(crate) fn to_tls(frontend: &Frontend, config: &Config) -> Option<(Line, Vec<Origin>)> {
+    if !frontend.has_ssl_redirect {
+        return None;
+    }
+    let mut condition = Line::keyword("{ var(txn.route),field(3,/) -m sub s }");
+    let mut authors = Vec::new();
+    if let Some(by) = &frontend.follows_forwarded_proto {
+        condition = condition.and("!{ req.hdr(x-forwarded-proto) -i https }");
+        authors.push(by.clone());
+    }
+    let exempt = config.redirects.ssl_exempt.as_ref();
+    if let Some(exempt) = exempt.filter(|it| !it.value.is_empty()) {
+        condition = condition.line(&unless_begins(&exempt.value));
+        authors.push(exempt.origin.clone());
+    }
+    Some((condition, authors))
+}
+
 /// A condition that holds unless the path begins with one of some texts.
-pub(crate) fn unless_begins(paths: &[std::sync::Arc<str>]) -> Line {
+fn unless_begins(paths: &[std::sync::Arc<str>]) -> Line {
     begin(Line::keyword("!{ path_beg"), paths)
 }
 

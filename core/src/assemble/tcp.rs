@@ -354,6 +354,39 @@ pub(super) fn protect(
     }
 }
 
+/// Reports what the operator wants of everything and connections cannot have.
+pub(super) fn report_unprotected(
+    layers: &Layers,
+    ends_tls: bool,
+    origin: &Origin,
+    cx: &mut Cx<'_>,
+) {
+    let Some(global) = cx.global_source.clone() else {
+        return;
+    };
+    let is_local = |key| {
+        let mut sources = layers.sources().iter();
+        sources.any(|it| it.tier > Tier::Global && it.get(key).is_some())
+    };
+    for value in &global.values {
+        let is_meant = is_too_much(value.key, ends_tls) && !value.text.trim().is_empty();
+        if !is_meant || is_local(value.key) {
+            continue;
+        }
+        let name = REGISTRY.key(value.key).name;
+        let by = Origin::Object(global.object.clone(), value.field.clone());
+        let message = format!(
+            "`{name}` of the global ConfigMap cannot protect connections that nobody looks into"
+        );
+        let outcome = "they are passed on without it";
+        cx.sink.report(
+            Diagnostic::new(&codes::UNPROTECTED, origin.clone(), message, outcome)
+                .help(format!("write `{name}: \"\"` here if that is meant"))
+                .related(by),
+        );
+    }
+}
+
 /// Takes from a backend what only requests have, such as rules that look into them.
 pub(super) fn only_connections(backend: &mut Backend, cx: &mut Cx<'_>) {
     backend.error_files.clear();

@@ -37,11 +37,20 @@ pub struct Check {
     /// Where a client that may not pass is sent instead.
     pub signin: Option<Setting<Format>>,
     /// Headers that a request gets from variables when it passes.
-    pub variables: Vec<(HeaderName, Word)>,
+    pub variables: Vec<VariableHeader>,
     /// Whether the answer is there before a backend is chosen.
     pub is_early: bool,
     /// Who asks for it.
     pub author: Setting<()>,
+}
+
+/// A header that nobody but a variable writes.
+#[derive(Clone, Debug)]
+pub struct VariableHeader {
+    /// The header.
+    pub name: HeaderName,
+    /// The variable; without one no request has the header.
+    pub variable: Option<Word>,
 }
 
 /// Who is asked.

@@ -52,6 +52,8 @@ pub struct Frontend {
     pub client_bind: Option<Part>,
     /// What has to be known of a client's certificate, and redirects to error pages.
     pub client_checks: Vec<Part>,
+    /// What of it has to be known again where a service led a request to another path.
+    pub client_rechecks: Vec<Part>,
     /// What clients without a good certificate are answered, behind the operator's lines.
     pub client_refusals: Vec<Part>,
     /// How services are asked who may come, before a backend is chosen.

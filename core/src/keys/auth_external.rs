@@ -50,9 +50,11 @@ keys! {
         /// Where the service is asked: in the `backend`, or in the `frontend`, before a backend is
         /// chosen.
         ///
-        /// It is asked about the same requests either way. Preflight requests are answered before a
-        /// backend asks; a frontend does not ask about requests with the method `OPTIONS`, so that it
-        /// stays like this.
+        /// A backend asks last, behind limits, lists of addresses and passwords. A frontend asks before
+        /// all of these, so that the headers that the service gives a request can still choose its
+        /// path; where they do, all that protects that path counts, and its own service is asked, too.
+        /// Neither asks about a request that is sent to TLS. One with the method `OPTIONS` is always left
+        /// to the backend, which asks unless it answers a preflight itself.
         "auth-external-placement" => placement: Placement = "backend",
         /// Headers of the service's answer that a client gets that may not pass, with `*` and `?` as
         /// wildcards; `-` or nothing for none.
@@ -71,8 +73,9 @@ keys! {
         /// Headers of the service's answer that the request gets when it passes, with `*` and `?` as
         /// wildcards; `-` or nothing for none.
         ///
-        /// What the client sent under these names is taken out of the request, so that nobody can say
-        /// who he is. With `*` alone that cannot be: only names that usual services have are taken out
+        /// What the client sent under these names, also with `_` in place of `-`, is taken out of the
+        /// request, so that nobody can say who he is. Where an item is no name, or the list is longer
+        /// than 3000 bytes, everybody is denied. With `*` alone not everything can be taken out: only names that usual services have are taken out
         /// (`Remote-*`, `X-Auth-Request-*`, `X-Authentik-*`, `X-Forwarded-User`, `-Email`, `-Groups`,
         /// `X-WebAuth-*`); name the headers on which the application relies. A wildcard does not take
         /// headers that are about the answer itself, such as `Content-Type` or `Set-Cookie`.
@@ -90,7 +93,8 @@ keys! {
         /// `svc://[namespace/]name:port[/path]` is a Service, with the number or name of its port; what
         /// its annotations say, such as `secure-verify-ca-secret`, counts. `http://host[:port][/path]`
         /// and `https://…` are a host, which HAProxy looks up; the certificate of one that speaks TLS
-        /// is not verified. Where the value cannot be used, everybody is denied.
+        /// is not verified. A name of the cluster, `NAME.NAMESPACE.svc` with or without its domain, is in
+        /// an annotation a reference to that Service, and needs the same permission. Where the value cannot be used, everybody is denied.
         "auth-url" => url: Tried<AuthUrl>,
     }
 }
@@ -129,19 +133,41 @@ impl AuthExternal {
         } else {
             patterns("auth-headers-fail", &self.fail, cx)
         };
+        let succeed = self.succeed(cx);
+        // A header that is not known could not be taken out of what clients send.
+        let by = by.filter(|_| succeed.is_some());
         Check {
             key: "auth-url",
             by,
             method: self.method.value.as_str().into(),
             path,
             request: patterns("auth-headers-request", &self.request, cx),
-            succeed: patterns("auth-headers-succeed", &self.succeed, cx),
+            succeed: succeed.unwrap_or_else(|| "-".into()),
             fail,
             signin,
             variables: Vec::new(),
             is_early: self.placement.value == Placement::Frontend,
             author: url.map(|_| ()),
         }
+    }
+
+    /// Headers that only the service may write, if all of them are known.
+    fn succeed(&self, cx: &mut Cx<'_>) -> Option<Arc<str>> {
+        const KEY: &str = "auth-headers-succeed";
+        let list = &self.succeed;
+        for error in &list.value.refused {
+            cx.report_item(&codes::INVALID_PROTECTION, KEY, list, error, OUTCOME);
+        }
+        let (text, rest) = joined(&list.value.good);
+        if rest.is_some() {
+            cx.report(
+                &codes::INVALID_PROTECTION,
+                &list.origin,
+                format!("`{KEY}` is longer than {MAX_LIST} bytes"),
+                OUTCOME,
+            );
+        }
+        (list.value.refused.is_empty() && rest.is_none()).then_some(text)
     }
 
     /// Where clients are sent; a text that its author may not write is reported.
@@ -231,32 +257,44 @@ fn server(author: &Setting<Tried<AuthUrl>>, url: &AuthUrl, cx: &mut Cx<'_>) -> O
     Some(CheckedBy::Server(url.server().clone()))
 }
 
+/// How long a list of headers may be that stands in a line, in bytes.
+pub(crate) const MAX_LIST: usize = 3000;
+
 /// A list of patterns as the script reads it. What is too long for its line is left out.
 fn patterns(key: &str, list: &Setting<Items<HeaderPattern>>, cx: &mut Cx<'_>) -> Arc<str> {
-    const MAX: usize = 3000;
     cx.report_items(key, list, &list.value.refused);
+    let (text, rest) = joined(&list.value.good);
+    if let Some(first) = rest {
+        cx.report(
+            &codes::INVALID_VALUE,
+            &list.origin,
+            format!("`{key}` is longer than {MAX_LIST} bytes"),
+            format!("`{first}` and what follows is left out"),
+        );
+    }
+    text
+}
+
+/// Patterns joined by commas, `-` for none, and the first one that is too much for a line.
+fn joined(patterns: &[HeaderPattern]) -> (Arc<str>, Option<&HeaderPattern>) {
     let mut text = String::new();
-    for pattern in &list.value.good {
-        let pattern = pattern.to_string();
-        if pattern == "-" {
+    let mut rest = None;
+    for pattern in patterns {
+        let name = pattern.to_string();
+        if name == "-" {
             continue;
         }
-        if text.len() + pattern.len() >= MAX {
-            cx.report(
-                &codes::INVALID_VALUE,
-                &list.origin,
-                format!("`{key}` is longer than {MAX} bytes"),
-                format!("`{pattern}` and what follows is left out"),
-            );
+        if text.len() + name.len() >= MAX_LIST {
+            rest = Some(pattern);
             break;
         }
         if !text.is_empty() {
             text.push(',');
         }
-        text.push_str(&pattern);
+        text.push_str(&name);
     }
     if text.is_empty() {
         text.push('-');
     }
-    text.into()
+    (text.into(), rest)
 }

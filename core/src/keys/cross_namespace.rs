@@ -1,18 +1,20 @@
 //! References to objects of other namespaces: who may follow them.
 //!
-//! Every reference of a key to a Secret or a Service is followed with [`Cx::permit`], [`Cx::secret`] or
-//! [`Cx::service`], so that permission is decided here and nowhere else. What is not permitted looks
+//! Every reference of a key to a Secret or a Service is followed with [`Cx::permit`], [`Cx::secret`],
+//! [`Cx::service`] or [`Cx::service_of_host`], so that permission is decided here and nowhere else. What is not permitted looks
 //! like what is not there: nobody learns which objects another namespace has.
 
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
 use crate::haproxy::Config;
+use crate::keys::dns_resolvers::Dns;
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::options::Name;
 use crate::origin::Kind;
 use crate::resource::{Secret, Service};
 use crate::value::choice;
+use crate::value::hostname::Hostname;
 use crate::value::reference::Reference;
 
 /// References to objects of other namespaces. `namespace/name` in an annotation is refused unless the
@@ -48,7 +50,7 @@ keys! {
         ///
         /// The flag `--allow-cross-namespace` says `allow` for all Secrets.
         "cross-namespace-secrets-passwd" => passwords: Permission = "deny",
-        /// Whether annotations may name Services of other namespaces.
+        /// Whether annotations may name Services of other namespaces, also by their names in DNS.
         "cross-namespace-services" => services: Permission = "deny",
     }
 }
@@ -169,6 +171,24 @@ impl Cx<'_> {
         }
     }
 
+    /// The Service that a host's name stands for, in the way that a cluster names it; none for another
+    /// host. Who may not name the Service may not name the host either.
+    pub fn service_of_host<T>(
+        &mut self,
+        author: &Setting<T>,
+        host: &Hostname,
+    ) -> Result<Option<(Name, Arc<Service>)>, Refusal> {
+        let domain = self.global_settings::<Dns>().domain.value.clone();
+        let domain = domain.as_str().to_ascii_lowercase();
+        match in_cluster(host.as_str(), &[&domain, "cluster.local"]) {
+            // What the operator names need not be known here.
+            Some((namespace, name)) if author.is_tenants => self
+                .service(author, Some(&namespace.into()), &name.into())
+                .map(Some),
+            _ => Ok(None),
+        }
+    }
+
     /// The full name of an object, if the author of a value may use it.
     fn permit_name<T>(
         &mut self,
@@ -223,6 +243,14 @@ impl Cx<'_> {
         diagnostic.help.clone_from(&refusal.help);
         self.sink.report(diagnostic);
     }
+}
+
+/// The namespace and the name of the Service in `[POD.]SERVICE.NAMESPACE.svc[.DOMAIN]`.
+fn in_cluster<'a>(host: &'a str, domains: &[&str]) -> Option<(&'a str, &'a str)> {
+    let mut domains = domains.iter().filter(|it| !it.is_empty());
+    let short = domains.find_map(|it| host.strip_suffix(it)?.strip_suffix('.'));
+    let mut labels = short.unwrap_or(host).strip_suffix(".svc")?.rsplit('.');
+    Some((labels.next()?, labels.next()?))
 }
 
 fn missing(kind: Kind, name: &Name) -> Refusal {
@@ -315,6 +343,32 @@ mod tests {
         for purpose in purposes {
             let found = cx.permit(&written("other/it", Tier::Ingress), purpose);
             assert_eq!(found.is_ok(), purpose != Purpose::Service, "{purpose:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_the_cluster_stand_for_services() {
+        let of = |host| in_cluster(host, &["k8s.example", "cluster.local"]);
+        let auth = Some(("login", "auth"));
+        for host in [
+            "auth.login.svc",
+            "auth.login.svc.cluster.local",
+            "auth.login.svc.k8s.example",
+            "pod-0.auth.login.svc.cluster.local",
+            "_http._tcp.auth.login.svc",
+        ] {
+            assert_eq!(of(host), auth, "{host}");
+        }
+        for host in [
+            "auth.example",
+            "login.svc",
+            "svc",
+            "cluster.local",
+            "svc.cluster.local",
+            "auth.login.svc.example",
+            "auth.login.svcs",
+        ] {
+            assert_eq!(of(host), None, "{host}");
         }
     }
 

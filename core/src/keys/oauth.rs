@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::diagnostic::codes;
-use crate::haproxy::{Backend, Check, CheckedBy, Path};
-use crate::keys::auth_external::OUTCOME;
+use crate::haproxy::{Backend, Check, CheckedBy, Path, VariableHeader};
+use crate::keys::auth_external::{MAX_LIST, OUTCOME};
 use crate::keys::{Cx, Family, block, keys};
 use crate::value::choice;
 use crate::value::header_pattern::{HeaderSource, Source};
@@ -35,15 +35,17 @@ keys! {
         ///
         /// It is the one that a path `oauth-uri-prefix` of any Ingress of the namespace leads to, of
         /// the same host if there is one. It is asked with `HEAD PREFIX/auth`; who may not pass is sent
-        /// to `PREFIX/start`. The proxy's own path is open. `auth-url` on the same path wins. With
-        /// another value, or without a proxy, everybody is denied.
+        /// to `PREFIX/start`. Paths at the prefix and below that lead to the proxy are open. `auth-url` on
+        /// the same path wins. With another value, without a proxy, or where the application itself is at
+        /// the prefix, everybody is denied.
         "oauth" => proxy: Tried<OAuthProxy>,
         /// Headers that the request gets when it passes: `name`, or `name:source` for one of another
         /// name in the proxy's answer.
         ///
-        /// What the client sent under these names is taken out of the request. A source that begins
-        /// with `proc.`, `sess.`, `txn.`, `req.` or `res.` is a variable; in an annotation only
-        /// `req.auth_response_header.NAME`.
+        /// What the client sent under these names, also with `_` in place of `-`, is taken out of the
+        /// request. Where an item cannot be read, or the list is longer than 3000 bytes, everybody is
+        /// denied. A source that begins with `proc.`, `sess.`, `txn.`, `req.` or `res.` is a variable; in
+        /// an annotation only `req.auth_response_header.NAME`, and no request has the header of another.
         "oauth-headers" => headers: Items<HeaderSource> = "X-Auth-Request-Email",
         /// The path of the proxy.
         "oauth-uri-prefix" => prefix: PathPrefix = "/oauth2",
@@ -64,6 +66,8 @@ impl OAuth {
             }
         };
         let (headers, variables) = self.headers(cx);
+        // A header that is not known could not be taken out of what clients send.
+        let by = by.filter(|_| headers.is_some());
         let start = Format::literal(&format!("{prefix}/start?rd=")).and_expression("pathq,url_enc");
         path.checks.oauth = Some(Arc::new(Check {
             key: "oauth",
@@ -71,7 +75,7 @@ impl OAuth {
             method: "HEAD".into(),
             path: format!("{prefix}/auth").into(),
             request: "*".into(),
-            succeed: headers,
+            succeed: headers.unwrap_or_else(|| "-".into()),
             fail: "-".into(),
             signin: Some(proxy.map(|_| start.clone())),
             variables,
@@ -80,18 +84,17 @@ impl OAuth {
         }));
     }
 
-    /// Headers of the answer as the script reads them, and those that come from variables.
-    fn headers(
-        &self,
-        cx: &mut Cx<'_>,
-    ) -> (
-        Arc<str>,
-        Vec<(crate::value::header::HeaderName, crate::value::text::Word)>,
-    ) {
+    /// Headers of the answer as the script reads them, if all of them are known, and those that come
+    /// from variables. One whose variable is not permitted is only taken out.
+    fn headers(&self, cx: &mut Cx<'_>) -> (Option<Arc<str>>, Vec<VariableHeader>) {
+        const KEY: &str = "oauth-headers";
         const OWN: &str = "req.auth_response_header.";
-        cx.report_items("oauth-headers", &self.headers, &self.headers.value.refused);
+        let list = &self.headers;
+        for error in &list.value.refused {
+            cx.report_item(&codes::INVALID_PROTECTION, KEY, list, error, OUTCOME);
+        }
         let (mut text, mut variables) = (String::new(), Vec::new());
-        for header in &self.headers.value.good {
+        for header in &list.value.good {
             match &header.source {
                 Source::Header(source) => {
                     if !text.is_empty() {
@@ -100,25 +103,42 @@ impl OAuth {
                     let (name, source) = (header.name.as_str(), source.as_str());
                     text.push_str(&format!("{name}:{source}").to_ascii_lowercase());
                 }
-                Source::Variable(name)
-                    if self.headers.is_tenants && !name.as_str().starts_with(OWN) =>
-                {
+                Source::Variable(name) if list.is_tenants && !name.as_str().starts_with(OWN) => {
                     cx.report(
                         &codes::NOT_PERMITTED,
-                        &self.headers.origin,
+                        &list.origin,
                         format!(
-                            "`oauth-headers`: the variable `{}` is not of the proxy's answer",
+                            "`{KEY}`: the variable `{}` is not of the proxy's answer",
                             name.as_str()
                         ),
-                        "this item is left out",
+                        format!("no request has the header `{}`", header.name),
                     );
+                    variables.push(VariableHeader {
+                        name: header.name.clone(),
+                        variable: None,
+                    });
                 }
-                Source::Variable(name) => variables.push((header.name.clone(), name.clone())),
+                Source::Variable(name) => {
+                    variables.push(VariableHeader {
+                        name: header.name.clone(),
+                        variable: Some(name.clone()),
+                    });
+                }
             }
+        }
+        let is_too_long = text.len() > MAX_LIST;
+        if is_too_long {
+            cx.report(
+                &codes::INVALID_PROTECTION,
+                &list.origin,
+                format!("`{KEY}` is longer than {MAX_LIST} bytes"),
+                OUTCOME,
+            );
         }
         if text.is_empty() {
             text.push('-');
         }
-        (text.into(), variables)
+        let is_known = list.value.refused.is_empty() && !is_too_long;
+        (is_known.then(|| text.into()), variables)
     }
 }

@@ -34,6 +34,20 @@ impl HeaderName {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// An expression for all names that an application may take for this one: many cannot tell `-` from
+    /// `_` (RFC 3875, section 4.1.18).
+    pub fn lookalikes(&self) -> String {
+        let mut expression = String::new();
+        for letter in self.0.chars() {
+            match letter {
+                '-' | '_' => expression.push_str("[-_]"),
+                '.' => expression.push_str("[.]"),
+                it => expression.push(it.to_ascii_lowercase()),
+            }
+        }
+        expression
+    }
 }
 
 impl KeyValue for HeaderName {

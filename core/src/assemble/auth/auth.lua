@@ -64,6 +64,12 @@ local function matches(name, pattern)
     return j > #pattern
 end
 
+-- A name with `-` in place of each `_`: many applications cannot tell them apart, so neither may we
+-- where a client must not write a field.
+local function dashed(name)
+    return (name:gsub("_", "-"))
+end
+
 -- A list of fields, `name`, `pattern` or `name:source`, by its text; the texts are the operator's
 -- configuration, so there are only so many.
 local lists = {}
@@ -72,19 +78,23 @@ local function read(text)
     if list then
         return list
     end
-    list = { all = false, patterns = {}, by_source = {}, names = {} }
+    list = { all = false, patterns = {}, by_source = {}, forged = {}, forged_patterns = {} }
     for item in text:gmatch("[^,]+") do
         local name, source = item:match("^([^:]+):([^:]+)$")
         if item == "*" then
             list.all = true
         elseif item:find("[*?]") then
             table.insert(list.patterns, item)
+            table.insert(list.forged_patterns, dashed(item))
         elseif item ~= "-" then
             name, source = name or item, source or item
             list.by_source[source] = list.by_source[source] or {}
             table.insert(list.by_source[source], name)
-            table.insert(list.names, name)
+            list.forged[dashed(name)] = true
         end
+    end
+    if list.all then
+        table.move(identity, 1, #identity, #list.forged_patterns + 1, list.forged_patterns)
     end
     lists[text] = list
     return list
@@ -128,7 +138,7 @@ local function question(txn, check)
         text[size + 1], text[size + 2], text[size + 3], text[size + 4] = name, ": ", value, "\r\n"
     end
     for name, values in pairs(fields) do
-        if not (framing[name] or conditions[name] or original[name])
+        if not (framing[name] or conditions[name] or original[dashed(name)])
             and name:sub(1, 15) ~= "x-haproxy-auth-" and is_listed(list, name) then
             for place = 0, #values do
                 add(name, values[place])
@@ -242,18 +252,12 @@ end
 
 -- Takes out of the request what only the service may say, and puts in what it says.
 local function admit(txn, list, answer)
-    local fields = txn.http:req_get_headers()
-    for _, name in ipairs(list.names) do
-        if fields[name] and not framing[name] then
+    for name in pairs(txn.http:req_get_headers()) do
+        local plain = dashed(name)
+        local is_forged = list.forged[plain]
+            or not by_haproxy[name] and matches_any(plain, list.forged_patterns)
+        if is_forged and not framing[name] then
             txn.http:req_del_header(name)
-        end
-    end
-    if list.all or #list.patterns > 0 then
-        for name in pairs(fields) do
-            local is_forged = matches_any(name, list.patterns) or list.all and matches_any(name, identity)
-            if is_forged and not framing[name] and not by_haproxy[name] then
-                txn.http:req_del_header(name)
-            end
         end
     end
     local seen = {}

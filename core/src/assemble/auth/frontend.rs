@@ -13,12 +13,8 @@ use crate::value::text::Line;
 /// Where the script lies.
 const SCRIPT: &str = "/etc/haproxy/lua/auth.lua";
 
-/// The lines with which frontends ask, and the map that says what.
-pub(super) fn ask_early(
-    early: BTreeMap<String, (String, Origin)>,
-    config: &mut Config,
-    cx: &Cx<'_>,
-) {
+/// The line with which frontends learn whom to ask, and the map that says it.
+pub(super) fn look_up(early: BTreeMap<String, (String, Origin)>, config: &mut Config, cx: &Cx<'_>) {
     let path = names::map("_auth", "exact");
     let file = names::real(&path, cx.options);
     let (mut text, mut source_map) = (String::new(), SourceMap::default());
@@ -33,21 +29,34 @@ pub(super) fn ask_early(
         .files
         .push(DataFile::of_lines(path, Role::Map, text, source_map));
     let look_up = format!("var(txn.route),field(1,/,2),map_str({file})");
-    let lines: Vec<Authored> = [
-        // A preflight is answered in the backend, which asks about all others.
-        Line::keyword("http-request set-var(req.auth)")
-            .text(&look_up)
-            .and("if !{ method OPTIONS }"),
-        Line::keyword("http-request lua.auth-request-early if { var(req.auth) -m found }"),
-    ]
-    .map(|line| Authored {
-        line,
-        authors: vec![ENGINE],
-    })
-    .into();
+    // A preflight is answered in the backend, which asks about all others.
+    let line = Line::keyword("http-request set-var(req.auth)")
+        .text(&look_up)
+        .and("if !{ method OPTIONS }");
     for frontend in &mut config.frontends {
-        frontend.auth.clone_from(&lines);
+        frontend.auth.push(Authored {
+            line: line.clone(),
+            authors: vec![ENGINE],
+        });
     }
+}
+
+/// The lines with which a frontend asks, behind the one that learns whom; `to_tls` says of which
+/// requests it must not, and who wants that.
+pub(in crate::assemble) fn ask(to_tls: Option<(Line, Vec<Origin>)>) -> Vec<Authored> {
+    // A service may ask for a password, which must not be sent in clear.
+    let not_in_clear = to_tls.map(|(condition, mut authors)| {
+        authors.push(ENGINE);
+        Authored {
+            line: Line::keyword("http-request unset-var(req.auth) if").line(&condition),
+            authors,
+        }
+    });
+    let ask = Authored {
+        line: Line::keyword("http-request lua.auth-request-early if { var(req.auth) -m found }"),
+        authors: vec![ENGINE],
+    };
+    not_in_clear.into_iter().chain([ask]).collect()
 }
 
 /// The script and the frontend that it asks through.
