@@ -1,7 +1,7 @@
 //! Ingress v1 → routes.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
@@ -9,13 +9,14 @@ use crate::haproxy::{Group, Host, HostKey, PathMatch, short};
 use crate::ingest::class::Ours;
 use crate::ingest::service::{self, Services};
 use crate::ingest::{layers, object};
-use crate::keys::http_match::{Filters, HeaderMatch};
+use crate::keys::http_match::{Filters, HeaderMatch, MOST_SETS};
 use crate::keys::path_type::PathType;
 use crate::keys::{self, Cx, Layers, REGISTRY, Scope, Source, Tier, http_frontends};
 use crate::options::Name;
 use crate::origin::{Field, Kind, ObjectRef, Origin, Setting};
 use crate::resource::{Backend, Ingress, Path};
 use crate::route::{Entry, GroupPorts, HostEntry, Table, Target, TlsEntry};
+use crate::value::header_filter::HeaderFilter;
 use crate::value::hostname::Hostname;
 use crate::value::regex::Regex;
 use crate::value::{KeyValue as _, shown};
@@ -29,12 +30,17 @@ pub(super) struct Ingests {
     /// The namespace of the oldest Ingress of each group. Its annotations alone count for the group's
     /// frontends, so that nobody changes what another tenant's requests go through.
     owners: BTreeMap<Group, Arc<str>>,
+    filter_sets: FilterSets,
     /// What stands in where nothing else does.
     fallbacks: Vec<Entry>,
 }
 
 /// A host and what of its paths an entry takes.
 type Claim = (HostKey, Arc<str>, PathMatch, Filters);
+
+/// What headers have to be for paths of each group.
+#[derive(Default)]
+struct FilterSets(BTreeMap<Group, BTreeSet<Arc<[HeaderFilter]>>>);
 
 /// The texts that apply to a path, and what they say of headers that it needs.
 pub(super) type Applied = (Layers, Result<Filters, ()>);
@@ -66,6 +72,7 @@ impl Ingests {
             services,
             taken: BTreeMap::new(),
             owners: BTreeMap::new(),
+            filter_sets: FilterSets::default(),
             fallbacks: Vec::new(),
         }
     }
@@ -207,11 +214,12 @@ impl Ingests {
                 // A host that has a path for everything needs nothing to stand in.
                 Some(_) if !entry.host.is_empty() => {}
                 Some(other) => conflict(&entry, other.clone(), self.place(entry.group), cx),
-                None => {
+                None if self.filter_sets.take(&entry, cx) => {
                     let owner = (entry.origin.clone(), entry.path.clone());
                     self.taken.insert(same(entry.matching), owner);
                     self.table.entries.push(entry);
                 }
+                None => {}
             }
         }
         self.table
@@ -321,8 +329,10 @@ impl Ingests {
             .entry(claim(host, &entry.path, matching, &entry.filters))
         {
             Slot::Vacant(slot) => {
-                slot.insert((entry.origin.clone(), entry.path.clone()));
-                self.table.entries.push(entry);
+                if self.filter_sets.take(&entry, cx) {
+                    slot.insert((entry.origin.clone(), entry.path.clone()));
+                    self.table.entries.push(entry);
+                }
             }
             // Of two spellings in one Ingress the longer one wins, as its API says.
             Slot::Occupied(other)
@@ -438,6 +448,31 @@ impl Ingests {
                 origin: origin.clone(),
             });
         }
+    }
+}
+
+impl FilterSets {
+    /// Whether a path may have its headers; if they are one set too many, this is reported.
+    fn take(&mut self, entry: &Entry, cx: &mut Cx<'_>) -> bool {
+        let Some(filters) = &entry.filters else {
+            return true;
+        };
+        let sets = self.0.entry(entry.group).or_default();
+        let is_permitted = sets.contains(filters) || sets.len() < MOST_SETS;
+        if is_permitted {
+            sets.insert(filters.clone());
+        } else {
+            cx.report(
+                &codes::INVALID_PATH,
+                &entry.origin,
+                format!(
+                    "`http-header-match`: older paths need {MOST_SETS} different sets of headers, \
+                     which is the most that there can be"
+                ),
+                "the path is left out",
+            );
+        }
+        is_permitted
     }
 }
 
@@ -612,6 +647,58 @@ fn report_conflicts(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Options;
+    use crate::resource::{Http, Meta, Object, Rule};
+    use crate::snapshot::Snapshot;
+
+    /// An Ingress with one path for requests with a header, or for all.
+    fn ingress(name: &str, path: &str, header: &str) -> Object {
+        let key = "haproxy-ingress.github.io/http-header-match";
+        let mut ingress = Ingress {
+            meta: Meta {
+                namespace: "shop".into(),
+                name: name.into(),
+                annotations: [(key.into(), header.into())].into(),
+                ..Meta::default()
+            },
+            ..Ingress::default()
+        };
+        let path = Path {
+            path: Some(path.into()),
+            path_type: Some("Prefix".into()),
+            backend: Backend::default(),
+        };
+        ingress.spec.rules.push(Rule {
+            host: Some("shop.example".into()),
+            http: Some(Http { paths: vec![path] }),
+        });
+        Object::Ingress(Arc::new(ingress))
+    }
+
+    #[test]
+    fn sets_of_headers_beyond_the_most_are_left_out_and_the_oldest_stay() {
+        let sets = (0..=MOST_SETS).map(|it| ingress(&format!("{it:03}"), "/", &format!("X: {it}")));
+        let known = ingress("again", "/known", "X: 0");
+        let plain = ingress("plain", "/plain", "");
+        let snapshot: Snapshot = sets.chain([known, plain]).collect();
+        let options = Options {
+            watch_without_class: true,
+            ..Options::default()
+        };
+        let mut cx = Cx::new(&snapshot, &options);
+        let table = crate::ingest::table(&mut cx);
+        let mut names = table.entries.iter().filter_map(|it| it.origin.object());
+        let last = format!("{MOST_SETS:03}");
+        assert!(names.all(|it| *it.name != *last), "{last}");
+        assert_eq!(table.entries.len(), MOST_SETS + 2);
+        let diagnostics = cx.sink.into_sorted();
+        let mut refused = diagnostics
+            .iter()
+            .filter(|it| it.code.name == codes::INVALID_PATH.name);
+        let origin = refused.next().and_then(|it| it.origin.object());
+        assert_eq!(origin.map(|it| &*it.name), Some(&*last));
+        assert!(refused.next().is_none());
+    }
 
     #[test]
     fn no_path_is_long_enough_to_be_cut_into_two_lines_of_a_map() {
