@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::origin::Origin;
+use crate::origin::Authors;
 use crate::value::text::Line;
 
 /// When a rule is evaluated. The order of the variants is the order in the configuration.
@@ -51,7 +51,7 @@ pub enum Phase {
 }
 
 /// A line and the condition under which it counts.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Rule {
     /// When it is evaluated.
     pub phase: Phase,
@@ -69,7 +69,7 @@ pub struct Placed {
     /// Numbers of the backend's paths, ascending; empty stands for all requests of the backend.
     pub paths: Vec<u32>,
     /// Who asked for it.
-    pub origins: Vec<Origin>,
+    pub origins: Authors,
 }
 
 impl Rule {
