@@ -35,6 +35,9 @@ pub(super) struct Ingests {
     fallbacks: Vec<Entry>,
 }
 
+/// The key that says which frontends serve an Ingress.
+const PICKS_FRONTENDS: &str = "http-frontend";
+
 /// A host and what of its paths an entry takes.
 type Claim = (HostKey, Arc<str>, PathMatch, Filters);
 
@@ -147,12 +150,13 @@ impl Ingests {
                 report_foreign(source, cx);
                 continue;
             }
+            if !says_of_frontends(source) {
+                continue;
+            }
             let places = std::iter::once(group).chain(self.behind_proxy());
             for place in places.filter(|it| *it == group || source.tier == Tier::Class) {
                 let older = &mut self.table.groups[place.place()].sources;
-                if has_keys(source, Scope::Frontend)
-                    && !older.iter().any(|it| Arc::ptr_eq(it, source))
-                {
+                if !older.iter().any(|it| Arc::ptr_eq(it, source)) {
                     report_conflicts(older, source, Scope::Frontend, "the frontends", cx);
                     older.push(source.clone());
                 }
@@ -583,6 +587,12 @@ fn has_keys(source: &Source, scope: Scope) -> bool {
     source.values.iter().any(|it| is_of(it.key, scope))
 }
 
+/// Whether a source says anything of frontends beside which ones serve it.
+fn says_of_frontends(source: &Source) -> bool {
+    let mut keys = source.values.iter().map(|it| REGISTRY.key(it.key));
+    keys.any(|it| it.scope == Scope::Frontend && it.name != PICKS_FRONTENDS)
+}
+
 /// Reports keys of frontends on an Ingress that has no frontends of its own.
 fn report_misplaced(source: &Arc<Source>, cx: &mut Cx<'_>) {
     let keys = source.values.iter();
@@ -604,7 +614,7 @@ fn report_foreign(source: &Source, cx: &mut Cx<'_>) {
     let keys = source.values.iter();
     for value in keys.filter(|it| is_of(it.key, Scope::Frontend)) {
         let key = REGISTRY.key(value.key).name;
-        if key == "http-frontend" {
+        if key == PICKS_FRONTENDS {
             continue;
         }
         cx.report(
