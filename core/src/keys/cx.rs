@@ -86,7 +86,7 @@ impl<'a> Cx<'a> {
 
     /// The settings of a block.
     pub fn settings<B: Block>(&mut self, layers: &Layers) -> Rc<B> {
-        let read = self.read(REGISTRY.place::<B>(), layers);
+        let read = self.read(B::place(), layers);
         read.downcast().expect("the block at its place")
     }
 
