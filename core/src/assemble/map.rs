@@ -12,6 +12,7 @@
 //! | `shop_web_8080/path01/t/0/https://…` | the request is redirected there |
 
 use std::borrow::Cow;
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -198,18 +199,18 @@ impl<'a> Maps<'a> {
     }
 
     fn put_weighed(&mut self, file: FileName, key: String, entry: Entry<'a>) {
-        let entries = self.files.entry(file).or_default();
-        match entries.get_mut(&key) {
-            // Of two spellings of one object the longer one wins, of two objects the older one.
-            Some(older)
-                if entry.weight > older.weight
-                    && entry.authors.line.object() == older.authors.line.object() =>
-            {
-                *older = entry;
+        match self.files.entry(file).or_default().entry(key) {
+            Slot::Vacant(slot) => {
+                slot.insert(entry);
             }
-            Some(_) => {}
-            None => {
-                entries.insert(key, entry);
+            Slot::Occupied(mut slot) => {
+                let older = slot.get_mut();
+                // Of two spellings of one object the longer one wins, of two objects the older one.
+                if entry.weight > older.weight
+                    && entry.authors.line.object() == older.authors.line.object()
+                {
+                    *older = entry;
+                }
             }
         }
     }
