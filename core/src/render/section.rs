@@ -30,7 +30,7 @@ pub(super) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(super) fn new(source_map: &'a mut SourceMap) -> Self {
         Self {
-            record: Record::default(),
+            record: Record::new(),
             source_map,
         }
     }
