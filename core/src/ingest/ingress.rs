@@ -15,7 +15,7 @@ use crate::keys::{self, Cx, Layers, REGISTRY, Scope, Source, Tier, http_frontend
 use crate::options::Name;
 use crate::origin::{Field, Kind, ObjectRef, Origin, Setting};
 use crate::resource::{Backend, Ingress, Path};
-use crate::route::{Entry, GroupPorts, HostEntry, Table, Target, TlsEntry};
+use crate::route::{Entry, GroupPorts, HostEntry, Table, Target, TargetPort, TlsEntry};
 use crate::value::header_filter::HeaderFilter;
 use crate::value::hostname::Hostname;
 use crate::value::regex::Regex;
@@ -59,6 +59,8 @@ pub(super) struct Current {
     pub(super) applied: Applied,
     /// What applies to paths whose Service does, by the Service's name.
     by_service: BTreeMap<Arc<str>, Applied>,
+    /// The newest backend of a path, where it leads and what applies: mostly the next one is the same.
+    newest: Option<(Backend, Target, Applied)>,
 }
 
 impl Current {
@@ -99,6 +101,7 @@ impl Ingests {
             sources,
             applied,
             by_service: BTreeMap::new(),
+            newest: None,
         };
         if self.add_tcp(&mut current, cx) {
             return;
@@ -280,8 +283,7 @@ impl Ingests {
         cx: &mut Cx<'_>,
     ) {
         let origin = current.origin(field);
-        let target = target(&path.backend, &origin, current, cx);
-        let (layers, filters) = self.applied(&target, current, cx);
+        let (target, (layers, filters)) = self.led_to(&path.backend, &origin, current, cx);
         let Ok(filters) = filters else {
             return;
         };
@@ -349,6 +351,28 @@ impl Ingests {
                 conflict(&entry, other.get().0.clone(), place, cx);
             }
         }
+    }
+
+    /// Where a path leads, and what applies to it.
+    fn led_to(
+        &mut self,
+        backend: &Backend,
+        origin: &Origin,
+        current: &mut Current,
+        cx: &mut Cx<'_>,
+    ) -> (Target, Applied) {
+        if let Some((newest, target, applied)) = &current.newest
+            && newest == backend
+        {
+            return (target.clone(), applied.clone());
+        }
+        let target = target(backend, origin, current, cx);
+        let applied = self.applied(&target, current, cx);
+        // What is missing is reported for each path.
+        if !matches!(target.port, TargetPort::Missing) {
+            current.newest = Some((backend.clone(), target.clone(), applied.clone()));
+        }
+        (target, applied)
     }
 
     /// What applies to the paths of an Ingress that go to one target.
