@@ -22,6 +22,7 @@ mod limit;
 mod peers;
 mod proxy;
 mod rule;
+mod rules;
 mod server;
 mod server_tls;
 mod tcp;
@@ -49,7 +50,8 @@ pub use self::peers::{Peer, Peers};
 pub use self::proxy::{
     Account, Defaults, ForwardedFor, Global, Log, Logs, NameServers, Stats, Trust,
 };
-pub use self::rule::{Phase, Placed, Rule, path_name};
+pub use self::rule::{PathName, Phase, Placed, Rule, path_name};
+pub use self::rules::Rules;
 pub use self::server::{Address, Instance, Scaling, Server, ServerState, Template, UseServer};
 pub use self::server_tls::{ServerTls, Sni};
 pub use self::tcp::{TcpKind, TcpProxy, TcpTarget};

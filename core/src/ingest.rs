@@ -55,7 +55,7 @@ pub fn table(cx: &mut Cx<'_>) -> Table {
 /// The groups of frontends that the operator declares, and the ports that they take.
 fn groups(table: &mut Table, cx: &mut Cx<'_>) {
     let listeners = Listeners::of(cx);
-    table.ports = listeners.ports;
+    table.ports = listeners.ports.clone();
     let pairs = http_frontends::pairs(&mut table.ports, cx);
     table.groups.push(GroupEntry::default());
     let has_pairs = !pairs.is_empty();

@@ -229,6 +229,11 @@ pub trait Block: Debug + Sized + 'static {
 
     /// Reads every key once, in order.
     fn read(reader: &mut Reader<'_>) -> Self;
+
+    /// Its place among [`Registry::blocks`].
+    fn place() -> usize {
+        REGISTRY.place::<Self>()
+    }
 }
 
 /// A block without its type: its keys, and what they do.
@@ -298,6 +303,12 @@ macro_rules! keys {
 
             fn read(reader: &mut $crate::keys::Reader<'_>) -> Self {
                 Self { $( $field: $crate::keys::keys!(@read reader $(, $default)?) ),+ }
+            }
+
+            // It is asked for at each reading, so it is looked for once.
+            fn place() -> usize {
+                static PLACE: std::sync::OnceLock<usize> = std::sync::OnceLock::new();
+                *PLACE.get_or_init(|| $crate::keys::REGISTRY.place::<Self>())
             }
         }
     };

@@ -6,6 +6,7 @@
 //!
 //! *Invariant:* an origin is information, never identity: no decision depends on one.
 
+mod authors;
 mod source_map;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+pub use self::authors::Authors;
 pub use self::source_map::SourceMap;
 
 /// The kinds of objects that are read.

@@ -31,7 +31,7 @@ use crate::controller::pace::Pace;
 use crate::controller::reconcile::isolate::Held;
 use crate::controller::reconcile::timer::Timer;
 use crate::controller::stop::Stop;
-use crate::controller::store::{Change, Source, Store};
+use crate::controller::store::{Change, Scope, Source, Store};
 use crate::controller::watch::Feed;
 use crate::http::Readiness;
 use crate::interfaces;
@@ -41,6 +41,9 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// How often to repeat what is waited for.
 const REPEAT: Duration = Duration::from_secs(10);
+
+/// How long everything waits for the first list of Pods, whose labels decide about little.
+const PODS: Duration = Duration::from_secs(10);
 
 /// How many reasons of a reload are named.
 const REASONS: usize = 8;
@@ -95,6 +98,8 @@ pub(crate) struct Reconcile<P> {
     uses_generated: bool,
     /// How the watch of Pods is started, until it is.
     pods: Option<(Feed, mpsc::Sender<Feed>)>,
+    /// What of Pods is waited for, and until when.
+    awaited_pods: Option<(Scope, Instant)>,
 }
 
 /// A configuration and what it was made from.
@@ -159,6 +164,7 @@ impl<P: Proxy> Reconcile<P> {
             deferred: false,
             uses_generated: false,
             pods: None,
+            awaited_pods: None,
         }
     }
 
@@ -195,6 +201,7 @@ impl<P: Proxy> Reconcile<P> {
                         self.update().await;
                     }
                 }
+                () = at(self.awaited_pods.as_ref().map(|it| it.1)) => self.go_on_without_pods(),
                 _ = look.tick(), if self.connected => self.look().await,
                 _ = repeat.tick() => self.repeat(),
             }
@@ -221,7 +228,10 @@ impl<P: Proxy> Reconcile<P> {
         if !self.store.is_complete() {
             let awaited: Vec<_> = self.store.awaited().map(ToString::to_string).collect();
             let awaited = awaited.join(", ");
-            self.not_ready(format!("not read yet: {awaited}"));
+            // What runs is as good as before something else came to be waited for.
+            if self.good.is_none() {
+                self.not_ready(format!("not read yet: {awaited}"));
+            }
             debug!("not read yet: {awaited}");
         } else if self.options.now.is_some_and(|it| it != today()) {
             info!("a new day: certificates are looked at again");
@@ -329,8 +339,20 @@ impl<P: Proxy> Reconcile<P> {
         if start.try_send(feed).is_err() {
             return false;
         }
-        self.store.await_list(Source::Cluster, scope);
+        self.store.await_list(Source::Cluster, scope.clone());
+        self.awaited_pods = Some((scope, Instant::now() + PODS));
         true
+    }
+
+    /// Waits for Pods no longer. If their list comes after all, it makes a run as any change does.
+    fn go_on_without_pods(&mut self) {
+        let Some((scope, _)) = self.awaited_pods.take() else {
+            return;
+        };
+        if self.store.forgo_list(Source::Cluster, &scope) {
+            warn!("no list of Pods has come in {PODS:?}, going on without their labels");
+            self.run_at(Instant::now());
+        }
     }
 
     /// Logs what is wrong with what users wrote, as far as that is news.

@@ -1,7 +1,8 @@
 //! The newest objects of all sources, and whether they are all there.
 //!
 //! *Invariant:* there is no snapshot before every source has given a complete list once: an empty
-//! cluster and an unread one are not the same.
+//! cluster and an unread one are not the same. Only Pods, which decide about little, are forgone after
+//! a while.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -109,6 +110,11 @@ impl Store {
     /// Waits for the list of a scope as well.
     pub(crate) fn await_list(&mut self, source: Source, scope: Scope) {
         self.layers.entry(source).or_default().awaited.insert(scope);
+    }
+
+    /// Waits for the list of a scope no longer; tells whether it was waited for.
+    pub(crate) fn forgo_list(&mut self, source: Source, scope: &Scope) -> bool {
+        self.layer(source).awaited.remove(scope)
     }
 
     /// Takes news; tells whether anything is different now.

@@ -26,7 +26,6 @@ use crate::haproxy::{
 use crate::keys::Cx;
 use crate::origin::{Origin, Setting, SourceMap};
 use crate::value::header::HeaderName;
-use crate::value::response::Response;
 use crate::value::text::{Format, Line};
 
 /// Pages that a host may have of its own.
@@ -202,22 +201,22 @@ fn bind_options(resumption: Resumption) -> Line {
 /// The value of each host that asks for certificates, by name. Their own pages get numbers.
 fn values(config: &mut Config) -> Values {
     let mut values = BTreeMap::new();
+    let mut variants = BTreeMap::new();
     for (key, host) in &config.hosts {
         let Some(auth) = &host.client_auth else {
             continue;
         };
         let mut value = format!("{}/{}", auth.authorities.name, auth.verify.name());
-        let pages: BTreeMap<u16, Setting<Response>> = host.pages.clone();
-        let number = (!pages.is_empty()).then(|| {
-            let known = config.page_variants.iter().position(|it| *it == pages);
-            known.unwrap_or_else(|| {
-                config.page_variants.push(pages);
-                config.page_variants.len() - 1
+        let number = (!host.pages.is_empty()).then(|| {
+            let pages: Vec<_> = host.pages.iter().map(|it| (*it.0, &it.1.value)).collect();
+            *variants.entry(pages).or_insert_with(|| {
+                config.page_variants.push(host.pages.clone());
+                config.page_variants.len()
             })
         });
         // Writing to a `String` cannot fail.
         if let Some(number) = number {
-            let _ = write!(value, "/{}", number + 1);
+            let _ = write!(value, "/{number}");
         }
         if let Some(page) = &auth.error_page {
             let slash = if number.is_some() { "" } else { "/" };

@@ -12,6 +12,7 @@
 //! | `shop_web_8080/path01/t/0/https://…` | the request is redirected there |
 
 use std::borrow::Cow;
+use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -31,10 +32,18 @@ pub(super) struct Maps<'a> {
     pub(super) frontend: Arc<str>,
     /// Lines by file.
     files: BTreeMap<FileName, Entries<'a>>,
-    /// What headers have to be for the paths of files with a number, the first ones for number 1.
-    pub(super) filters: Vec<&'a [HeaderFilter]>,
+    /// What headers have to be for the paths of files with a number.
+    pub(super) filters: FilterSets<'a>,
     /// What has to be known of the hosts.
     pub(super) found: Found,
+}
+
+/// What headers have to be for paths: different sets, numbered from 1.
+#[derive(Default)]
+pub(super) struct FilterSets<'a> {
+    /// The oldest path of each set, which says who made the lines for all of them.
+    paths: Vec<&'a Path>,
+    numbers: BTreeMap<&'a [HeaderFilter], usize>,
 }
 
 /// The stem of a file, the kind of paths in it, and the number of what headers have to be for them;
@@ -129,9 +138,9 @@ impl<'a> Maps<'a> {
             frontend: frontend.name.clone(),
             files: BTreeMap::new(),
             filters: if found.filtered {
-                filters(frontend, config)
+                FilterSets::of(frontend, config)
             } else {
-                Vec::new()
+                FilterSets::default()
             },
             found,
         }
@@ -190,18 +199,18 @@ impl<'a> Maps<'a> {
     }
 
     fn put_weighed(&mut self, file: FileName, key: String, entry: Entry<'a>) {
-        let entries = self.files.entry(file).or_default();
-        match entries.get_mut(&key) {
-            // Of two spellings of one object the longer one wins, of two objects the older one.
-            Some(older)
-                if entry.weight > older.weight
-                    && entry.authors.line.object() == older.authors.line.object() =>
-            {
-                *older = entry;
+        match self.files.entry(file).or_default().entry(key) {
+            Slot::Vacant(slot) => {
+                slot.insert(entry);
             }
-            Some(_) => {}
-            None => {
-                entries.insert(key, entry);
+            Slot::Occupied(mut slot) => {
+                let older = slot.get_mut();
+                // Of two spellings of one object the longer one wins, of two objects the older one.
+                if entry.weight > older.weight
+                    && entry.authors.line.object() == older.authors.line.object()
+                {
+                    *older = entry;
+                }
             }
         }
     }
@@ -238,10 +247,10 @@ impl<'a> Maps<'a> {
                 let _ = write!(key, "^{}#(?:{pattern})", Regex::quoted(host));
             }
         }
-        let number = path.filters.as_deref().map_or(0, |filters| {
-            let place = self.filters.iter().position(|it| *it == filters);
-            place.expect("`filters` finds all") + 1
-        });
+        let number = path
+            .filters
+            .as_deref()
+            .map_or(0, |it| self.filters.numbers[it]);
         let file = (stem, path.matching.name(), number);
         self.put_weighed(
             file,
@@ -284,6 +293,44 @@ impl<'a> Maps<'a> {
             let path = names::map(&format!("{frontend}_{stem}"), &numbered(kind, number));
             DataFile::of_lines(path, Role::Map, text, source_map)
         })
+    }
+}
+
+impl<'a> FilterSets<'a> {
+    /// What headers have to be for the paths of a frontend: more headers first, then the older ones.
+    fn of(frontend: &Frontend, config: &'a Config) -> Self {
+        let mut seen = BTreeSet::new();
+        let mut paths = Vec::new();
+        for path in config.paths.iter().filter(|it| it.group == frontend.group) {
+            let Some(filters) = path.filters.as_deref() else {
+                continue;
+            };
+            let host = config.hosts.get(&HostKey::new(path.group, &path.host));
+            if host.is_some_and(|it| is_in(it, frontend)) && seen.insert(filters) {
+                paths.push(path);
+            }
+        }
+        let filters = |path: &&'a Path| path.filters.as_deref().unwrap_or_default();
+        // Sorting is stable.
+        paths.sort_by_key(|it| std::cmp::Reverse(filters(it).len()));
+        let numbers = paths.iter().map(filters).zip(1..).collect();
+        Self { paths, numbers }
+    }
+
+    /// The numbers.
+    pub(super) fn numbers(&self) -> std::ops::RangeInclusive<usize> {
+        1..=self.paths.len()
+    }
+
+    /// What headers have to be for a number, and who said so first.
+    pub(super) fn get(&self, number: usize) -> (&'a [HeaderFilter], &'a Origin) {
+        let path = self.paths[number - 1];
+        (path.filters.as_deref().unwrap_or_default(), &path.origin)
+    }
+
+    /// Whether headers matter to no path.
+    pub(super) fn is_empty(&self) -> bool {
+        self.paths.is_empty()
     }
 }
 
@@ -398,24 +445,6 @@ pub(super) fn is_measured(host: &Host, shared: &BTreeSet<Arc<str>>, config: &Con
 fn overlaps(host: &Host, config: &Config) -> bool {
     let paths = || host.paths.iter().map(|it| config.paths[*it].matching);
     paths().any(|it| it == PathMatch::Prefix) && paths().any(|it| it == PathMatch::Begin)
-}
-
-/// What headers have to be for the paths of a frontend: more headers first, then the older ones.
-fn filters<'a>(frontend: &Frontend, config: &'a Config) -> Vec<&'a [HeaderFilter]> {
-    let mut seen = BTreeSet::new();
-    let mut filters = Vec::new();
-    for path in config.paths.iter().filter(|it| it.group == frontend.group) {
-        let Some(filter) = path.filters.as_deref() else {
-            continue;
-        };
-        let host = config.hosts.get(&HostKey::new(path.group, &path.host));
-        if host.is_some_and(|it| is_in(it, frontend)) && seen.insert(filter) {
-            filters.push(filter);
-        }
-    }
-    // Sorting is stable.
-    filters.sort_by_key(|it| std::cmp::Reverse(it.len()));
-    filters
 }
 
 /// Whether a frontend serves a host.

@@ -15,7 +15,7 @@ use crate::haproxy::{Config, DataFile, FrontendKind, HostKey, Role, TcpKind, Tcp
 use crate::ingest::service;
 use crate::keys::Cx;
 use crate::options::Name;
-use crate::origin::{Origin, Setting, SourceMap};
+use crate::origin::{Authors, Origin, Setting, SourceMap};
 use crate::resource::ServiceBackendPort;
 use crate::route::{Entry, Target, TargetPort};
 use crate::value::text::Line;
@@ -111,7 +111,7 @@ fn front(place: usize, config: &mut Config, cx: &mut Cx<'_>) {
     let hosts = || (config.hosts.values()).filter(|it| it.group == frontend.group);
     let mut routes = BTreeMap::new();
     let mut patterns = Vec::new();
-    let mut owners = Vec::new();
+    let mut owners = Authors::default();
     for host in hosts() {
         let Some(passthrough) = &host.passthrough else {
             continue;
@@ -128,9 +128,7 @@ fn front(place: usize, config: &mut Config, cx: &mut Cx<'_>) {
             );
             continue;
         };
-        if !owners.contains(&passthrough.origin) {
-            owners.push(passthrough.origin.clone());
-        }
+        owners.add(&passthrough.origin);
         // A name that an alias takes from a host is settled elsewhere: the older one has it.
         for alias in &host.aliases {
             routes.insert(alias.value.shared(), target.clone());
@@ -158,7 +156,7 @@ fn front(place: usize, config: &mut Config, cx: &mut Cx<'_>) {
         _ => format!("_front__tls_{}", frontend.port.value),
     };
     let mut proxy = TcpProxy::new(TcpKind::Passthrough, name, frontend.port.clone(), bind);
-    proxy.owners = owners;
+    proxy.owners = owners.into();
     proxy.accept_proxy.clone_from(&frontend.accept_proxy);
     proxy.log.clone_from(&config.logs.https);
     proxy.routes = routes;

@@ -19,7 +19,6 @@ use crate::assemble::map::{self, Maps};
 use crate::haproxy::{Acme, Authored, Config, Frontend, FrontendKind, PathMatch};
 use crate::keys::Cx;
 use crate::origin::Origin;
-use crate::value::header_filter::HeaderFilter;
 use crate::value::text::Line;
 
 /// Which rules stand behind those that are written.
@@ -224,7 +223,8 @@ impl Rules<'_, '_> {
             return Vec::new();
         }
         let before = std::mem::take(&mut self.parts);
-        let headers = (1..=self.maps.filters.len()).map(|it| format!("req.headers{it:02}"));
+        let numbers = self.maps.filters.numbers();
+        let headers = numbers.map(|it| format!("req.headers{it:02}"));
         for variable in headers.chain(["txn.route".to_owned()]) {
             let line = Line::keyword("http-request").and(&format!("unset-var({variable})"));
             self.push(with(line, &[PASSED]));
@@ -314,7 +314,8 @@ impl Rules<'_, '_> {
     /// The numbers of what headers have to be for paths of a stem.
     fn filters_of(&self, stem: &'static str) -> Vec<usize> {
         let has = |number, kind: PathMatch| self.maps.has_filtered(stem, kind.name(), number);
-        (1..=self.maps.filters.len())
+        let numbers = self.maps.filters.numbers();
+        numbers
             .filter(|number| KINDS.into_iter().any(|kind| has(*number, kind)))
             .collect()
     }
@@ -327,7 +328,7 @@ impl Rules<'_, '_> {
         for number in filters.iter().copied() {
             let variable = format!("req.headers{number:02}");
             let is_set = format!("{{ var({variable}) -m found }}");
-            self.tests(&variable, &is_set, self.maps.filters[number - 1], guards);
+            self.tests(&variable, &is_set, number, guards);
             let mut conditions: Vec<&str> = guards.to_vec();
             if !conditions.contains(&NOT_FOUND_YET) {
                 conditions.insert(0, NOT_FOUND_YET);
@@ -345,8 +346,9 @@ impl Rules<'_, '_> {
 
     /// Sets a variable if all headers are as they have to be. A line holds a few tests; each further
     /// one takes the variable back if it fails.
-    fn tests(&mut self, variable: &str, is_set: &str, filters: &[HeaderFilter], guards: &[&str]) {
+    fn tests(&mut self, variable: &str, is_set: &str, number: usize, guards: &[&str]) {
         const TESTS: usize = 5;
+        let (filters, origin) = self.maps.filters.get(number);
         let (first, others) = filters.split_at(filters.len().min(TESTS));
         let conditions: Vec<_> = guards
             .iter()
@@ -357,16 +359,12 @@ impl Rules<'_, '_> {
         let line = first
             .iter()
             .fold(with(line, &conditions), |line, it| line.line(&it.test()));
-        // The first path that wants them so says who made these lines.
-        let mut paths = self.config.paths.iter();
-        let path = paths.find(|it| it.filters.as_deref() == Some(filters));
-        let origin = path.map(|it| &it.origin);
-        self.push_by(line, origin);
+        self.push_by(line, Some(origin));
         for filter in others {
             let line = Line::keyword("http-request")
                 .and(&format!("unset-var({variable}) if {is_set}"))
                 .line(&filter.test_not());
-            self.push_by(line, origin);
+            self.push_by(line, Some(origin));
         }
     }
 

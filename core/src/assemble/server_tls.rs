@@ -5,7 +5,7 @@
 
 use crate::assemble::names;
 use crate::diagnostic::codes;
-use crate::haproxy::{Backend, Config, Mode, Sni};
+use crate::haproxy::{Backend, Config, Mode, Rules, Sni};
 use crate::ingest::certificate::Certificates;
 use crate::keys::Cx;
 use crate::keys::cross_namespace::{Permitted, Purpose, Refusal};
@@ -43,7 +43,7 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
         }
         if backend.is_internal && !backend.refused.is_empty() {
             // Nothing is sent to these servers, so nothing is to be said in it.
-            backend.rules.clear();
+            backend.rules = Rules::default();
         }
     }
 }

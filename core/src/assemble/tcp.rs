@@ -392,11 +392,9 @@ pub(super) fn only_connections(backend: &mut Backend, cx: &mut Cx<'_>) {
     backend.error_files.clear();
     // What is passed on is already in some protocol.
     backend.server_options.remove("proto");
-    let rules = std::mem::take(&mut backend.rules);
-    for placed in rules {
-        if placed.rule.line.as_str().starts_with("tcp-") {
-            backend.rules.push(placed);
-        } else if let Some(origin) = placed.origins.first() {
+    backend.rules.retain(|placed| {
+        let is_of_connections = placed.rule.line.as_str().starts_with("tcp-");
+        if let Some(origin) = placed.origins.first().filter(|_| !is_of_connections) {
             cx.report(
                 &codes::UNSUPPORTED,
                 origin,
@@ -404,7 +402,8 @@ pub(super) fn only_connections(backend: &mut Backend, cx: &mut Cx<'_>) {
                 "it is ignored there",
             );
         }
-    }
+        is_of_connections
+    });
 }
 
 /// Hosts that HAProxy ends TLS for: all that go anywhere, as soon as the port speaks TLS.

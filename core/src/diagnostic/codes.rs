@@ -36,7 +36,7 @@ codes! {
     /// A host cannot be matched: it is not a DNS name, or has `*` elsewhere than as its first label.
     INVALID_HOST = Error "invalid-host";
     /// A path cannot be matched: it does not start with `/`, has blanks or control characters, or needs
-    /// headers that cannot be read.
+    /// headers that cannot be read or that are one set too many.
     INVALID_PATH = Error "invalid-path";
     /// A port cannot be listened on: it is no port, or HAProxy listens on it for something else. What
     /// asks for it is left out.

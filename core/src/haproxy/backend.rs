@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::haproxy::{
-    ClientHeaders, Cookie, Limit, Part, Placed, Rule, Scaling, Server, ServerTls, Template,
+    ClientHeaders, Cookie, Limit, Part, Placed, Rule, Rules, Scaling, Server, ServerTls, Template,
     UseServer,
 };
-use crate::origin::{Origin, Setting};
+use crate::origin::{Authors, Origin, Setting};
 use crate::value::response::Response;
 use crate::value::text::{Snippet, Word};
 
@@ -40,13 +40,13 @@ pub struct Backend {
     /// Whole responses by status code.
     pub error_files: BTreeMap<u16, Setting<Response>>,
     /// Who wants a web application firewall to look at requests, if anybody does.
-    pub firewall: Vec<Origin>,
+    pub firewall: Authors,
     /// Lines of an operator in front of all rules.
     pub early: Option<Setting<Snippet>>,
     /// Lines of an operator in the phase [`LateSnippet`](crate::haproxy::Phase::LateSnippet).
     pub late: Option<Setting<Snippet>>,
     /// Rules, in the order in which they were added.
-    pub rules: Vec<Placed>,
+    pub rules: Rules,
     /// What servers are told about certificates of clients, if that is more than usual.
     pub client_headers: Option<Box<ClientHeaders>>,
     /// What is wanted of TLS with the servers, until it is known whether they speak it.
@@ -111,10 +111,10 @@ impl Backend {
             http_check: None,
             timeouts: BTreeMap::new(),
             error_files: BTreeMap::new(),
-            firewall: Vec::new(),
+            firewall: Authors::default(),
             early: None,
             late: None,
-            rules: Vec::new(),
+            rules: Rules::default(),
             client_headers: None,
             server_tls: None,
             fcgi: None,
@@ -134,34 +134,12 @@ impl Backend {
     /// Adds a rule for one path, given by its number. Equal rules are written once, for the paths of
     /// all of them.
     pub fn add(&mut self, path: u32, rule: Rule, origin: &Origin) {
-        match self
-            .rules
-            .iter_mut()
-            .find(|it| !it.paths.is_empty() && it.rule == rule)
-        {
-            Some(same) => {
-                if same.paths.last() != Some(&path) && !same.paths.contains(&path) {
-                    same.paths.push(path);
-                }
-                if !same.origins.contains(origin) {
-                    same.origins.push(origin.clone());
-                }
-            }
-            None => self.rules.push(Placed {
-                rule,
-                paths: vec![path],
-                origins: vec![origin.clone()],
-            }),
-        }
+        self.rules.add(path, rule, origin);
     }
 
     /// Adds a rule for every request of the backend.
     pub fn add_for_all(&mut self, rule: Rule, origin: &Origin) {
-        self.rules.push(Placed {
-            rule,
-            paths: Vec::new(),
-            origins: vec![origin.clone()],
-        });
+        self.rules.add_for_all(rule, origin);
     }
 
     /// Whether any rule is for some of the paths only, so that requests must say which one is theirs.

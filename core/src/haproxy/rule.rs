@@ -1,8 +1,8 @@
 //! Rules of a backend: what they do, when, and in which order.
 
-use std::sync::Arc;
+use std::fmt;
 
-use crate::origin::Origin;
+use crate::origin::Authors;
 use crate::value::text::Line;
 
 /// When a rule is evaluated. The order of the variants is the order in the configuration.
@@ -51,7 +51,7 @@ pub enum Phase {
 }
 
 /// A line and the condition under which it counts.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Rule {
     /// When it is evaluated.
     pub phase: Phase,
@@ -69,7 +69,7 @@ pub struct Placed {
     /// Numbers of the backend's paths, ascending; empty stands for all requests of the backend.
     pub paths: Vec<u32>,
     /// Who asked for it.
-    pub origins: Vec<Origin>,
+    pub origins: Authors,
 }
 
 impl Rule {
@@ -92,7 +92,19 @@ impl Rule {
     }
 }
 
-/// The paths of a rule as names, for conditions.
-pub fn path_name(number: u32) -> Arc<str> {
-    format!("path{number:02}").into()
+/// The name of a path, for conditions and maps: `path` and at least two digits.
+pub fn path_name(number: u32) -> PathName {
+    PathName(number)
+}
+
+/// The name of a path of a backend.
+#[derive(Clone, Copy, Debug)]
+pub struct PathName(u32);
+
+impl fmt::Display for PathName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Twice as fast as a width, and each path of each map has one.
+        f.write_str(if self.0 < 10 { "path0" } else { "path" })?;
+        f.write_str(itoa::Buffer::new().format(self.0))
+    }
 }

@@ -1,7 +1,7 @@
 //! Ingress v1 → routes.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
@@ -9,13 +9,14 @@ use crate::haproxy::{Group, Host, HostKey, PathMatch, short};
 use crate::ingest::class::Ours;
 use crate::ingest::service::{self, Services};
 use crate::ingest::{layers, object};
-use crate::keys::http_match::{Filters, HeaderMatch};
+use crate::keys::http_match::{Filters, HeaderMatch, MOST_SETS};
 use crate::keys::path_type::PathType;
 use crate::keys::{self, Cx, Layers, REGISTRY, Scope, Source, Tier, http_frontends};
 use crate::options::Name;
 use crate::origin::{Field, Kind, ObjectRef, Origin, Setting};
 use crate::resource::{Backend, Ingress, Path};
-use crate::route::{Entry, GroupPorts, HostEntry, Table, Target, TlsEntry};
+use crate::route::{Entry, GroupPorts, HostEntry, Table, Target, TargetPort, TlsEntry};
+use crate::value::header_filter::HeaderFilter;
 use crate::value::hostname::Hostname;
 use crate::value::regex::Regex;
 use crate::value::{KeyValue as _, shown};
@@ -29,12 +30,20 @@ pub(super) struct Ingests {
     /// The namespace of the oldest Ingress of each group. Its annotations alone count for the group's
     /// frontends, so that nobody changes what another tenant's requests go through.
     owners: BTreeMap<Group, Arc<str>>,
+    filter_sets: FilterSets,
     /// What stands in where nothing else does.
     fallbacks: Vec<Entry>,
 }
 
+/// The key that says which frontends serve an Ingress.
+const PICKS_FRONTENDS: &str = "http-frontend";
+
 /// A host and what of its paths an entry takes.
 type Claim = (HostKey, Arc<str>, PathMatch, Filters);
+
+/// What headers have to be for paths of each group.
+#[derive(Default)]
+struct FilterSets(BTreeMap<Group, BTreeSet<Arc<[HeaderFilter]>>>);
 
 /// The texts that apply to a path, and what they say of headers that it needs.
 pub(super) type Applied = (Layers, Result<Filters, ()>);
@@ -50,6 +59,8 @@ pub(super) struct Current {
     pub(super) applied: Applied,
     /// What applies to paths whose Service does, by the Service's name.
     by_service: BTreeMap<Arc<str>, Applied>,
+    /// The newest backend of a path, where it leads and what applies: mostly the next one is the same.
+    newest: Option<(Backend, Target, Applied)>,
 }
 
 impl Current {
@@ -66,6 +77,7 @@ impl Ingests {
             services,
             taken: BTreeMap::new(),
             owners: BTreeMap::new(),
+            filter_sets: FilterSets::default(),
             fallbacks: Vec::new(),
         }
     }
@@ -89,6 +101,7 @@ impl Ingests {
             sources,
             applied,
             by_service: BTreeMap::new(),
+            newest: None,
         };
         if self.add_tcp(&mut current, cx) {
             return;
@@ -140,12 +153,13 @@ impl Ingests {
                 report_foreign(source, cx);
                 continue;
             }
+            if !says_of_frontends(source) {
+                continue;
+            }
             let places = std::iter::once(group).chain(self.behind_proxy());
             for place in places.filter(|it| *it == group || source.tier == Tier::Class) {
                 let older = &mut self.table.groups[place.place()].sources;
-                if has_keys(source, Scope::Frontend)
-                    && !older.iter().any(|it| Arc::ptr_eq(it, source))
-                {
+                if !older.iter().any(|it| Arc::ptr_eq(it, source)) {
                     report_conflicts(older, source, Scope::Frontend, "the frontends", cx);
                     older.push(source.clone());
                 }
@@ -207,11 +221,12 @@ impl Ingests {
                 // A host that has a path for everything needs nothing to stand in.
                 Some(_) if !entry.host.is_empty() => {}
                 Some(other) => conflict(&entry, other.clone(), self.place(entry.group), cx),
-                None => {
+                None if self.filter_sets.take(&entry, cx) => {
                     let owner = (entry.origin.clone(), entry.path.clone());
                     self.taken.insert(same(entry.matching), owner);
                     self.table.entries.push(entry);
                 }
+                None => {}
             }
         }
         self.table
@@ -268,8 +283,7 @@ impl Ingests {
         cx: &mut Cx<'_>,
     ) {
         let origin = current.origin(field);
-        let target = target(&path.backend, &origin, current, cx);
-        let (layers, filters) = self.applied(&target, current, cx);
+        let (target, (layers, filters)) = self.led_to(&path.backend, &origin, current, cx);
         let Ok(filters) = filters else {
             return;
         };
@@ -321,8 +335,10 @@ impl Ingests {
             .entry(claim(host, &entry.path, matching, &entry.filters))
         {
             Slot::Vacant(slot) => {
-                slot.insert((entry.origin.clone(), entry.path.clone()));
-                self.table.entries.push(entry);
+                if self.filter_sets.take(&entry, cx) {
+                    slot.insert((entry.origin.clone(), entry.path.clone()));
+                    self.table.entries.push(entry);
+                }
             }
             // Of two spellings in one Ingress the longer one wins, as its API says.
             Slot::Occupied(other)
@@ -335,6 +351,28 @@ impl Ingests {
                 conflict(&entry, other.get().0.clone(), place, cx);
             }
         }
+    }
+
+    /// Where a path leads, and what applies to it.
+    fn led_to(
+        &mut self,
+        backend: &Backend,
+        origin: &Origin,
+        current: &mut Current,
+        cx: &mut Cx<'_>,
+    ) -> (Target, Applied) {
+        if let Some((newest, target, applied)) = &current.newest
+            && newest == backend
+        {
+            return (target.clone(), applied.clone());
+        }
+        let target = target(backend, origin, current, cx);
+        let applied = self.applied(&target, current, cx);
+        // What is missing is reported for each path.
+        if !matches!(target.port, TargetPort::Missing) {
+            current.newest = Some((backend.clone(), target.clone(), applied.clone()));
+        }
+        (target, applied)
     }
 
     /// What applies to the paths of an Ingress that go to one target.
@@ -438,6 +476,31 @@ impl Ingests {
                 origin: origin.clone(),
             });
         }
+    }
+}
+
+impl FilterSets {
+    /// Whether a path may have its headers; if they are one set too many, this is reported.
+    fn take(&mut self, entry: &Entry, cx: &mut Cx<'_>) -> bool {
+        let Some(filters) = &entry.filters else {
+            return true;
+        };
+        let sets = self.0.entry(entry.group).or_default();
+        let is_permitted = sets.contains(filters) || sets.len() < MOST_SETS;
+        if is_permitted {
+            sets.insert(filters.clone());
+        } else {
+            cx.report(
+                &codes::INVALID_PATH,
+                &entry.origin,
+                format!(
+                    "`http-header-match`: older paths need {MOST_SETS} different sets of headers, \
+                     which is the most that there can be"
+                ),
+                "the path is left out",
+            );
+        }
+        is_permitted
     }
 }
 
@@ -548,6 +611,12 @@ fn has_keys(source: &Source, scope: Scope) -> bool {
     source.values.iter().any(|it| is_of(it.key, scope))
 }
 
+/// Whether a source says anything of frontends beside which ones serve it.
+fn says_of_frontends(source: &Source) -> bool {
+    let mut keys = source.values.iter().map(|it| REGISTRY.key(it.key));
+    keys.any(|it| it.scope == Scope::Frontend && it.name != PICKS_FRONTENDS)
+}
+
 /// Reports keys of frontends on an Ingress that has no frontends of its own.
 fn report_misplaced(source: &Arc<Source>, cx: &mut Cx<'_>) {
     let keys = source.values.iter();
@@ -569,7 +638,7 @@ fn report_foreign(source: &Source, cx: &mut Cx<'_>) {
     let keys = source.values.iter();
     for value in keys.filter(|it| is_of(it.key, Scope::Frontend)) {
         let key = REGISTRY.key(value.key).name;
-        if key == "http-frontend" {
+        if key == PICKS_FRONTENDS {
             continue;
         }
         cx.report(
@@ -612,6 +681,58 @@ fn report_conflicts(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Options;
+    use crate::resource::{Http, Meta, Object, Rule};
+    use crate::snapshot::Snapshot;
+
+    /// An Ingress with one path for requests with a header, or for all.
+    fn ingress(name: &str, path: &str, header: &str) -> Object {
+        let key = "haproxy-ingress.github.io/http-header-match";
+        let mut ingress = Ingress {
+            meta: Meta {
+                namespace: "shop".into(),
+                name: name.into(),
+                annotations: [(key.into(), header.into())].into(),
+                ..Meta::default()
+            },
+            ..Ingress::default()
+        };
+        let path = Path {
+            path: Some(path.into()),
+            path_type: Some("Prefix".into()),
+            backend: Backend::default(),
+        };
+        ingress.spec.rules.push(Rule {
+            host: Some("shop.example".into()),
+            http: Some(Http { paths: vec![path] }),
+        });
+        Object::Ingress(Arc::new(ingress))
+    }
+
+    #[test]
+    fn sets_of_headers_beyond_the_most_are_left_out_and_the_oldest_stay() {
+        let sets = (0..=MOST_SETS).map(|it| ingress(&format!("{it:03}"), "/", &format!("X: {it}")));
+        let known = ingress("again", "/known", "X: 0");
+        let plain = ingress("plain", "/plain", "");
+        let snapshot: Snapshot = sets.chain([known, plain]).collect();
+        let options = Options {
+            watch_without_class: true,
+            ..Options::default()
+        };
+        let mut cx = Cx::new(&snapshot, &options);
+        let table = crate::ingest::table(&mut cx);
+        let mut names = table.entries.iter().filter_map(|it| it.origin.object());
+        let last = format!("{MOST_SETS:03}");
+        assert!(names.all(|it| *it.name != *last), "{last}");
+        assert_eq!(table.entries.len(), MOST_SETS + 2);
+        let diagnostics = cx.sink.into_sorted();
+        let mut refused = diagnostics
+            .iter()
+            .filter(|it| it.code.name == codes::INVALID_PATH.name);
+        let origin = refused.next().and_then(|it| it.origin.object());
+        assert_eq!(origin.map(|it| &*it.name), Some(&*last));
+        assert!(refused.next().is_none());
+    }
 
     #[test]
     fn no_path_is_long_enough_to_be_cut_into_two_lines_of_a_map() {

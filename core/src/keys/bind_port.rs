@@ -47,9 +47,9 @@ impl BindPorts {
         let ports = &mut config.ports;
         ports.healthz = bind(addresses.healthz.as_ref(), listeners.healthz.as_ref());
         ports.prometheus = bind(addresses.prometheus.as_ref(), listeners.prometheus.as_ref());
-        ports.http = Some(listeners.http);
-        ports.https = Some(listeners.https);
-        ports.behind_proxy = listeners.behind_proxy;
+        ports.http = Some(listeners.http.clone());
+        ports.https = Some(listeners.https.clone());
+        ports.behind_proxy.clone_from(&listeners.behind_proxy);
         ports.always = self.always.value;
     }
 }

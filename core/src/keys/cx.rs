@@ -1,6 +1,6 @@
 //! What effects may look up, and where they report.
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub struct Cx<'a> {
     pub(super) authorities: BTreeMap<Name, Result<Authorities, Refusal>>,
     /// Whether the authority that signs nothing is among the files.
     pub(super) has_nobody: bool,
+    /// What is found out once for all, by its type.
+    facts: BTreeMap<TypeId, Rc<dyn Any>>,
     /// The key nearest to names that are unknown: the same mistake stands on many objects.
     nearest: BTreeMap<Box<str>, Option<&'static str>>,
 }
@@ -60,6 +62,7 @@ impl<'a> Cx<'a> {
             lists: BTreeSet::new(),
             authorities: BTreeMap::new(),
             has_nobody: false,
+            facts: BTreeMap::new(),
             nearest: BTreeMap::new(),
         }
     }
@@ -83,7 +86,7 @@ impl<'a> Cx<'a> {
 
     /// The settings of a block.
     pub fn settings<B: Block>(&mut self, layers: &Layers) -> Rc<B> {
-        let read = self.read(REGISTRY.place::<B>(), layers);
+        let read = self.read(B::place(), layers);
         read.downcast().expect("the block at its place")
     }
 
@@ -91,6 +94,17 @@ impl<'a> Cx<'a> {
     pub fn global_settings<B: Block>(&mut self) -> Rc<B> {
         let global = self.global.clone();
         self.settings(&global)
+    }
+
+    /// What the global ConfigMap and the snapshot say for all: found out when it is first asked for.
+    pub(super) fn fact<T: 'static>(&mut self, find_out: impl FnOnce(&mut Self) -> T) -> Rc<T> {
+        let known = self.facts.get(&TypeId::of::<T>()).cloned();
+        let fact = known.unwrap_or_else(|| {
+            let fact: Rc<dyn Any> = Rc::new(find_out(self));
+            self.facts.insert(TypeId::of::<T>(), fact.clone());
+            fact
+        });
+        fact.downcast().expect("the type is the key")
     }
 
     /// The settings of the block at a place in the registry.

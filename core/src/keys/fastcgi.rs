@@ -1,6 +1,8 @@
 //! FastCGI.
 
+use std::collections::BTreeSet;
 use std::fmt;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::codes;
@@ -47,7 +49,7 @@ impl FastCgiApps {
     fn apply(&self, _: &mut Config, cx: &mut Cx<'_>) {
         let declared = declared(cx);
         for name in self.enabled.value.0.iter().flatten() {
-            if !declared.contains(&name.0) {
+            if !declared.0.contains(&name.0) {
                 cx.report(
                     &codes::NOT_FOUND,
                     &self.enabled.origin,
@@ -69,7 +71,7 @@ impl FastCgi {
 pub(crate) fn find(app: &Arc<str>, cx: &mut Cx<'_>) -> Result<(), String> {
     let apps = cx.global_settings::<FastCgiApps>();
     let enabled = apps.enabled.value.0.as_ref();
-    if !declared(cx).contains(app) {
+    if !declared(cx).0.contains(app) {
         return Err(format!("`config-sections` has no `fcgi-app {app}`"));
     }
     if enabled.is_some_and(|it| it.iter().all(|it| it.0 != *app)) {
@@ -79,7 +81,13 @@ pub(crate) fn find(app: &Arc<str>, cx: &mut Cx<'_>) -> Result<(), String> {
 }
 
 /// Names of the operator's sections `fcgi-app`.
-fn declared(cx: &mut Cx<'_>) -> Vec<Arc<str>> {
+struct Declared(BTreeSet<Arc<str>>);
+
+fn declared(cx: &mut Cx<'_>) -> Rc<Declared> {
+    cx.fact(find_declared)
+}
+
+fn find_declared(cx: &mut Cx<'_>) -> Declared {
     let snippets = cx.global_settings::<GlobalSnippets>();
     let sections = snippets.sections.iter().flat_map(|it| it.value.0.lines());
     let name = |line: &str| {
@@ -87,7 +95,7 @@ fn declared(cx: &mut Cx<'_>) -> Vec<Arc<str>> {
         let is_app = words.next() == Some("fcgi-app");
         words.next().filter(|_| is_app).map(Arc::from)
     };
-    sections.filter_map(|it| name(it.as_str())).collect()
+    Declared(sections.filter_map(|it| name(it.as_str())).collect())
 }
 
 impl KeyValue for AppName {

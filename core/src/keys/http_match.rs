@@ -19,6 +19,10 @@ pub const FAMILY: Family = Family {
 /// The most filters of a path.
 const MOST: usize = 16;
 
+/// The most different sets of filters that paths of one group of frontends have. Each costs every request
+/// of these frontends some rules.
+pub(crate) const MOST_SETS: usize = 100;
+
 keys! {
     Path => pub struct HeaderMatch {
         /// Headers that a request must have for the paths to match.
@@ -26,6 +30,9 @@ keys! {
         /// One a line, `name: value` or `name value`. All of them must be there; of a header with several
         /// values one must be the value. A path with headers goes before those without, and one with more
         /// headers before one with fewer. If a line is wrong, the paths match nothing.
+        ///
+        /// All paths together have at most 100 different sets of headers, each pair of `http-frontends`
+        /// by itself. Paths with one more are left out; the oldest Ingresses have theirs.
         "http-header-match" => exact: Items<HeaderIs>,
         /// Headers whose value must match an expression for the paths to match.
         ///

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::codes;
@@ -57,6 +58,14 @@ keys! {
     }
 }
 
+/// The processes that share counters.
+struct Members {
+    /// In the order of their Pods' names.
+    all: Vec<Peer>,
+    /// The name of this one.
+    local: Arc<str>,
+}
+
 /// The most entries that a tenant may ask for.
 const MAX_ENTRIES: u32 = 1 << 20;
 
@@ -90,8 +99,8 @@ impl PeerKeys {
             }
             return;
         };
-        let (members, local) = members(port.value, cx);
-        if members.len() == 1
+        let Members { all, local } = &*members(port.value, cx);
+        if all.len() == 1
             && let Some(pod) = &cx.options.replica
         {
             let message =
@@ -103,9 +112,9 @@ impl PeerKeys {
         let snippet = snippets.peers.as_ref();
         config.peers = Some(Peers {
             name: self.name.map(|it| Line::default().text(it.as_str())),
-            bind: port.map(|it| bind(*it, &members)),
-            members,
-            local,
+            bind: port.map(|it| bind(*it, all)),
+            members: all.clone(),
+            local: local.clone(),
             snippet: snippet.and_then(|it| resolve("config-peers", it, None, cx)),
             global_table: table.and_then(|it| checked("peers-table-global", it, cx)),
         });
@@ -114,7 +123,7 @@ impl PeerKeys {
 
 /// The port of peers, if they have one that nothing else has.
 fn port(cx: &mut Cx<'_>) -> Option<Setting<u16>> {
-    Listeners::of(cx).peers
+    Listeners::of(cx).peers.clone()
 }
 
 impl BackendTable {
@@ -163,9 +172,12 @@ fn checked(key: &str, table: &Setting<StickTable>, cx: &mut Cx<'_>) -> Option<Pa
     Some(table.map(|it| it.line(section)))
 }
 
-/// The processes that share counters, in the order of their Pods' names, and the name of this one.
-/// Where its Pod is not known, it is alone.
-fn members(port: u16, cx: &Cx<'_>) -> (Vec<Peer>, Arc<str>) {
+/// The processes that share counters. Where this one's Pod is not known, it is alone.
+fn members(port: u16, cx: &mut Cx<'_>) -> Rc<Members> {
+    cx.fact(|cx| find_members(port, cx))
+}
+
+fn find_members(port: u16, cx: &Cx<'_>) -> Members {
     let name = |number: usize| -> Arc<str> { format!("proxy{number:02}").into() };
     let own = cx.options.replica.as_deref();
     let replicas = own.map(|it| replicas(it, cx)).unwrap_or_default();
@@ -174,13 +186,19 @@ fn members(port: u16, cx: &Cx<'_>) -> (Vec<Peer>, Arc<str>) {
             name: name(1),
             address: None,
         };
-        return (vec![alone], name(1));
+        return Members {
+            all: vec![alone],
+            local: name(1),
+        };
     };
     let members = replicas.values().enumerate().map(|(index, address)| Peer {
         name: name(index + 1),
         address: (index != place).then(|| (*address, port).into()),
     });
-    (members.collect(), name(place + 1))
+    Members {
+        all: members.collect(),
+        local: name(place + 1),
+    }
 }
 
 /// On what this process listens: on IPv6, too, if others come from there.
@@ -238,7 +256,7 @@ pub(super) fn variables(
     let Some(port) = port(cx) else {
         return Err("`peers-port` is not set");
     };
-    let (_, local) = members(port.value, cx);
+    let local = members(port.value, cx).local.clone();
     let mut variables = Vec::with_capacity(VARIABLES.len());
     let mut add = |group_name, table_name, group: &str| {
         variables.push((group_name, Word::lossy(group)));

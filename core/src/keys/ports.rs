@@ -1,6 +1,7 @@
 //! Which listener has which port: two on one port would share its connections at random.
 
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::keys::bind_ip_addr::{BindAddresses, FrontendAddress};
@@ -77,7 +78,11 @@ impl Ports {
 
 impl Listeners {
     /// The listeners of the global ConfigMap; conflicts are reported.
-    pub fn of(cx: &mut Cx<'_>) -> Self {
+    pub fn of(cx: &mut Cx<'_>) -> Rc<Self> {
+        cx.fact(Self::find_out)
+    }
+
+    fn find_out(cx: &mut Cx<'_>) -> Self {
         let settings = cx.global_settings::<BindPorts>();
         let addresses = cx.global_settings::<BindAddresses>();
         let web = cx.global_settings::<FrontendAddress>();

@@ -45,7 +45,7 @@ pub(crate) const NO_PAGE: &str = "there is no page of statistics";
 impl Statistics {
     fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
         let addresses = cx.global_settings::<BindAddresses>();
-        let port = Listeners::of(cx).stats;
+        let port = Listeners::of(cx).stats.clone();
         let stats = &mut config.stats;
         stats.bind = port.map(|it| bind_ip_addr::bind(addresses.stats.as_ref(), &it));
         match self.auth.as_ref().map(|it| (it, &it.value.0)) {

@@ -100,9 +100,7 @@ impl Inspection {
         path: u32,
         backend: &mut Backend,
     ) {
-        if !backend.firewall.contains(&firewall.origin) {
-            backend.firewall.push(firewall.origin.clone());
-        }
+        backend.firewall.add(&firewall.origin);
         let is_deny = self.mode.value == Mode::Deny;
         let mut add = |line: Line, when: Option<String>| {
             let rule = Rule::new(Phase::Firewall, line);

@@ -241,7 +241,7 @@ fn rule<'a>(placed: &'a Placed, backend: &Backend, lines: &mut Vec<(Line, &'a [O
         let condition = paths
             .iter()
             .fold(Line::keyword("{ var(txn.path) -m str"), |line, it| {
-                line.and(&path_name(*it))
+                line.and(&path_name(*it).to_string())
             })
             .and("}");
         add(Some(condition));

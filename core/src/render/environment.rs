@@ -62,7 +62,7 @@ pub(super) enum Changes {
 }
 
 /// Named values for a template; a name that is not there is undefined.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Record(Vec<(&'static str, Value)>);
 
 impl Object for Printed {
@@ -72,6 +72,11 @@ impl Object for Printed {
 }
 
 impl Record {
+    /// An empty one, with room for what most sections have.
+    pub(super) fn new() -> Self {
+        Self(Vec::with_capacity(16))
+    }
+
     pub(super) fn set(&mut self, name: &'static str, value: Value) {
         self.0.push((name, value));
     }

@@ -30,7 +30,7 @@ pub(super) struct Context<'a> {
 impl<'a> Context<'a> {
     pub(super) fn new(source_map: &'a mut SourceMap) -> Self {
         Self {
-            record: Record::default(),
+            record: Record::new(),
             source_map,
         }
     }
@@ -49,8 +49,12 @@ impl<'a> Context<'a> {
 
     /// Sets a line that several authors made.
     pub(super) fn line_of(&mut self, name: &'static str, line: Line, authors: &[Origin]) {
-        let value = self.printed(line, authors, Changes::WithReload);
-        self.record.set(name, value);
+        let printed = Printed {
+            text: line,
+            authors: self.authors(authors),
+            changes: Changes::WithReload,
+        };
+        self.record.set(name, Value::from_object(printed));
     }
 
     /// Sets a list of lines, each with its authors.
@@ -73,9 +77,20 @@ impl<'a> Context<'a> {
         lines: impl IntoIterator<Item = (Line, &'l [Origin])>,
         changes: Changes,
     ) {
+        // Lines that one rule needs for its many paths share their authors, who may be as many.
+        let mut before: (&[Origin], Option<u32>) = (&[], None);
         let values: Vec<Value> = lines
             .into_iter()
-            .map(|(line, by)| self.printed(line, by, changes))
+            .map(|(text, by)| {
+                if !std::ptr::eq(before.0, by) {
+                    before = (by, self.authors(by));
+                }
+                Value::from_object(Printed {
+                    text,
+                    authors: before.1,
+                    changes,
+                })
+            })
             .collect();
         if !values.is_empty() {
             self.record.set(name, Value::from_object(values));
@@ -100,13 +115,8 @@ impl<'a> Context<'a> {
         }
     }
 
-    fn printed(&mut self, text: Line, authors: &[Origin], changes: Changes) -> Value {
-        let authors = (!authors.is_empty()).then(|| self.source_map.add_set(authors));
-        Value::from_object(Printed {
-            text,
-            authors,
-            changes,
-        })
+    fn authors(&mut self, authors: &[Origin]) -> Option<u32> {
+        (!authors.is_empty()).then(|| self.source_map.add_set(authors))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::value::{KeyValue, Shape, ValueError};
 ///
 /// Grammar: an optional first line `CODE` or `CODE REASON`; lines `name: value` up to the first empty
 /// line; the rest is the body. `Content-Length` is computed, one that is written is left out.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Response {
     /// The status and its reason, if the first line has them.
     pub status: Option<(u16, Arc<str>)>,

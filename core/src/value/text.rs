@@ -26,7 +26,7 @@ pub struct Word(Arc<str>);
 ///
 /// Made with [`Line::keyword`] and the methods that append to it, so every part is either spelled in
 /// our code or a [`Word`].
-#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Line(Cow<'static, str>);
 
 /// Lines of an operator for the inside of one section.
@@ -134,10 +134,19 @@ fn write_word(out: &mut String, text: &str) {
             if is_plain(byte) {
                 out.push(char::from(byte));
             } else {
-                // Writing to a `String` cannot fail.
-                let _ = write!(out, "\\x{byte:02x}");
+                out.push_str("\\x");
+                for digit in [byte >> 4, byte & 15] {
+                    out.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
+                }
             }
         }
+    }
+}
+
+/// An empty line, which like a keyword gets room for several words with the first one.
+impl Default for Line {
+    fn default() -> Self {
+        Self::keyword("")
     }
 }
 
@@ -431,11 +440,16 @@ impl Format {
 
     /// Appends literal text.
     pub fn and_literal(mut self, text: &str) -> Self {
-        self.0
-            .extend(text.chars().filter(|it| *it != '\0').flat_map(|it| {
-                let twice = if it == '%' { 2 } else { 1 };
-                std::iter::repeat_n(it, twice)
-            }));
+        self.0.reserve(text.len());
+        for part in text.split_inclusive(['%', '\0']) {
+            match part.strip_suffix('\0') {
+                Some(part) => self.0.push_str(part),
+                None => self.0.push_str(part),
+            }
+            if part.ends_with('%') {
+                self.0.push('%');
+            }
+        }
         self
     }
 

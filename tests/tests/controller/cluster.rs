@@ -200,3 +200,48 @@ fn pods_are_watched_when_something_needs_their_labels() {
     is_at("127.0.0.2");
     assert_eq!(rig.haproxy().reloads(), reloads);
 }
+
+/// An Ingress whose servers get weights by the labels of Pods, and what it leads to.
+fn weighed(host: &str, name: &str, backend: &Backend) -> [object::Object; 3] {
+    let [ingress, service, slice] = app(host, name, &[backend])
+        .try_into()
+        .expect("three objects");
+    let slice = slice.with("/endpoints/0/targetRef", json!({ "name": "app-0" }));
+    let weights = "color=blue=1,color=green=0";
+    [
+        ingress.annotation("blue-green-balance", weights),
+        service,
+        slice,
+    ]
+}
+
+#[test]
+fn without_pods_all_else_goes_on() {
+    let backend = Backend::start("app");
+    let api = ApiServer::start();
+    api.forbids("pods");
+    api.has_all(weighed("app.example", "app", &backend));
+    let rig = Rig::external();
+    let controller = rig.reads(&api);
+    rig.soon_served_by(&controller, "app.example", "app");
+    controller.output.wait_for("word about Pods", |it| {
+        it.contains("not permitted to read objects of kind Pod")
+    });
+    api.has_all(app("other.example", "other", &[&backend]));
+    rig.soon_served_by(&controller, "other.example", "app");
+}
+
+#[test]
+fn pods_that_nobody_lists_are_not_waited_for_for_long() {
+    let backend = Backend::start("app");
+    let api = ApiServer::start();
+    api.is_slow_with("pods", Duration::from_secs(15));
+    api.has_all(weighed("app.example", "app", &backend));
+    let rig = Rig::external();
+    let controller = rig.reads(&api);
+    rig.soon_served_by(&controller, "app.example", "app");
+    api.has_all(weighed("other.example", "other", &backend));
+    rig.soon_served_by(&controller, "other.example", "app");
+    let said = "no list of Pods has come in 10s, going on without their labels";
+    assert_eq!(controller.output.text().matches(said).count(), 1);
+}

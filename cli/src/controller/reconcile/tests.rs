@@ -119,13 +119,15 @@ impl Proxy for Puppet {
 }
 
 /// Ingresses are the configuration, endpoints can change at run time, `panic` is a bug. A backend of
-/// which it is known where its servers stand is an endpoint as well.
+/// which it is known where its servers stand is an endpoint as well. The Ingress `weighed` asks for Pods,
+/// of which each is an endpoint, too.
 const ENGINE: Engine = Engine {
     compile: |snapshot, _, places| {
         let names = |it: Vec<&Name>| it.iter().map(|it| &*it.name).collect::<Vec<_>>().join(",");
         let ingresses = names(snapshot.ingresses.keys().collect());
         assert!(!ingresses.contains("panic"), "a bug");
         let mut slices = names(snapshot.endpoint_slices.keys().collect());
+        slices.extend(snapshot.pods.keys().map(|it| &*it.name));
         slices.extend(places.into_iter().flatten().map(|(backend, _)| &**backend));
         let content = format!("{ingresses}|{slices}");
         let file = File::new("haproxy.cfg", 0o644, Role::Config, content);
@@ -135,6 +137,7 @@ const ENGINE: Engine = Engine {
         };
         Compiled {
             bundle,
+            uses_pods: ingresses.contains("weighed"),
             ..Compiled::default()
         }
     },
@@ -160,6 +163,20 @@ const ENGINE: Engine = Engine {
     },
 };
 
+fn object(kind: Kind, name: &str) -> Object {
+    let value = serde_json::json!({"metadata": {"namespace": "shop", "name": name}});
+    Object::decode(kind, value).expect("every kind has metadata")
+}
+
+/// The watch of all Pods.
+fn pods_of_all() -> Feed {
+    crate::controller::watch::pods(&args::Cluster {
+        kubeconfig: None,
+        apiserver_host: None,
+        namespace: None,
+    })
+}
+
 struct Scene {
     story: Story,
     strings: Arc<Mutex<Strings>>,
@@ -171,6 +188,11 @@ struct Scene {
 
 impl Scene {
     fn new(reload_interval: u64) -> Self {
+        Self::with_pods(reload_interval, None)
+    }
+
+    /// A scene in which Pods can be watched: whoever is asked to do so is the other end of this.
+    fn with_pods(reload_interval: u64, pods: Option<mpsc::Sender<Feed>>) -> Self {
         let told = Story::default();
         let strings = Arc::<Mutex<Strings>>::default();
         let puppet = Puppet {
@@ -189,8 +211,11 @@ impl Scene {
         };
         let options = Options::default();
         let certificate: Certificate = Box::new(|_| None);
-        let reconcile =
+        let mut reconcile =
             Reconcile::new(puppet, ENGINE, store, options, certificate, pace, readiness);
+        if let Some(start) = pods {
+            reconcile.reads_pods(pods_of_all(), start);
+        }
         let (changes, news) = mpsc::channel(16);
         let (control, stop) = stop::channel();
         let task = tokio::spawn(reconcile.run(news, stop));
@@ -209,10 +234,14 @@ impl Scene {
     }
 
     async fn listed(&self) {
+        self.listed_of(Scope::ALL, Vec::new()).await;
+    }
+
+    async fn listed_of(&self, scope: Scope, objects: Vec<Object>) {
         self.send(Change::Listed {
             source: Source::Cluster,
-            scope: Scope::ALL,
-            objects: Vec::new(),
+            scope,
+            objects,
             findings: Vec::new(),
             positions: Vec::new(),
         })
@@ -220,9 +249,8 @@ impl Scene {
     }
 
     async fn add(&self, kind: Kind, name: &str) {
-        let value = serde_json::json!({"metadata": {"namespace": "shop", "name": name}});
-        let object = Object::decode(kind, value).expect("every kind has metadata");
-        self.send(Change::Applied(Source::Cluster, object)).await;
+        let change = Change::Applied(Source::Cluster, object(kind, name));
+        self.send(change).await;
     }
 
     async fn remove(&self, kind: Kind, name: &str) {
@@ -450,4 +478,50 @@ async fn stopping_lets_haproxy_finish() -> anyhow::Result<()> {
     let story = scene.story.lock().expect("nobody panics").clone();
     assert_eq!(story.last(), Some(&(5, "finished".into())));
     Ok(())
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_cannot_be_read_hold_nothing_back_for_long() {
+    let (start, mut asked) = mpsc::channel(1);
+    let scene = Scene::with_pods(0, Some(start));
+    scene.listed().await;
+    scene.wait(5).await;
+    assert_eq!(scene.story(), ["0 ready", "0 reload |"]);
+
+    scene.add(Kind::Ingress, "weighed").await;
+    scene.wait(5).await;
+    let feed = asked.try_recv().expect("Pods are asked for");
+    scene.add(Kind::Ingress, "b").await;
+    assert!(scene.story().is_empty());
+    scene.wait(10).await;
+    assert_eq!(scene.story(), ["15 reload b,weighed|"]);
+    assert!(scene.is_ready());
+
+    // Nobody waits again, and Pods count as soon as they come.
+    scene.add(Kind::Ingress, "c").await;
+    scene.wait(5).await;
+    assert_eq!(scene.story(), ["20 reload b,c,weighed|"]);
+    scene
+        .listed_of(feed.scope(), vec![object(Kind::Pod, "p")])
+        .await;
+    scene.wait(5).await;
+    assert_eq!(scene.story(), ["25 update b,c,weighed|p"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_come_in_time_are_waited_for() {
+    let (start, mut asked) = mpsc::channel(1);
+    let scene = Scene::with_pods(0, Some(start));
+    scene.add(Kind::Ingress, "weighed").await;
+    scene
+        .listed_of(Scope::ALL, vec![object(Kind::Ingress, "weighed")])
+        .await;
+    scene.wait(5).await;
+    let feed = asked.try_recv().expect("Pods are asked for");
+    assert_eq!(scene.story(), ["0 ready"]);
+    scene
+        .listed_of(feed.scope(), vec![object(Kind::Pod, "p")])
+        .await;
+    scene.wait(60).await;
+    assert_eq!(scene.story(), ["5 reload weighed|p"]);
 }
