@@ -75,6 +75,7 @@ fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
     let Compiled {
         bundle,
         mut diagnostics,
+        acme,
         ..
     } = input.compile();
 
@@ -99,6 +100,8 @@ fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
             let mut document = document(&bundle, &diagnostics, &input.positions);
             document["haproxy"] = json!(input.options.haproxy.to_string());
             document["notes"] = json!(notes);
+            let acme = acme.map(|it| report_json::acme(&it, &input.positions));
+            document["acme"] = json!(acme);
             print(&format!("{document:#}\n"));
         }
         Format::Text => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::assemble::Places;
 use crate::diagnostic::Diagnostic;
+use crate::haproxy::Acme;
 pub use crate::haproxy::Role;
 use crate::origin::Origin;
 pub use crate::origin::SourceMap;
@@ -27,6 +28,8 @@ pub struct Compiled {
     pub diagnostics: Vec<Diagnostic>,
     /// Where every server stands.
     pub places: Places,
+    /// What an authority of certificates has to sign, for whoever asks it, if one is set up.
+    pub acme: Option<Acme>,
     /// Whether labels of Pods decide about anything, so that Pods have to be read.
     pub uses_pods: bool,
 }

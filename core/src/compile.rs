@@ -35,6 +35,7 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>
         uses_pods: cx.uses_pods,
         diagnostics: cx.sink.into_sorted(),
         places: places(&config),
+        acme: config.acme,
     }
 }
 

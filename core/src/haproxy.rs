@@ -19,6 +19,7 @@ mod cookie;
 mod frontend;
 mod host;
 mod limit;
+mod name;
 mod peers;
 mod proxy;
 mod rule;
@@ -29,12 +30,10 @@ mod tcp;
 mod user_list;
 mod waf;
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
-use xxhash_rust::xxh3::xxh3_64;
 
 pub use self::acme::{Acme, Order};
 pub use self::auth::{AuthFrontend, Check, CheckedBy, Checks, VariableHeader};
@@ -46,6 +45,7 @@ pub use self::host::{
     Group, Host, HostKey, HostTls, Passthrough, Path, PathMatch, PathTypeOrder, Redirects, Route,
 };
 pub use self::limit::Limit;
+pub(crate) use self::name::{escape, secret_stem, short};
 pub use self::peers::{Peer, Peers};
 pub use self::proxy::{
     Account, Defaults, ForwardedFor, Global, Log, Logs, NameServers, Stats, Trust,
@@ -58,7 +58,6 @@ pub use self::tcp::{TcpKind, TcpProxy, TcpTarget};
 pub use self::user_list::UserList;
 pub use self::waf::{Waf, WafKind};
 
-use crate::options::Name;
 use crate::origin::{Origin, Setting, SourceMap};
 use crate::value::response::Response;
 use crate::value::text::{Line, Snippet};
@@ -199,36 +198,6 @@ impl Config {
             PathMatch::Begin | PathMatch::Regex => true,
         })
     }
-}
-
-/// A text as a part of a name: one that is too long is cut and gets a number made of the whole.
-///
-/// Kubernetes' names have up to 253 bytes, and the name of a file has at most 255. Where the namespace
-/// stays in front, names that meet are of one namespace, whose owner gains nothing by it.
-pub(crate) fn short(text: &str, max: usize) -> Cow<'_, str> {
-    if text.len() <= max {
-        return Cow::Borrowed(text);
-    }
-    let end = (0..=max).rev().find(|it| text.is_char_boundary(*it));
-    let cut = &text[..end.unwrap_or_default()];
-    Cow::Owned(format!("{cut}_{:016x}", xxh3_64(text.as_bytes())))
-}
-
-/// What the files of a Secret are named after. Kubernetes' names hold neither `_` nor `/`; of a
-/// manifest's names, which nobody checked, every other byte is written as `=` and two hexadecimal
-/// digits.
-pub(crate) fn secret_stem(secret: &Name) -> String {
-    let plain = |text: &str| -> String {
-        text.bytes()
-            .map(|it| match it {
-                b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' => char::from(it).to_string(),
-                b'.' if !text.starts_with('.') => ".".into(),
-                _ => format!("={it:02x}"),
-            })
-            .collect()
-    };
-    let (namespace, name) = (plain(&secret.namespace), plain(&secret.name));
-    format!("{}_{}", short(&namespace, 63), short(&name, 150))
 }
 
 impl DataFile {

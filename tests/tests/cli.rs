@@ -2,7 +2,7 @@
 
 use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::terminal::run;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const GOOD: &str = r"
 apiVersion: networking.k8s.io/v1
@@ -168,6 +168,58 @@ fn programs_read_one_json_document() {
     assert_eq!(config["path"], "/etc/haproxy/haproxy.cfg");
     let lines = config["content"].as_str().expect("a text").lines().count();
     assert_eq!(document["sourceMap"].as_array().map(Vec::len), Some(lines));
+}
+
+#[test]
+fn programs_read_which_certificates_have_to_be_signed() {
+    let manifest = r#"
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: global, namespace: operator}
+data:
+  acme-endpoint: https://ca.example/acme
+  acme-emails: admin@app.example
+  acme-terms-agreed: "true"
+  acme-expiring: "20"
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: app
+  namespace: default
+  annotations:
+    haproxy-ingress.github.io/cert-signer: acme
+    haproxy-ingress.github.io/acme-preferred-chain: Example Root
+spec:
+  tls:
+    - hosts: [www.app.example, app.example, "*.app.example"]
+      secretName: tls
+"#;
+    let flags = [
+        "render",
+        "--format",
+        "json",
+        "--configmap",
+        "operator/global",
+    ];
+    let printed = run([&flags[..], &["-f", "-"]].concat(), manifest);
+    let document: Value = serde_json::from_str(&printed.stdout).expect("one document");
+    let acme = &document["acme"];
+    assert_eq!(acme["directory"], "https://ca.example/acme/directory");
+    assert_eq!(acme["emails"], json!(["admin@app.example"]));
+    assert_eq!(acme["expiringDays"], 20);
+    let [order] = acme["orders"].as_array().expect("a list").as_slice() else {
+        panic!("one Secret is one order: {acme}");
+    };
+    assert_eq!(order["secret"], "default/tls");
+    // A wildcard is not signed over HTTP.
+    assert_eq!(order["hosts"], json!(["app.example", "www.app.example"]));
+    assert_eq!(order["preferredChain"], "Example Root");
+    assert_eq!(order["origin"]["place"]["line"], 17);
+
+    let without = run(["render", "--format", "json", "-f", "-"], manifest);
+    let document: Value = serde_json::from_str(&without.stdout).expect("one document");
+    assert_eq!(document["acme"], Value::Null);
 }
 
 #[test]

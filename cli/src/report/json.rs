@@ -1,6 +1,7 @@
-//! Diagnostics and origins for programs.
+//! Diagnostics, origins and what has to be signed, for programs.
 
 use haproxy_ingress_core::diagnostic::Diagnostic;
+use haproxy_ingress_core::haproxy::Acme;
 use haproxy_ingress_core::manifest::{Place, Positions};
 use haproxy_ingress_core::origin::Origin;
 use serde_json::{Value, json};
@@ -27,6 +28,25 @@ pub(crate) fn origin(origin: &Origin, positions: &Positions) -> Value {
         fields.insert("place".into(), place(&it));
     }
     value
+}
+
+/// The account at an authority of certificates, and what it has to sign.
+pub(crate) fn acme(acme: &Acme, positions: &Positions) -> Value {
+    let emails = acme.emails.iter().map(ToString::to_string);
+    let orders = acme.orders.iter().map(|it| {
+        json!({
+            "secret": it.secret.to_string(),
+            "hosts": it.hosts,
+            "preferredChain": it.chain.as_ref().map(ToString::to_string),
+            "origin": origin(&it.origin, positions),
+        })
+    });
+    json!({
+        "directory": acme.directory.value.to_string(),
+        "emails": emails.collect::<Vec<_>>(),
+        "expiringDays": acme.expiring,
+        "orders": orders.collect::<Vec<_>>(),
+    })
 }
 
 fn place(place: &Place) -> Value {

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::haproxy::short;
+use crate::haproxy::{escape, short};
 use crate::options::{Name, Options};
 use crate::route::{Target, TargetPort};
 
@@ -62,21 +62,14 @@ pub(super) fn auth_host(is_tls: bool, host: &str, port: u16) -> Arc<str> {
     name.into()
 }
 
-/// Writes a part of a name with the bytes that HAProxy takes in names; each other byte, `:` and `_`
-/// included, as `:` and two hexadecimal digits. A leading `_` stays: it marks what no Service can be.
+/// Writes a part of a name. A leading `_` stays: it marks what no Service can be.
 fn write_part(name: &mut String, part: &str) {
-    let (mark, part) = match part.strip_prefix('_') {
-        Some(rest) => ("_", rest),
-        None => ("", part),
-    };
-    name.push_str(mark);
-    for byte in part.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.') {
-            name.push(char::from(byte));
-        } else {
-            // Writing to a `String` cannot fail.
-            let _ = write!(name, ":{byte:02x}");
+    match part.strip_prefix('_') {
+        Some(rest) => {
+            name.push('_');
+            escape(name, rest);
         }
+        None => escape(name, part),
     }
 }
 

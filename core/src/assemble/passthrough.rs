@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::assemble::backend::Backends;
-use crate::assemble::{names, tcp};
+use crate::assemble::names;
+use crate::assemble::tcp::sni::{self, Sni};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::haproxy::{Config, DataFile, FrontendKind, HostKey, Role, TcpKind, TcpProxy, TcpTarget};
 use crate::ingest::service;
@@ -161,11 +162,11 @@ fn front(place: usize, config: &mut Config, cx: &mut Cx<'_>) {
     proxy.log.clone_from(&config.logs.https);
     proxy.routes = routes;
     let stem = format!("{}_sslpassthrough", frontend.name);
-    let map = tcp::sni_map(&stem, &proxy.routes, config);
+    let map = sni::map(&stem, &proxy.routes, config);
     let expressions = expressions(&stem, patterns, config);
-    tcp::route(
+    sni::route(
         &mut proxy,
-        tcp::Sni::Read,
+        Sni::Read,
         map.as_ref(),
         expressions.as_ref(),
         config,

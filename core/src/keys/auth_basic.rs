@@ -1,10 +1,9 @@
 //! Users and passwords.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::haproxy::{Backend, Path, Phase, Rule, UserList, short};
+use crate::haproxy::{Backend, Path, Phase, Rule, UserList, secret_stem};
 use crate::keys::cross_namespace::{Purpose, Refusal};
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::options::Name;
@@ -115,7 +114,7 @@ impl AuthBasic {
             );
         }
         let list = UserList {
-            name: list_name(&name),
+            name: secret_stem(&name).into(),
             users,
             origin,
         };
@@ -154,44 +153,4 @@ fn within_budget(name: &Name, users: Vec<User>, origin: &Origin, cx: &mut Cx<'_>
         );
     }
     kept
-}
-
-/// The name of a list. Names of Kubernetes hold no `_`; of a manifest's names, which nobody checked,
-/// every other byte is written as `:` and two hexadecimal digits.
-fn list_name(secret: &Name) -> Arc<str> {
-    let mut name = String::new();
-    let parts = [short(&secret.namespace, 63), short(&secret.name, 150)];
-    for (part, separator) in parts.iter().zip(["_", ""]) {
-        for byte in part.bytes() {
-            if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.') {
-                name.push(char::from(byte));
-            } else {
-                // Writing to a `String` cannot fail.
-                let _ = write!(name, ":{byte:02x}");
-            }
-        }
-        name.push_str(separator);
-    }
-    name.into()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_of_different_secrets_have_different_names() {
-        let name = |namespace: &str, name: &str| list_name(&Name::new(namespace, name));
-        let long = "a".repeat(250);
-        let names = [
-            name("a", "b-c"),
-            name("a-b", "c"),
-            name("a", "b_c"),
-            name("a_b", "c"),
-            name("a", &format!("{long}b")),
-            name("a", &format!("{long}c")),
-        ];
-        let different: std::collections::BTreeSet<_> = names.iter().collect();
-        assert_eq!(different.len(), names.len(), "{names:?}");
-    }
 }

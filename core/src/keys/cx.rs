@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic, Sink, codes};
-use crate::haproxy::{Authorities, DataFile, Role, UserList, short};
+use crate::haproxy::{Authorities, DataFile, Role, UserList, escape, short};
 use crate::keys::cross_namespace::Refusal;
 use crate::keys::{Block, Layers, REGISTRY, Source};
 use crate::options::{Name, Options, Version};
@@ -221,9 +221,13 @@ fn list_name(purpose: &str, origin: &Origin) -> String {
         return format!("_list_{purpose}");
     };
     let kind = object.kind.name().to_ascii_lowercase();
-    let namespace = &object.namespace;
-    let name = short(&object.name, 100);
-    format!("_list_{purpose}_{namespace}_{kind}_{name}")
+    let mut name = format!("_list_{purpose}_");
+    escape(&mut name, &short(&object.namespace, 63));
+    name.push('_');
+    name.push_str(&kind);
+    name.push('_');
+    escape(&mut name, &short(&object.name, 100));
+    name
 }
 
 #[cfg(test)]
@@ -244,8 +248,12 @@ mod tests {
             name(Kind::Service, "a", "b-c"),
             name(Kind::Ingress, "a", &format!("{long}b")),
             name(Kind::Ingress, "a", &format!("{long}c")),
+            // A manifest's names were checked by nobody.
+            name(Kind::Ingress, "a/../../b", "c"),
+            name(Kind::Ingress, "a", "b_c"),
         ];
-        assert!(names.iter().all(|it| it.len() < 230), "{names:?}");
+        let is_file = |it: &String| it.len() < 230 && !it.contains('/');
+        assert!(names.iter().all(is_file), "{names:?}");
         let different: BTreeSet<_> = names.iter().collect();
         assert_eq!(different.len(), names.len());
     }

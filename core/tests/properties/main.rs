@@ -4,6 +4,7 @@ mod certificate;
 mod config;
 mod lexer;
 mod manifest;
+mod nasty;
 mod stability;
 mod world;
 

@@ -14,6 +14,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::sample::select;
 
+use crate::nasty::NASTY;
+
 /// What the loud tenant, or the operator, writes.
 #[derive(Clone, Debug)]
 pub(crate) struct Loud {
@@ -26,74 +28,6 @@ pub(crate) struct Loud {
     pub(crate) secret: String,
     pub(crate) addresses: Vec<String>,
 }
-
-/// Texts that have hurt others.
-const NASTY: &[&str] = &[
-    "",
-    " ",
-    "\n",
-    "a\nb",
-    "\r\n",
-    "\0",
-    "\"",
-    "'",
-    "\\",
-    "#",
-    "a #b",
-    "$HOME",
-    "${HOME}",
-    "%[env(HOME)]",
-    "%",
-    "%%",
-    "unix@/x",
-    "abns@x",
-    "fd@3",
-    "-f /etc/passwd",
-    "}",
-    "{",
-    " if TRUE",
-    "\nbackend evil\n",
-    "x\n    server evil 192.0.2.1:80",
-    "http-request deny",
-    "\u{1}1\u{2}",
-    "\u{1}",
-    "\u{2}0",
-    "ä",
-    "\u{2028}",
-    "*",
-    "*.",
-    "!",
-    "!*",
-    "../../etc/passwd",
-    "/",
-    "//",
-    "/a b",
-    "[",
-    "(",
-    ")",
-    "(.*",
-    "^/(a+)+$",
-    "a,b",
-    ",",
-    "a:b",
-    ":",
-    "true",
-    "false",
-    "0",
-    "-1",
-    "99999999999999999999",
-    "10.0.0.0/8",
-    "1s",
-    "50s\nmode tcp",
-    "v2",
-    "h2",
-    "https://a.example",
-    "200\ncontent-type: x\n\nbody",
-    "503",
-    "X-A: b\nX-C: %[src]",
-    "lua.x",
-    "GET",
-];
 
 /// Any text, with a preference for the nasty ones.
 pub(crate) fn text() -> impl Strategy<Value = String> {

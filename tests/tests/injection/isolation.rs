@@ -20,9 +20,9 @@ use haproxy_ingress_tests::random::Random;
 
 use crate::KNOWN;
 use crate::learned::{Learned, is_verbatim};
+use crate::place::{Place, Written};
 use crate::reader;
 use crate::run::{Effort, Outcome, in_threads};
-use crate::world::{Place, Written, places};
 
 /// The tenant who stays, and who is older.
 const ALPHA: &str = "alpha";
@@ -54,12 +54,12 @@ fn some(count: u64, mut random: Random, learned: &Learned) -> Outcome {
     let config_map = options.config_map.clone().expect("the cases name one");
     let mut outcome = Outcome::default();
     while outcome.inputs < count && outcome.is_worth_more() {
-        let operator = random.pick(&learned.config_maps);
+        let operator = random.pick(&learned.operators);
         // A name that the operator gives to every host is nobody's, and who may read whose Secrets is
         // for him to say.
         let data: Vec<(&str, &str)> = operator
             .iter()
-            .filter(|it| it.key.scope != Scope::Host)
+            .filter(|it| it.place == Place::ConfigMap && it.key.scope != Scope::Host)
             .filter(|it| !it.key.name.starts_with("cross-namespace"))
             .map(|it| (it.key.name, it.text.as_str()))
             .collect();
@@ -190,7 +190,7 @@ fn keys(namespace: &str, place: Place, random: &mut Random) -> Vec<Written> {
     for _ in 0..random.below(4) {
         let key = random.pick(&REGISTRY.keys);
         // A name that two tenants write is the older one's; which paths of it are whose is no secret.
-        if !places(key.scope).contains(&place) || is_verbatim(key) {
+        if !place.takes(key.scope) || is_verbatim(key) {
             continue;
         }
         let other = if namespace == ALPHA { BETA } else { ALPHA };

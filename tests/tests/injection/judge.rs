@@ -5,15 +5,18 @@
 //!   section. Its conditions begin and end as ours do; in what a tenant wrote, log-format expressions are
 //!   ones that a tenant may use, and nothing is an address of this machine or a file.
 //! - A line that no key made has only words that are there with harmless values.
+//! - Maps, lists, lists of certificates, certificates, responses and scripts are what HAProxy reads line by
+//!   line as we mean it, and what is in their strings stays there.
 //! - A section of a tenant has lines of that tenant, of the operator and of the engine only. So do the
 //!   entries of maps and lists of certificates for the names of a tenant.
 //! - Snippets of an operator are configuration: they begin no section.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::hash::BuildHasher as _;
 
 use haproxy_ingress_core::bundle::{Bundle, File, Role};
+use haproxy_ingress_core::haproxy::{END, END_ORIGIN};
 use haproxy_ingress_core::keys::Key;
 use haproxy_ingress_core::origin::Origin;
 
@@ -41,6 +44,8 @@ pub(crate) struct Judge<'l> {
     section: (String, String),
     /// Whether only the operator writes what nobody planned for.
     is_operators: bool,
+    /// How many lines of each kind of file it judged that somebody wrote, and not the engine alone.
+    pub(crate) lines: BTreeMap<Role, u64>,
 }
 
 /// Fetches that tell a tenant what is none of his business.
@@ -73,6 +78,7 @@ impl<'l> Judge<'l> {
             hasher: std::hash::RandomState::new(),
             seen: HashSet::new(),
             section: Default::default(),
+            lines: BTreeMap::new(),
         }
     }
 
@@ -112,13 +118,15 @@ impl<'l> Judge<'l> {
         if entry.line.is_empty() && entry.file.role == Role::Config {
             return Ok(());
         }
+        if entry.origins.iter().any(|it| it.object().is_some()) {
+            *self.lines.entry(entry.file.role).or_default() += 1;
+        }
         match entry.file.role {
             Role::Map => map(entry),
             Role::CertificateList => certificate_list(entry, bundle),
-            Role::List if entry.line.chars().any(char::is_control) => {
-                Err("a control character in a list".into())
-            }
-            Role::List | Role::Response | Role::Lua | Role::Certificate => Ok(()),
+            Role::List => list(entry),
+            Role::Certificate | Role::Authorities | Role::DhParameters => pem(entry.line),
+            Role::Response | Role::Lua => Ok(()),
             _ => self.directive(entry, bundle),
         }
     }
@@ -193,15 +201,12 @@ impl<'l> Judge<'l> {
                 String::from_utf8_lossy(strange)
             ));
         }
-        // Roots are redirected at ports of an operator's, too, of which no case has this key as well.
-        let is_rare = |it: &&Key| {
-            it.name == "use-forwarded-proto"
-                && place.starts_with("frontend _front_http")
-                && place.ends_with(": http-request redirect")
-        };
-        let is_known = |it: &&Key| self.learned.has_shape(it, &place) || is_rare(it);
-        let is_operators = self.is_operators && self.learned.has_line(&place);
-        if !is_operators && !keys.iter().any(is_known) {
+        // What an operator says makes more kinds of lines than one of his keys alone, so that a line in
+        // which no tenant has a part may be of any kind that harmless values make.
+        let is_tenants = entry.origins.iter().any(|it| reader::tenant(it).is_some());
+        let is_operators = self.is_operators || !is_tenants;
+        let is_known = keys.iter().any(|it| self.learned.has_shape(it, &place));
+        if !is_known && !(is_operators && self.learned.has_line(&place)) {
             let names: Vec<&str> = keys.iter().map(|it| it.name).collect();
             return Err(format!(
                 "no harmless value of `{}` makes such a directive",
@@ -209,7 +214,7 @@ impl<'l> Judge<'l> {
             ));
         }
         self.conditions(&words, bundle)?;
-        if entry.origins.iter().any(|it| reader::tenant(it).is_some()) {
+        if is_tenants {
             self.tenants(&words, bundle)?;
         }
         Ok(())
@@ -294,6 +299,45 @@ impl<'l> Judge<'l> {
     }
 }
 
+/// The longest line of a map or list: HAProxy cuts lines at the size of its buffers, 16 KiB.
+const LINE: usize = 16_000;
+
+/// A line of a list: a pattern, as it is. HAProxy takes blanks in front away, and with `#` in front the
+/// whole line.
+fn list(entry: &Entry<'_>) -> Result<(), String> {
+    let line = entry.line;
+    if line == END.trim_end() && entry.origins == [END_ORIGIN] {
+        return Ok(());
+    }
+    if line.chars().any(char::is_control) {
+        return Err("a control character in a list".into());
+    }
+    if line.trim().is_empty() || line.starts_with(['#', ' ']) || line.len() > LINE {
+        return Err("HAProxy would read another pattern than this one".into());
+    }
+    let whose = reader::tenant_in(&entry.file.path);
+    let mut tenants = entry.origins.iter().filter_map(reader::tenant);
+    if let Some(tenant) = tenants.find(|it| whose != Some(it)) {
+        return Err(format!("a pattern of {tenant} in another one's list"));
+    }
+    Ok(())
+}
+
+/// A line of certificates, keys or parameters (RFC 7468).
+fn pem(line: &str) -> Result<(), String> {
+    let is_base64 = |it: u8| it.is_ascii_alphanumeric() || b"+/=".contains(&it);
+    let label = line
+        .strip_prefix("-----BEGIN ")
+        .or_else(|| line.strip_prefix("-----END "))
+        .and_then(|it| it.strip_suffix("-----"));
+    let is_letter = |it: u8| it.is_ascii_uppercase() || it.is_ascii_digit() || it == b' ';
+    let is_label = |it: &str| it.bytes().all(is_letter);
+    if label.is_some_and(is_label) || (line.len() <= 76 && line.bytes().all(is_base64)) {
+        return Ok(());
+    }
+    Err("no line of a certificate".into())
+}
+
 /// A line of a map: a key and a value, for nobody but who made it.
 fn map(entry: &Entry<'_>) -> Result<(), String> {
     if entry.line.starts_with('#') {
@@ -301,6 +345,9 @@ fn map(entry: &Entry<'_>) -> Result<(), String> {
     }
     if entry.line.chars().any(char::is_control) {
         return Err("a control character in a map".into());
+    }
+    if entry.line.len() > LINE {
+        return Err("HAProxy would cut this entry".into());
     }
     let Some((key, value)) = entry.line.split_once(' ') else {
         return Err("an entry of a map without a value".into());
@@ -314,7 +361,9 @@ fn map(entry: &Entry<'_>) -> Result<(), String> {
     }
     let host = key.split('#').next().unwrap_or_default();
     // What redirects lead to is any text; backends are in the maps of hosts.
-    let is_target = entry.file.path.contains("host__") && !value.starts_with('_');
+    let of_backends = ["host__", "_tcp_sni_"];
+    let mut of_backends = of_backends.iter();
+    let is_target = of_backends.any(|it| entry.file.path.contains(it)) && !value.starts_with('_');
     for tenant in entry.origins.iter().filter_map(reader::tenant) {
         let quiet = format!("{QUIET}.example");
         let is_others = |it: &str| {
@@ -396,7 +445,9 @@ fn whole(file: &File, learned: &Learned) -> Result<(), String> {
             }
         }
         Role::Response => response(&file.content)?,
-        Role::Certificate if !file.content.starts_with("-----BEGIN ") => {
+        Role::Certificate | Role::Authorities | Role::DhParameters
+            if !file.content.starts_with("-----BEGIN ") =>
+        {
             return Err("a certificate that is none".into());
         }
         _ => {}
@@ -498,6 +549,17 @@ mod tests {
         ] {
             assert!(config(section, line, by).is_err(), "{line} in {section}");
         }
+        // What an operator says may show in every known kind of line, what a tenant says may not.
+        let global = ObjectRef::new(Kind::ConfigMap, "ingress-controller", "global");
+        let field = Field::Data("use-forwarded-proto".into());
+        let global = [Origin::Object(Arc::new(global), field)];
+        let log = "    option dontlognull";
+        assert!(config("frontend _front_http", "    http-request deny", &timeout).is_err());
+        assert_eq!(
+            config("frontend _front_http", "    http-request deny", &global),
+            Ok(())
+        );
+        assert!(config("frontend _front_http", log, &global).is_err());
         let alias = [by("t001", "server-alias")];
         let map = |line: &str| judged(Role::Map, "", line, &alias);
         assert_eq!(map("a.example#/ t001_app_8080/path01"), Ok(()));
@@ -509,6 +571,46 @@ mod tests {
             "a.example#/",
         ] {
             assert!(map(line).is_err(), "{line}");
+        }
+        let list = |line: &str, by: &[Origin]| {
+            let path = "/etc/haproxy/maps/_list_allow_t001_ingress_web.list";
+            let file = File::new(path, 0o644, Role::List, line);
+            list(&Entry {
+                file: &file,
+                section: "",
+                line,
+                origins: by,
+            })
+        };
+        assert_eq!(list("10.0.0.0/8", &alias), Ok(()));
+        assert_eq!(list("# End of file.", &[END_ORIGIN]), Ok(()));
+        for line in [
+            "# End of file.",
+            "#a",
+            " a",
+            "",
+            "a\tb",
+            &"a".repeat(LINE + 1),
+        ] {
+            assert!(list(line, &alias).is_err(), "{line:?}");
+        }
+        assert!(list("10.0.0.0/8", &[by("t002", "allowlist-source-range")]).is_err());
+        assert!(
+            map(&format!(
+                "a.example#/{} t001_app_8080/path01",
+                "a".repeat(LINE)
+            ))
+            .is_err()
+        );
+        for line in [
+            "-----BEGIN X509 CRL-----",
+            "aGk+/w==",
+            "-----END CERTIFICATE-----",
+        ] {
+            assert_eq!(pem(line), Ok(()));
+        }
+        for line in ["-----BEGIN a-----", "key: value", "-----BEGIN A", "a b"] {
+            assert!(pem(line).is_err(), "{line}");
         }
         for line in [
             "/etc/passwd a.example",
@@ -534,6 +636,8 @@ mod tests {
             assert!(response(bad).is_err(), "{bad:?}");
         }
         assert_eq!(without_strings("a(\"x\\\"y\")").as_deref(), Some("a(\"\")"));
-        assert_eq!(without_strings("a(\"x\n\")"), None);
+        for bad in ["a(\"x\n\")", "a(\"x\r\")", "a(\"x\\\n\")", "a(\"x\\"] {
+            assert_eq!(without_strings(bad), None, "{bad:?}");
+        }
     }
 }

@@ -2,23 +2,38 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fmt;
+use std::sync::LazyLock;
 
 use haproxy_ingress_core::bundle::{Bundle, Role};
 use haproxy_ingress_core::compile::compile;
-use haproxy_ingress_core::keys::{Key, REGISTRY, Scope};
+use haproxy_ingress_core::keys::Key;
+use haproxy_ingress_core::origin::Kind;
 use haproxy_ingress_tests::case::Case;
 use haproxy_ingress_tests::hostile::Known;
 use haproxy_ingress_tests::random::Random;
 
 use crate::lexer;
+use crate::place::{Pair, Place, Written, is_placed, pairs};
 use crate::reader::{self, general, shape, without_numbers};
-use crate::world::{Place, World, Written, places};
+use crate::world::World;
 
 /// How many tenants a world has in which harmless values are tried.
 pub(crate) const TENANTS: usize = 64;
 
 /// How many worlds of random harmless values are looked at.
 const WORLDS: usize = 400;
+
+/// What tenants may write where it has a meaning.
+static TENANTS_PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| placed(Place::TENANTS));
+
+/// What operators may write where it has a meaning.
+static OPERATORS_PAIRS: LazyLock<Vec<Pair>> = LazyLock::new(|| placed(Place::OPERATORS));
+
+fn placed(places: &[Place]) -> Vec<Pair> {
+    let mut pairs = pairs(places);
+    pairs.retain(|it| is_placed(*it));
+    pairs
+}
 
 /// What harmless values make.
 #[derive(Default)]
@@ -37,8 +52,8 @@ pub(crate) struct Learned {
     fetches: HashSet<String>,
     /// Lines of scripts without their strings.
     code: HashSet<String>,
-    /// ConfigMaps with harmless values that act together.
-    pub(crate) config_maps: Vec<Vec<Written>>,
+    /// What operators may write that is harmless, each many values that act together.
+    pub(crate) operators: Vec<Vec<Written>>,
 }
 
 /// What shows what is harmless.
@@ -66,6 +81,8 @@ impl Teacher {
 pub(crate) fn kind(section: &str) -> String {
     let mut words = section.split(' ');
     match (words.next(), words.next()) {
+        // A port of the operator's ConfigMap is the operator's, whoever serves it.
+        (Some(keyword), Some(name)) if name.starts_with("_tcp_") => format!("{keyword} _tcp"),
         // So is the one who is quiet; and what is asked who may come is a backend like all others.
         (Some(keyword), Some(_))
             if reader::owner(section).is_some()
@@ -99,16 +116,11 @@ impl Learned {
             .words
             .extend(units.map(|it| format!("0{it}").into_bytes()));
         let mut world = World::new(TENANTS, known);
-        let alone: Vec<Written> = REGISTRY
-            .keys
+        let alone: Vec<Written> = TENANTS_PAIRS
             .iter()
-            .flat_map(|key| {
-                let places = places(key.scope).iter();
-                let values = known.harmless(key);
-                places.flat_map(move |place| {
-                    let values = values.clone().into_iter();
-                    values.map(move |text| written(key, *place, text))
-                })
+            .flat_map(|(place, key)| {
+                let values = known.harmless(key).into_iter();
+                values.map(|text| written((*place, *key), text))
             })
             .collect();
         for some in alone.chunks(TENANTS) {
@@ -117,13 +129,13 @@ impl Learned {
             }
             learned.look_at(&world);
         }
-        learned.operators(known, &mut random);
+        learned.of_operators(known, &mut random);
         learned.all_cases();
         for number in 0..WORLDS {
-            let config_map = random_config_map(known, &mut random);
-            world.configure(&config_map);
+            let operator = random_operator(known, &mut random);
+            world.configure(&operator);
             if number % 8 == 0 {
-                learned.config_maps.push(config_map);
+                learned.operators.push(operator);
             }
             for tenant in 0..TENANTS {
                 world.write(tenant, &random_tenant(known, &mut random));
@@ -133,16 +145,16 @@ impl Learned {
         learned
     }
 
-    /// Values of the global ConfigMap, each alone above tenants who want something.
-    fn operators(&mut self, known: &Known, random: &mut Random) {
+    /// Values of the operator, each alone above tenants who want something.
+    fn of_operators(&mut self, known: &Known, random: &mut Random) {
         const SOME: usize = 8;
         let mut world = World::new(SOME, known);
-        for key in &REGISTRY.keys {
-            for text in known.harmless(key) {
+        for pair in pairs(Place::OPERATORS) {
+            for text in known.harmless(pair.1) {
                 for tenant in 0..SOME {
                     world.write(tenant, &random_tenant(known, random));
                 }
-                world.configure(&[written(key, Place::ConfigMap, text)]);
+                world.configure(&[written(pair, text)]);
                 self.look_at(&world);
             }
         }
@@ -168,7 +180,13 @@ impl Learned {
             let keys = || entry.origins.iter().filter_map(reader::key);
             let is_other = matches!(
                 entry.file.role,
-                Role::Lua | Role::Map | Role::Response | Role::Certificate
+                Role::Lua
+                    | Role::Map
+                    | Role::List
+                    | Role::Response
+                    | Role::Certificate
+                    | Role::Authorities
+                    | Role::DhParameters
             );
             if is_other {
                 return;
@@ -186,12 +204,11 @@ impl Learned {
             };
             self.fetches.extend(fetches(&words));
             // What an operator may ask for, a tenant may not.
-            let is_operators = entry
-                .origins
-                .iter()
-                .any(|it| reader::key(it).is_some() && reader::tenant(it).is_none());
-            // So may one who wrote a case, whose namespaces are not those of tenants.
-            if !is_operators && teacher == Teacher::World {
+            let is_operators = entry.origins.iter().any(|it| {
+                let kind = it.object().map(|it| it.kind);
+                reader::key(it).is_some() && kind == Some(Kind::ConfigMap)
+            });
+            if !is_operators {
                 self.expressions.extend(expressions(&words));
             }
             let mut has_key = false;
@@ -263,15 +280,16 @@ impl fmt::Display for Learned {
     }
 }
 
-/// A word without numbers, and without the ports in names of frontends: an operator may ask for more.
+/// A word without numbers, and without what tells names of frontends apart: an operator may ask for more,
+/// and those for TLS find paths as the others do.
 fn without_ports(word: &[u8]) -> Vec<u8> {
     let short = without_numbers(word);
     if !short.windows(8).any(|it| it == b"_front_h") {
         return short.into_owned();
     }
     let text = String::from_utf8_lossy(&short);
-    let text = text.replace("_front_http_0", "_front_http");
-    text.replace("_front_https_0", "_front_https").into_bytes()
+    let text = text.replace("_front_https", "_front_http");
+    text.replace("_front_http_0", "_front_http").into_bytes()
 }
 
 /// Whether a key's value is configuration, which only an operator may write.
@@ -279,36 +297,37 @@ pub(crate) fn is_verbatim(key: &Key) -> bool {
     key.name.starts_with("config-")
 }
 
-pub(crate) fn written(key: &'static Key, place: Place, text: String) -> Written {
+pub(crate) fn written((place, key): Pair, text: String) -> Written {
     Written { key, place, text }
 }
 
 /// A few harmless values of a tenant.
 pub(crate) fn random_tenant(known: &Known, random: &mut Random) -> Vec<Written> {
     let count = random.below(4);
-    let keys = std::iter::repeat_with(|| random.pick(&REGISTRY.keys)).take(200);
-    let keys: Vec<_> = keys
-        .filter(|it| !places(it.scope).is_empty())
-        .take(count)
-        .collect();
-    keys.into_iter()
-        .filter_map(|key| {
-            let place = random.pick(places(key.scope));
-            let values = known.harmless(key);
-            (!values.is_empty()).then(|| written(key, place, random.pick(&values)))
-        })
-        .collect()
+    harmless(&TENANTS_PAIRS, count, known, random)
 }
 
 /// Harmless values of an operator, without snippets.
-fn random_config_map(known: &Known, random: &mut Random) -> Vec<Written> {
+fn random_operator(known: &Known, random: &mut Random) -> Vec<Written> {
     let count = random.below(40);
-    (0..count)
-        .filter_map(|_| {
-            let key = random.pick(&REGISTRY.keys);
-            let values = known.harmless(key);
-            let is_good = !is_verbatim(key) && !values.is_empty() && key.scope != Scope::Tcp;
-            is_good.then(|| written(key, Place::ConfigMap, random.pick(&values)))
+    let mut written = harmless(&OPERATORS_PAIRS, count, known, random);
+    // These would take every tenant from where it is.
+    let is_for_all = |it: &Written| {
+        it.place == Place::Class && matches!(it.key.name, "tcp-service-port" | "http-frontend")
+    };
+    written.retain(|it| !is_verbatim(it.key) && !is_for_all(it));
+    written
+}
+
+/// Some harmless values.
+fn harmless(some: &[Pair], count: usize, known: &Known, random: &mut Random) -> Vec<Written> {
+    let pairs = (0..count).map(|_| random.pick(some));
+    let pairs: Vec<Pair> = pairs.collect();
+    pairs
+        .into_iter()
+        .filter_map(|pair| {
+            let values = known.harmless(pair.1);
+            (!values.is_empty()).then(|| written(pair, random.pick(&values)))
         })
         .collect()
 }
@@ -371,9 +390,11 @@ pub(crate) fn without_strings(script: &str) -> Option<String> {
                 short.push('"');
             }
             '\\' if is_inside => {
-                chars.next()?;
+                if matches!(chars.next()?, '\n' | '\r') {
+                    return None;
+                }
             }
-            '\n' if is_inside => return None,
+            '\n' | '\r' if is_inside => return None,
             _ if is_inside => {}
             other => short.push(other),
         }

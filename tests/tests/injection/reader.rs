@@ -7,7 +7,7 @@ use haproxy_ingress_core::keys::{Key, REGISTRY};
 use haproxy_ingress_core::origin::{Field, Origin};
 use haproxy_ingress_core::value::text::SECTION_NAMES;
 
-use crate::world::QUIET;
+use crate::world::{QUIET, QUIET_PORT};
 
 /// One line of a file.
 pub(crate) struct Entry<'a> {
@@ -89,7 +89,8 @@ pub(crate) fn owner(section: &str) -> Option<&str> {
 
 /// Whether a section is of the tenant who wants nothing special.
 pub(crate) fn is_quiet(section: &str) -> bool {
-    section.contains(QUIET) && !is_asked_host(section)
+    let is_port = section.ends_with(&format!("_front_tcp_{QUIET_PORT}"));
+    (section.contains(QUIET) && !is_asked_host(section)) || is_port
 }
 
 /// A text in which every number is 0: tenants, servers and paths differ by numbers.

@@ -8,15 +8,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use haproxy_ingress_core::bundle::{Compiled, Role};
 use haproxy_ingress_core::compile::compile;
-use haproxy_ingress_core::keys::{Key, REGISTRY};
 use haproxy_ingress_tests::hostile::{bytes, nasty};
 use haproxy_ingress_tests::random::{Random, number, seed};
 
 use crate::KNOWN;
 use crate::judge::{Judge, Violation};
 use crate::learned::{Learned, random_tenant, written};
+use crate::place::{Pair, Place, Written, is_placed, pairs};
 use crate::reader;
-use crate::world::{Place, QUIET, World, Written, namespace, places};
+use crate::world::{QUIET, QUIET_PORT, World, namespace};
 
 /// How many tenants write something in one compilation.
 const TENANTS: usize = 128;
@@ -36,18 +36,28 @@ pub(crate) struct Effort {
 pub(crate) struct Outcome {
     pub(crate) inputs: u64,
     pub(crate) compilations: u64,
+    /// How many values were tried of each key at each place.
+    tried: BTreeMap<(Place, &'static str), u64>,
+    /// How many lines of each kind of file were judged that somebody wrote.
+    lines: BTreeMap<Role, u64>,
     /// By the key and what is wrong, with one example of each.
     violations: BTreeMap<String, String>,
 }
 
-/// Values on Ingresses and Services: of four inputs three.
+/// What to try next: every key at every place, in random order, again and again.
+struct Deck {
+    pairs: Vec<Pair>,
+    at: usize,
+}
+
+/// Values of tenants: of four inputs three.
 pub(crate) fn tenants(effort: &Effort, learned: &Learned) -> Outcome {
     in_threads(effort.inputs * 3 / 4, effort.seed, |inputs, random| {
         tenants_alone(inputs, random, learned)
     })
 }
 
-/// Values in the global ConfigMap: of four inputs one.
+/// Values of the operator: of four inputs one.
 pub(crate) fn operators(effort: &Effort, learned: &Learned) -> Outcome {
     in_threads(effort.inputs / 4, effort.seed ^ 1, |inputs, random| {
         operators_alone(inputs, random, learned)
@@ -79,12 +89,7 @@ pub(crate) fn in_threads(
 }
 
 fn tenants_alone(inputs: u64, mut random: Random, learned: &Learned) -> Outcome {
-    let keys: Vec<&'static Key> = REGISTRY
-        .keys
-        .iter()
-        .copied()
-        .filter(|it| !places(it.scope).is_empty())
-        .collect();
+    let mut deck = Deck::new(Place::TENANTS, &mut random);
     let mut world = World::new(TENANTS, &KNOWN);
     let mut judge = Judge::new(learned, false);
     let mut outcome = Outcome::default();
@@ -92,9 +97,9 @@ fn tenants_alone(inputs: u64, mut random: Random, learned: &Learned) -> Outcome 
     while outcome.inputs < inputs && outcome.is_worth_more() {
         if outcome.compilations % 16 == 0 {
             // Who may use what is another one's is for the operator to say: here nobody.
-            let mut config_map = random.pick(&learned.config_maps);
-            config_map.retain(|it| !it.key.name.starts_with("cross-namespace"));
-            world.configure(&config_map);
+            let mut operator = random.pick(&learned.operators);
+            operator.retain(|it| !it.key.name.starts_with("cross-namespace"));
+            world.configure(&operator);
             for tenant in 0..TENANTS {
                 world.write(tenant, &[]);
             }
@@ -102,13 +107,14 @@ fn tenants_alone(inputs: u64, mut random: Random, learned: &Learned) -> Outcome 
         }
         let mut texts = Vec::with_capacity(TENANTS);
         for tenant in 0..TENANTS {
-            let mut text = vec![hostile(random.pick(&keys), &mut random)];
+            let mut text = vec![hostile(deck.deal(), &mut random)];
             // Every other tenant has a second key, which may be as bad or a good one.
-            outcome.inputs += 1;
+            outcome.count(&text[0]);
             match random.below(4) {
                 0 => {
-                    text.push(hostile(random.pick(&keys), &mut random));
-                    outcome.inputs += 1;
+                    let second = hostile(deck.deal(), &mut random);
+                    outcome.count(&second);
+                    text.push(second);
                 }
                 1 => text.extend(random_tenant(&KNOWN, &mut random).into_iter().next()),
                 _ => {}
@@ -143,10 +149,12 @@ fn tenants_alone(inputs: u64, mut random: Random, learned: &Learned) -> Outcome 
             }
         }
     }
+    outcome.lines = judge.lines;
     outcome
 }
 
 fn operators_alone(inputs: u64, mut random: Random, learned: &Learned) -> Outcome {
+    let mut deck = Deck::new(Place::OPERATORS, &mut random);
     let mut world = World::new(BELOW, &KNOWN);
     let mut judge = Judge::new(learned, true);
     let mut outcome = Outcome::default();
@@ -158,11 +166,10 @@ fn operators_alone(inputs: u64, mut random: Random, learned: &Learned) -> Outcom
         }
         let mut texts: Vec<Written> = Vec::new();
         for _ in 0..=random.below(24) {
-            let key = random.pick(&REGISTRY.keys);
-            let text = hostile(key, &mut random).text;
-            texts.push(written(key, Place::ConfigMap, text));
+            let text = hostile(deck.deal(), &mut random);
+            outcome.count(&text);
+            texts.push(text);
         }
-        outcome.inputs += u64::try_from(texts.len()).unwrap_or(1);
         outcome.compilations += 1;
         let mut found = |texts: &[Written]| {
             world.configure(texts);
@@ -187,15 +194,13 @@ fn operators_alone(inputs: u64, mut random: Random, learned: &Learned) -> Outcom
             outcome.note(&violation, &texts);
         }
     }
+    outcome.lines = judge.lines;
     outcome
 }
 
-/// A key with a value that nobody planned for, at one of its places.
-fn hostile(key: &'static Key, random: &mut Random) -> Written {
-    let place = match places(key.scope) {
-        [] => Place::ConfigMap,
-        some => random.pick(some),
-    };
+/// A value that nobody planned for.
+fn hostile(pair: Pair, random: &mut Random) -> Written {
+    let (_, key) = pair;
     let text = match random.below(4000) {
         0 => "x".repeat(100_000),
         1 => nasty(random).repeat(1000),
@@ -203,7 +208,32 @@ fn hostile(key: &'static Key, random: &mut Random) -> Written {
         it if it % 8 < 6 => nasty(random),
         _ => bytes(random),
     };
-    written(key, place, text)
+    // Tenants may share a port, and the quiet one's is watched.
+    if key.name == "tcp-service-port" && text.trim().parse() == Ok(QUIET_PORT) {
+        return written(pair, String::new());
+    }
+    written(pair, text)
+}
+
+impl Deck {
+    fn new(places: &[Place], random: &mut Random) -> Self {
+        // What has no meaning at its place needs fewer values to show it.
+        let times = |pair: &Pair| if is_placed(*pair) { 8 } else { 1 };
+        let all = pairs(places).into_iter();
+        let mut pairs: Vec<Pair> = all
+            .flat_map(|it| std::iter::repeat_n(it, times(&it)))
+            .collect();
+        for last in (1..pairs.len()).rev() {
+            pairs.swap(last, random.below(last + 1));
+        }
+        Self { pairs, at: 0 }
+    }
+
+    fn deal(&mut self) -> Pair {
+        let pair = self.pairs[self.at];
+        self.at = (self.at + 1) % self.pairs.len();
+        pair
+    }
 }
 
 /// Compiles; a panic is a violation.
@@ -221,18 +251,20 @@ fn compiled(world: &World) -> Result<Compiled, Violation> {
     })
 }
 
-/// What serves the quiet tenant: the section of the backend, and the entries of maps without what a
+/// What serves the quiet tenant: its sections, and the entries of maps without what a
 /// frontend adds for all of its hosts.
 fn quiet_lines(compiled: &Compiled) -> Vec<String> {
     let mut lines = Vec::new();
     reader::each(&compiled.bundle, |entry| {
-        let is_section = entry.section.starts_with("backend ") && reader::is_quiet(entry.section);
+        let is_section = reader::is_quiet(entry.section);
         // Another one's host may well begin with the same letters.
         let key = entry.line.split(['#', ' ', '/']).next().unwrap_or_default();
         let is_entry = entry.file.role == Role::Map
             && (key.strip_prefix(QUIET)).is_some_and(|it| it == ".example" || it.starts_with('_'));
         if is_section {
-            lines.push(entry.line.to_owned());
+            // Sessions of TLS are resumed nowhere or everywhere, for everybody's sake.
+            let line = entry.line.trim_end_matches(" no-tls-tickets");
+            lines.push(line.to_owned());
         } else if is_entry {
             let value: Vec<&str> = entry.line.split('/').collect();
             let value = value.get(..value.len().min(3)).unwrap_or_default();
@@ -268,6 +300,56 @@ impl Outcome {
     /// Whether what is found next can still be of interest.
     pub(crate) fn is_worth_more(&self) -> bool {
         self.violations.len() < 60
+    }
+
+    /// Counts a value.
+    fn count(&mut self, written: &Written) {
+        self.inputs += 1;
+        let pair = (written.place, written.key.name);
+        *self.tried.entry(pair).or_default() += 1;
+    }
+
+    /// At how many places how many keys were tried, and how often at least.
+    pub(crate) fn places(&self) -> String {
+        let mut places: Vec<Place> = self.tried.keys().map(|it| it.0).collect();
+        places.dedup();
+        format!(
+            "of {} keys at {} places, each at least {} times",
+            self.tried.len(),
+            places.len(),
+            self.tried.values().min().unwrap_or(&0)
+        )
+    }
+
+    /// How many lines of each kind of file were judged.
+    pub(crate) fn lines(&self) -> String {
+        let lines = self.lines.iter();
+        let lines = lines.map(|(role, count)| format!("{role:?} {count}"));
+        lines.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Kinds of files of which no line was judged that somebody wrote.
+    pub(crate) fn unjudged(&self) -> Vec<Role> {
+        const ROLES: &[Role] = &[
+            Role::Config,
+            Role::Map,
+            Role::CertificateList,
+            Role::Certificate,
+            Role::Authorities,
+            Role::DhParameters,
+            Role::List,
+            Role::Response,
+            Role::Lua,
+            Role::Agent,
+        ];
+        let roles = ROLES.iter().copied();
+        roles.filter(|it| !self.lines.contains_key(it)).collect()
+    }
+
+    /// What was not tried at all.
+    pub(crate) fn untried(&self, pairs: &[Pair]) -> Vec<(Place, &'static str)> {
+        let names = pairs.iter().map(|(place, key)| (*place, key.name));
+        names.filter(|it| !self.tried.contains_key(it)).collect()
     }
 
     pub(crate) fn note(&mut self, violation: &Violation, texts: &[Written]) {
@@ -308,6 +390,12 @@ impl Add for Outcome {
     fn add(mut self, other: Self) -> Self {
         self.inputs += other.inputs;
         self.compilations += other.compilations;
+        for (pair, count) in other.tried {
+            *self.tried.entry(pair).or_default() += count;
+        }
+        for (role, count) in other.lines {
+            *self.lines.entry(role).or_default() += count;
+        }
         self.violations.extend(other.violations);
         self
     }
