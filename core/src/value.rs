@@ -99,7 +99,7 @@ pub enum Shape {
 
 /// Why a text is not a value: what is expected, in a noun phrase, and what was found.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("expected {expected}, found `{found}`")]
+#[error("expected {expected}, found {}", if found.is_empty() { "nothing".into() } else { format!("`{found}`") })]
 pub struct ValueError {
     /// What is expected, such as `a number from 1 to 65535`.
     pub expected: String,
@@ -135,6 +135,15 @@ pub fn shown(text: &str) -> String {
     shown
 }
 
+/// What is expected where one of a few words is.
+pub(crate) fn one_of(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|it| format!("`{it}`")).collect();
+    match &*words {
+        [word] => word.clone(),
+        words => format!("one of {}", words.join(", ")),
+    }
+}
+
 /// Declares an enum whose variants are written as words: `choice! { pub enum Name { A = "a" } }`.
 ///
 /// A word is read in any case. Further words for a variant follow behind `|`.
@@ -157,7 +166,7 @@ macro_rules! choice {
                 match word.as_str() {
                     $( $word $(| $other)* => Ok(Self::$variant), )+
                     _ => Err($crate::value::ValueError::new(
-                        concat!("one of" $(, " `", $word, "`")+), text,
+                        $crate::value::one_of(&[$($word),+]), text,
                     )),
                 }
             }
@@ -182,5 +191,24 @@ impl KeyValue for bool {
             "false" | "f" | "0" => Ok(false),
             _ => Err(ValueError::new("`true` or `false`", text)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_sentences() {
+        let error = |words: &[&str], text| ValueError::new(one_of(words), text).to_string();
+        assert_eq!(error(&["a"], "x"), "expected `a`, found `x`");
+        assert_eq!(
+            error(&["a", "b"], "x\n"),
+            "expected one of `a`, `b`, found `x\\n`"
+        );
+        assert_eq!(
+            error(&["a", "b"], ""),
+            "expected one of `a`, `b`, found nothing"
+        );
     }
 }

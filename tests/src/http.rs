@@ -326,6 +326,8 @@ impl Identity {
     pub fn of_data(name: &str) -> Result<Self, String> {
         let pem = match name {
             "alice" => include_str!("data/clients/alice.pem"),
+            "bob" => include_str!("data/clients/bob.pem"),
+            "carol" => include_str!("data/clients/carol.pem"),
             "expired" => include_str!("data/clients/expired.pem"),
             "revoked" => include_str!("data/clients/revoked.pem"),
             "stranger" => include_str!("data/clients/stranger.pem"),

@@ -65,6 +65,20 @@ impl Authority {
     pub fn secret(&self, name: &str) -> Object {
         Object::new(Kind::Secret, "default", name).with("/stringData/ca.crt", self.0.pem())
     }
+
+    /// A list that says that it revoked nothing, and is out of its dates.
+    pub fn outdated_list(&self) -> String {
+        let list = rcgen::CertificateRevocationListParams {
+            this_update: rcgen::date_time_ymd(2020, 1, 1),
+            next_update: rcgen::date_time_ymd(2020, 2, 1),
+            crl_number: 1.into(),
+            issuing_distribution_point: None,
+            revoked_certs: Vec::new(),
+            key_identifier_method: rcgen::KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.0).expect("it signs");
+        list.pem().expect("it has a text")
+    }
 }
 
 impl Signed {

@@ -60,6 +60,11 @@ fn servers_are_verified_as_they_should_be() {
         backend("host", port, &[https, ("secure-sni", "host")]),
         backend("wrong", port, &[https, verified, ("secure-sni", "host")]),
         backend(
+            "outdated",
+            port,
+            &[https, ("secure-verify-ca-secret", "outdated")],
+        ),
+        backend(
             "missing",
             port,
             &[https, ("secure-verify-ca-secret", "missing")],
@@ -75,7 +80,9 @@ fn servers_are_verified_as_they_should_be() {
             &[https, ("secure-verify-ca-secret", "no name")],
         ),
     ];
-    let secrets = [ours.secret("ours"), others.secret("others")];
+    let outdated = ours.secret("outdated");
+    let outdated = outdated.with("/stringData/ca.crl", ours.outdated_list());
+    let secrets = [ours.secret("ours"), others.secret("others"), outdated];
     let stage = Stage::with(objects.into_iter().flatten().chain(secrets), &[]);
     for (name, answer) in [
         ("unverified", Some("name=- certificate=false")),
@@ -87,6 +94,7 @@ fn servers_are_verified_as_they_should_be() {
         ("other", None),
         ("misnamed", None),
         ("wrong", None),
+        ("outdated", None),
         ("missing", None),
         ("foreign", None),
         ("no-name", None),

@@ -39,8 +39,8 @@ fn forget(backend: &mut Backend, cx: &mut Cx<'_>) {
         cx.report(
             &codes::NOT_FOUND,
             origin,
-            "this asks for the counters of a backend that has no `peers-table`",
-            "it is left out",
+            "this asks for the counters of the backend, which has no `peers-table`",
+            "what asks for them is left out",
         );
     };
     for snippet in [&mut backend.early, &mut backend.late] {

@@ -11,6 +11,7 @@ use crate::keys::Cx;
 use crate::keys::cross_namespace::{Permitted, Purpose, Refusal};
 use crate::keys::fastcgi;
 use crate::origin::Setting;
+use crate::value::ValueError;
 use crate::value::reference::Reference;
 use crate::value::text::Line;
 use crate::value::tried::Tried;
@@ -119,10 +120,10 @@ fn authorities(backend: &mut Backend, cx: &mut Cx<'_>) {
             backend.server_options.insert("ssl-verifyhost", part);
         }
         bad => {
-            let error = bad.as_ref().err().map_or_else(
-                || "expected a name without `*`".to_owned(),
-                ToString::to_string,
-            );
+            let error = match bad {
+                Ok(host) => &ValueError::new("a name without `*`", host.as_str()),
+                Err(error) => error,
+            };
             let message = format!("`secure-verify-hostname`: {error}");
             cx.report(&codes::INVALID_PROTECTION, &name.origin, message, REFUSED);
             backend.refused.push(name.origin.clone());

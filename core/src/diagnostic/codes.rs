@@ -22,7 +22,9 @@ codes! {
     /// cover the host.
     ///
     /// A key that does not match leaves the host with the default certificate. Dates and hosts are
-    /// only reported: the certificate is served as it is.
+    /// only reported: the certificate is served as it is. An authority whose certificate or whose list of
+    /// revoked certificates is out of its dates stays in use, and HAProxy accepts no certificate that it
+    /// signed.
     BAD_CERTIFICATE = Warning "bad-certificate";
     /// Two objects ask for the same thing. The oldest one has it.
     CONFLICT = Warning "conflict";

@@ -8,7 +8,7 @@ use crate::haproxy::{DataFile, Role, secret_stem};
 use crate::keys::Cx;
 use crate::options::Name;
 use crate::origin::{Field, Kind, ObjectRef, Origin};
-use crate::value::certificate::{Certificate, KeyMatch};
+use crate::value::certificate::{Certificate, KeyMatch, Moment};
 
 /// Certificates by their Secret, each read once; a Secret without a usable one is remembered, too.
 #[derive(Debug, Default)]
@@ -132,16 +132,12 @@ impl Certificates {
 
 /// Reports a certificate that is out of its dates, or soon will be.
 fn dates(certificate: &Certificate, origin: &Origin, cx: &mut Cx<'_>) {
-    const WEEK: i64 = 7 * 24 * 3600;
     let Some(now) = cx.options.now else { return };
-    let message = if now > certificate.expires() {
-        "the certificate has expired"
-    } else if now < certificate.starts() {
-        "the certificate is not valid yet"
-    } else if now > certificate.expires() - WEEK {
-        "the certificate expires within a week"
-    } else {
-        return;
+    let message = match certificate.validity().at(now) {
+        Moment::Before => "the certificate is not valid yet",
+        Moment::Within => return,
+        Moment::LastWeek => "the certificate expires within a week",
+        Moment::After => "the certificate has expired",
     };
     cx.report(
         &codes::BAD_CERTIFICATE,

@@ -103,6 +103,14 @@ impl Account {
 impl Signing {
     fn apply(&self, host: &mut Host, cx: &mut Cx<'_>) {
         let Some(signer) = &self.signer else {
+            if let Some(chain) = self.chain.as_ref().filter(|it| it.is_local) {
+                cx.report(
+                    &codes::NO_EFFECT,
+                    &chain.origin,
+                    "`acme-preferred-chain` goes with `cert-signer`, which is not set",
+                    "it is ignored",
+                );
+            }
             return;
         };
         if !cx.global_settings::<Account>().is_complete() {

@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
+use crate::diagnostic::codes;
 use crate::haproxy::{Authorities, DataFile, Role, secret_stem, short};
 use crate::keys::cross_namespace::{Permitted, Purpose, Refusal};
 use crate::keys::{Cx, Setting};
 use crate::options::Name;
 use crate::origin::{Field, Kind, ObjectRef, Origin};
 use crate::resource::Secret;
-use crate::value::certificate::{CertificateError, authorities, revocations};
+use crate::value::certificate::{CertificateError, Issued, Moment, authorities, revocations};
 use crate::value::reference::Reference;
 
 /// An authority that signs nothing: its key was never kept. Whoever is checked against it is refused.
@@ -56,7 +57,7 @@ impl Cx<'_> {
     }
 
     fn read_authorities(&mut self, name: &Name, secret: &Secret) -> Result<Authorities, Refusal> {
-        type Read = fn(&[u8]) -> Result<String, CertificateError>;
+        type Read = fn(&[u8]) -> Result<Issued, CertificateError>;
         let read = |entry: &str, read: Read| {
             secret.get(entry).map(|it| {
                 read(it.reveal())
@@ -64,12 +65,16 @@ impl Cx<'_> {
             })
         };
         let missing = || Refusal::new(format!("Secret `{name}` has no `ca.crt`"));
-        let text = read("ca.crt", authorities).ok_or_else(missing)??;
+        let issued = read("ca.crt", authorities).ok_or_else(missing)??;
         let revoked = read("ca.crl", revocations).transpose()?;
         let stem = secret_stem(name);
-        let file = self.add_file("ca.crt", name, &format!("cacerts/ca_{stem}.pem"), text);
-        let revoked = revoked
-            .map(|text| self.add_file("ca.crl", name, &format!("crl/ca_{stem}_crl.pem"), text));
+        self.report_certificates(name, &issued);
+        let path = format!("cacerts/ca_{stem}.pem");
+        let file = self.add_file("ca.crt", name, &path, issued.pem);
+        let revoked = revoked.map(|it| {
+            self.report_lists(name, &it);
+            self.add_file("ca.crl", name, &format!("crl/ca_{stem}_crl.pem"), it.pem)
+        });
         Ok(Authorities {
             name: stem.into(),
             file,
@@ -77,11 +82,52 @@ impl Cx<'_> {
         })
     }
 
+    /// Reports authorities that are out of their dates, or soon will be.
+    fn report_certificates(&mut self, name: &Name, issued: &Issued) {
+        let Some(now) = self.options.now else { return };
+        for (authority, validity) in &issued.blocks {
+            let (message, since) = match validity.at(now) {
+                Moment::Before => ("is not valid yet", "until then"),
+                Moment::Within => continue,
+                Moment::LastWeek => ("expires within a week", "from then on"),
+                Moment::After => ("has expired", "now"),
+            };
+            let message = format!("the certificate of the authority `{authority}` {message}");
+            let outcome = format!("{since} no certificate that it signed is accepted");
+            self.report(
+                &codes::BAD_CERTIFICATE,
+                &origin("ca.crt", name),
+                message,
+                outcome,
+            );
+        }
+    }
+
+    /// Reports lists of revoked certificates that are out of their dates. An authority makes a new one
+    /// every week or every day, so that nothing is said of one that soon will be.
+    fn report_lists(&mut self, name: &Name, issued: &Issued) {
+        let Some(now) = self.options.now else { return };
+        for (authority, validity) in &issued.blocks {
+            let message = match validity.at(now) {
+                Moment::Before => "is not valid yet",
+                Moment::Within | Moment::LastWeek => continue,
+                Moment::After => "has expired",
+            };
+            let message = format!("the list of what the authority `{authority}` revoked {message}");
+            let outcome = "no certificate that it signed is accepted until there is a valid list";
+            self.report(
+                &codes::BAD_CERTIFICATE,
+                &origin("ca.crl", name),
+                message,
+                outcome,
+            );
+        }
+    }
+
     fn add_file(&mut self, entry: &str, name: &Name, path: &str, text: String) -> Arc<str> {
-        let secret = ObjectRef::new(Kind::Secret, name.namespace.clone(), name.name.clone());
-        let origin = [Origin::Object(Arc::new(secret), Field::Data(entry.into()))];
         let path = format!("/var/lib/haproxy/{path}");
         let real = self.real(&path);
+        let origin = [origin(entry, name)];
         self.files
             .push(DataFile::whole(path, Role::Authorities, text, &origin));
         real
@@ -90,6 +136,12 @@ impl Cx<'_> {
     fn real(&self, path: &str) -> Arc<str> {
         format!("{}{path}", self.options.prefix).into()
     }
+}
+
+/// An entry of a Secret.
+fn origin(entry: &str, name: &Name) -> Origin {
+    let secret = ObjectRef::new(Kind::Secret, name.namespace.clone(), name.name.clone());
+    Origin::Object(Arc::new(secret), Field::Data(entry.into()))
 }
 
 /// Files of the operator: the authorities, and behind a comma what they revoked.

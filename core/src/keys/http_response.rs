@@ -42,7 +42,7 @@ keys! {
         "http-response-495" => code_495: Response,
         /// The response to a client that has no certificate, written like `http-response-404`.
         ///
-        /// Client certificates are not supported yet, so a value is reported.
+        /// See `auth-tls-secret`.
         "http-response-496" => code_496: Response,
     }
 }

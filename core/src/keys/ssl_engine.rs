@@ -17,7 +17,8 @@ keys! {
     Global => pub struct SslEngine {
         /// The engine, and its parameters behind it, as HAProxy's `ssl-engine` has them.
         ///
-        /// A HAProxy that was built without engines does not start with it.
+        /// HAProxy must have been built with `USE_ENGINE=1`, which makes `haproxy -vv` say `+ENGINE`. Another
+        /// one, such as Debian's, refuses a configuration with this key.
         "ssl-engine" => engine: Words,
         /// Whether TLS works asynchronously with the engine.
         "ssl-mode-async" => is_async: bool = "false",

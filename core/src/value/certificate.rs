@@ -24,16 +24,17 @@ use x509_parser::oid_registry as oid;
 use x509_parser::pem::Pem;
 use x509_parser::public_key::PublicKey;
 use x509_parser::revocation_list::CertificateRevocationList;
+use x509_parser::x509::X509Name;
 
 pub use self::dh::dh_parameters;
 use self::private_key::{PrivateKey, significant};
+use crate::value::shown;
 
 /// A certificate, the chain behind it, and its private key.
 #[derive(Clone, Eq, PartialEq)]
 pub struct Certificate {
     names: Vec<String>,
-    starts: i64,
-    expires: i64,
+    validity: Validity,
     key_match: KeyMatch,
     weakness: Option<String>,
     chain: String,
@@ -50,6 +51,37 @@ pub enum KeyMatch {
     Differs,
     /// The key does not carry its public part, as most Ed25519 keys do not.
     Unknown,
+}
+
+/// When a certificate or a list of revoked certificates is valid, in seconds since 1970.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Validity {
+    starts: i64,
+    /// The last second, if there is a last one.
+    ends: Option<i64>,
+}
+
+/// What a time means for something that is valid for some time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Moment {
+    /// It is not valid yet.
+    Before,
+    /// It is valid.
+    Within,
+    /// It is valid, and will not be in a week.
+    LastWeek,
+    /// It has expired.
+    After,
+}
+
+/// Certificates without keys or lists of revoked certificates, as their PEM blocks.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Issued {
+    /// The blocks and nothing else, newly encoded.
+    pub pem: String,
+    /// For each block the authority, which is the subject of a certificate and the issuer of a list, and
+    /// when the block is valid.
+    pub blocks: Vec<(String, Validity)>,
 }
 
 /// Why a text is no certificate with a key.
@@ -110,8 +142,7 @@ impl Certificate {
         }
         Ok(Self {
             names: names(&leaf),
-            starts: leaf.validity().not_before.timestamp(),
-            expires: leaf.validity().not_after.timestamp(),
+            validity: Validity::of(&leaf),
             key_match: private.belongs_to(
                 &public.algorithm.algorithm,
                 public.parsed().ok().as_ref(),
@@ -126,7 +157,7 @@ impl Certificate {
 
     /// Adds certificates behind the chain, such as `ca.crt` of a Secret.
     pub fn with_authorities(mut self, pem: &[u8]) -> Result<Self, CertificateError> {
-        self.authorities = authorities(pem)?;
+        self.authorities = authorities(pem)?.pem;
         Ok(self)
     }
 
@@ -147,14 +178,9 @@ impl Certificate {
         })
     }
 
-    /// The first second in which it is valid, since 1970.
-    pub fn starts(&self) -> i64 {
-        self.starts
-    }
-
-    /// The last second in which it is valid, since 1970.
-    pub fn expires(&self) -> i64 {
-        self.expires
+    /// When it is valid.
+    pub fn validity(&self) -> Validity {
+        self.validity
     }
 
     /// Whether the key belongs to the certificate.
@@ -177,38 +203,73 @@ impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Certificate")
             .field("names", &self.names)
-            .field("expires", &self.expires)
+            .field("validity", &self.validity)
             .field("key_match", &self.key_match)
             .finish_non_exhaustive()
     }
 }
 
-/// Certificates without keys, such as those that clients are checked against: newly encoded.
-pub fn authorities(pem: &[u8]) -> Result<String, CertificateError> {
-    let blocks = blocks(pem)?;
-    let ders = certificates(&blocks)?;
-    Ok(ders.iter().map(|it| block("CERTIFICATE", it)).collect())
-}
-
-/// Lists of certificates that are revoked: newly encoded.
-pub fn revocations(pem: &[u8]) -> Result<String, CertificateError> {
-    let mut text = String::new();
-    let blocks = blocks(pem)?;
-    for (index, it) in (1..).zip(blocks.iter().filter(|it| it.label == "X509 CRL")) {
-        match CertificateRevocationList::from_der(&it.contents) {
-            Ok(([], _)) => text.push_str(&block("X509 CRL", &it.contents)),
-            _ => {
-                return Err(CertificateError::Block {
-                    index,
-                    what: "list of revoked certificates",
-                });
-            }
+impl Validity {
+    fn of(certificate: &X509Certificate<'_>) -> Self {
+        let validity = certificate.validity();
+        Self {
+            starts: validity.not_before.timestamp(),
+            ends: Some(validity.not_after.timestamp()),
         }
     }
-    if text.is_empty() {
+
+    /// What a time means for it, in seconds since 1970.
+    pub fn at(self, now: i64) -> Moment {
+        const WEEK: i64 = 7 * 24 * 3600;
+        match self.ends {
+            Some(end) if now > end => Moment::After,
+            _ if now < self.starts => Moment::Before,
+            Some(end) if now > end - WEEK => Moment::LastWeek,
+            _ => Moment::Within,
+        }
+    }
+}
+
+/// Certificates without keys, such as those that clients are checked against.
+pub fn authorities(pem: &[u8]) -> Result<Issued, CertificateError> {
+    let blocks = blocks(pem)?;
+    let mut issued = Issued::default();
+    for (index, der) in (1..).zip(certificates(&blocks)?) {
+        let (_, it) = X509Certificate::from_der(der).map_err(|_| not_a_certificate(index))?;
+        issued.push("CERTIFICATE", der, it.subject(), Validity::of(&it));
+    }
+    Ok(issued)
+}
+
+/// Lists of certificates that are revoked.
+pub fn revocations(pem: &[u8]) -> Result<Issued, CertificateError> {
+    const LABEL: &str = "X509 CRL";
+    let mut issued = Issued::default();
+    let blocks = blocks(pem)?;
+    for (index, block) in (1..).zip(blocks.iter().filter(|it| it.label == LABEL)) {
+        let Ok(([], list)) = CertificateRevocationList::from_der(&block.contents) else {
+            return Err(CertificateError::Block {
+                index,
+                what: "list of revoked certificates",
+            });
+        };
+        let validity = Validity {
+            starts: list.last_update().timestamp(),
+            ends: list.next_update().map(|it| it.timestamp()),
+        };
+        issued.push(LABEL, &block.contents, list.issuer(), validity);
+    }
+    if issued.blocks.is_empty() {
         return Err(CertificateError::NoRevocations);
     }
-    Ok(text)
+    Ok(issued)
+}
+
+impl Issued {
+    fn push(&mut self, label: &str, der: &[u8], authority: &X509Name<'_>, validity: Validity) {
+        self.pem.push_str(&block(label, der));
+        self.blocks.push((shown(&authority.to_string()), validity));
+    }
 }
 
 fn blocks(pem: &[u8]) -> Result<Vec<Pem>, CertificateError> {
@@ -429,7 +490,8 @@ mod tests {
         assert_eq!(cert.pem(), [EC, RSA, RSA, sec1].concat());
         let again = parse(&cert.pem(), &cert.pem()).expect("what was written can be read");
         assert_eq!(again.pem(), cert.pem());
-        assert_eq!(authorities(noisy.as_bytes()), Ok([EC, RSA].concat()));
+        let found = authorities(noisy.as_bytes()).expect("they can be read");
+        assert_eq!(found.pem, [EC, RSA].concat());
     }
 
     #[test]
@@ -462,6 +524,30 @@ mod tests {
         }
         let debug = format!("{:?}", parse(RSA, RSA_KEY));
         assert!(!debug.contains(&RSA_KEY[60..80]), "{debug}");
+    }
+
+    #[test]
+    fn the_last_second_is_valid_and_the_week_before_it_the_last_one() {
+        let week = 7 * 24 * 3600;
+        let limited = Validity {
+            starts: 1000,
+            ends: Some(1000 + 2 * week),
+        };
+        for (now, moment) in [
+            (999, Moment::Before),
+            (1000, Moment::Within),
+            (1000 + week, Moment::Within),
+            (1001 + week, Moment::LastWeek),
+            (1000 + 2 * week, Moment::LastWeek),
+            (1001 + 2 * week, Moment::After),
+        ] {
+            assert_eq!(limited.at(now), moment, "{now}");
+        }
+        let endless = Validity {
+            ends: None,
+            ..limited
+        };
+        assert_eq!(endless.at(i64::MAX), Moment::Within);
     }
 
     #[test]

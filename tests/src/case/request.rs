@@ -16,7 +16,8 @@ use crate::stage::Stage;
 /// Over `https` the host of the URL is the name that is asked for; `[Host: …]` says another one. A port
 /// in the URL is one of the further ports of the global ConfigMap, such as those of `http-frontends`.
 /// `as` names a client of `tests/src/data/clients`: `alice`, and three whom the Secret `clients` does
-/// not admit, `expired`, `revoked` and `stranger`.
+/// not admit, `expired`, `revoked` and `stranger`. The authority of `bob` expired in 2021, and that of
+/// `carol` has no list of revoked certificates since February 2020.
 #[derive(Clone, Debug)]
 pub struct Exchange {
     /// The line of the file.

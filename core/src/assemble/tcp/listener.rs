@@ -32,7 +32,7 @@ pub(super) fn add(
     proxy.owners.push(origin.clone());
     if let Some(secret) = &entry.certificate {
         // A port that should speak TLS must not speak without it.
-        let Some(file) = certificates.file(secret, None, origin, cx) else {
+        let Some(file) = certificates.file_or(secret, None, origin, REFUSED, cx) else {
             let message = "the certificate of the port cannot be used";
             cx.report(&codes::INVALID_PROTECTION, origin, message, REFUSED);
             return;
