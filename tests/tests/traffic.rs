@@ -299,7 +299,7 @@ fn a_route_to_a_backend_that_is_not_there_ends_in_404() {
         .bundle
         .files
         .iter()
-        .filter(|it| it.role == Role::Map);
+        .filter(|it| it.role.is_map());
     let mut changed = 0;
     for map in maps {
         for line in map

@@ -113,7 +113,7 @@ impl<'l> Judge<'l> {
             return Ok(());
         }
         match entry.file.role {
-            Role::Map => map(entry),
+            Role::Map | Role::RegexMap => map(entry),
             Role::CertificateList => certificate_list(entry, bundle),
             Role::List if entry.line.chars().any(char::is_control) => {
                 Err("a control character in a list".into())

@@ -168,7 +168,7 @@ impl Learned {
             let keys = || entry.origins.iter().filter_map(reader::key);
             let is_other = matches!(
                 entry.file.role,
-                Role::Lua | Role::Map | Role::Response | Role::Certificate
+                Role::Lua | Role::Map | Role::RegexMap | Role::Response | Role::Certificate
             );
             if is_other {
                 return;

@@ -229,7 +229,7 @@ fn quiet_lines(compiled: &Compiled) -> Vec<String> {
         let is_section = entry.section.starts_with("backend ") && reader::is_quiet(entry.section);
         // Another one's host may well begin with the same letters.
         let key = entry.line.split(['#', ' ', '/']).next().unwrap_or_default();
-        let is_entry = entry.file.role == Role::Map
+        let is_entry = entry.file.role.is_map()
             && (key.strip_prefix(QUIET)).is_some_and(|it| it == ".example" || it.starts_with('_'));
         if is_section {
             lines.push(entry.line.to_owned());
