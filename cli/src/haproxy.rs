@@ -326,7 +326,7 @@ impl Haproxy {
         let number = self.write(compiled, &mut timings).await?;
 
         let start = Instant::now();
-        let done = self.admin.carry_out(commands).await;
+        let done = self.admin.carry_out(commands, compiled).await;
         let after = match done {
             Ok(()) => self.look_again(number, before.as_ref()).await,
             Err(error) => Err(error.to_string()),

@@ -74,8 +74,8 @@ pub enum Command {
     },
     /// `set map F K V`, for a key that is there.
     SetEntry {
-        /// The path of the map.
-        map: Arc<str>,
+        /// Which map.
+        table: Table,
         /// The key with its new value.
         entry: Entry,
     },
@@ -218,7 +218,7 @@ impl fmt::Display for Command {
                 write!(f, "add {table}")?;
                 entries.iter().try_for_each(|it| write!(f, " {it}"))
             }
-            Self::SetEntry { map, entry } => write!(f, "set map {map} {entry}"),
+            Self::SetEntry { table, entry } => write!(f, "set {table} {entry}"),
             Self::ReplaceEntries { table, .. } => write!(f, "commit {table}"),
             Self::RemoveEntry { table, key } => write!(f, "del {table} {key}"),
             Self::RemoveFromList { list, line } => write!(f, "del ssl crt-list {list} {line}"),

@@ -51,8 +51,9 @@ pub(super) fn change(table: Table, old: &File, new: &File) -> Option<Vec<Command
     // is not any more are to be one step.
     if old.role == Role::Map
         && let Some(commands) = edits(&table, old, new)
+        && commands.iter().all(is_short)
     {
-        return commands.iter().all(is_short).then_some(commands);
+        return Some(commands);
     }
     is_sendable(&new.content).then(|| {
         let content = new.content.clone();
@@ -79,8 +80,8 @@ fn edits(table: &Table, old: &File, new: &File) -> Option<Vec<Command>> {
         match old.remove(&key) {
             Some(it) if it.value == entry.value => {}
             Some(_) => {
-                let map = table.file().clone();
-                set.push(Command::SetEntry { map, entry });
+                let table = table.clone();
+                set.push(Command::SetEntry { table, entry });
             }
             None => added.push(entry),
         }
@@ -104,10 +105,12 @@ fn edits(table: &Table, old: &File, new: &File) -> Option<Vec<Command>> {
 
 fn is_short(command: &Command) -> bool {
     let is_short = |it: &Entry| it.key.len() + it.value.len() <= LONGEST;
+    // `<<` in a line would make HAProxy wait for more of them.
+    let is_line = |text: &str| text.len() <= LONGEST && !text.contains("<<");
     match command {
         Command::AddEntries { entries, .. } => entries.iter().all(is_short),
-        Command::SetEntry { entry, .. } => is_short(entry),
-        Command::RemoveEntry { key, .. } => key.len() <= LONGEST,
+        Command::SetEntry { entry, .. } => is_line(&entry.key) && is_line(&entry.value),
+        Command::RemoveEntry { key, .. } => is_line(key),
         _ => true,
     }
 }

@@ -51,6 +51,8 @@ impl Wanted {
             Command::SetServerAddress { ip, port, .. } => self.address = Some((*ip, *port)),
             Command::SetServerWeight { weight, .. } => self.weight = Some(*weight),
             Command::SetServerState { state, .. } => self.state = Some(*state),
+            // The others are about no server.
+            _ => {}
         }
     }
 
