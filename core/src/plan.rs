@@ -7,6 +7,7 @@ mod command;
 mod difference;
 mod entries;
 mod files;
+mod servers;
 
 use std::fmt;
 use std::sync::Arc;

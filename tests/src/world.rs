@@ -248,6 +248,10 @@ impl Memory {
                 place.weight = 1;
             }
         }
+        // Where the order of servers counts none is added.
+        for places in self.servers.values_mut() {
+            places.sort_by(|a, b| a.name.cmp(&b.name));
+        }
         for (path, entries) in &mut self.tables {
             let file = compiled.bundle.file(path);
             if file.is_none_or(|it| it.role != Role::RegexMap) {
@@ -265,6 +269,31 @@ impl Memory {
     /// Does what HAProxy does with a command, or says why it would refuse it.
     pub fn carry_out(&mut self, command: &Command) -> Result<(), String> {
         match command {
+            Command::AddServer {
+                backend,
+                server,
+                ip,
+                port,
+                weight,
+                ..
+            } => {
+                if self.server(backend, server).is_ok() {
+                    return Err("Already exists a server with the same name".into());
+                }
+                let places = self.servers.get_mut(backend).ok_or("No such backend.")?;
+                places.push(Place {
+                    name: server.clone(),
+                    address: Address::Ip(*ip, *port),
+                    weight: *weight,
+                    state: ServerState::Maint,
+                    options: None,
+                });
+            }
+            Command::RemoveServer { backend, server } => {
+                self.server(backend, server)?;
+                let places = self.servers.get_mut(backend).ok_or("No such backend.")?;
+                places.retain(|it| it.name != *server);
+            }
             Command::SetServerAddress {
                 backend,
                 server,

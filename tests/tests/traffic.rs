@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use haproxy_ingress_core::bundle::Role;
 use haproxy_ingress_tests::http::{Connection, Request};
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::stage::Stage;

@@ -141,6 +141,14 @@ impl Admin {
     /// Carries out what takes several commands, or more than a line.
     async fn carry_out_whole(&mut self, command: &Command) -> Result<(), Error> {
         match command {
+            Command::AddServer {
+                is_checked,
+                has_agent,
+                ..
+            } => self.add_server(command, *is_checked, *has_agent).await,
+            Command::RemoveServer { backend, server } => {
+                self.remove_server(&format!("{backend}/{server}")).await
+            }
             Command::AddEntries { table, entries } => self.add_entries(table, entries, "").await,
             Command::ReplaceEntries { table, content } => self.replace(table, content).await,
             Command::AddCertificate { file, pem } => {
@@ -157,6 +165,63 @@ impl Admin {
             | Command::SetEntry { .. }
             | Command::RemoveEntry { .. } => unreachable!("`line` makes a line of it"),
         }
+    }
+
+    /// Adds a server. One of the same name may be there that could not be removed when it was to be.
+    async fn add_server(
+        &mut self,
+        command: &Command,
+        is_checked: bool,
+        has_agent: bool,
+    ) -> Result<(), Error> {
+        const ADDED: &str = "New server registered.";
+        let Some((backend, server)) = server(command) else {
+            return Ok(());
+        };
+        let (name, text) = (format!("{backend}/{server}"), command.to_string());
+        let mut answer = self.ask_one(&text).await?;
+        if last(&answer).starts_with("Already exists a server") {
+            self.remove_server(&name).await?;
+            answer = self.ask_one(&text).await?;
+        }
+        if last(&answer) != ADDED {
+            return Err(refused(text, &answer));
+        }
+        let health = is_checked.then(|| format!("enable health {name}"));
+        let agent = has_agent.then(|| format!("enable agent {name}"));
+        let lines: Vec<String> = [health, agent].into_iter().flatten().collect();
+        self.give_quietly(&lines).await
+    }
+
+    /// Takes a server out and removes it. One that has connections stays in maintenance until the next
+    /// reload, which does no harm.
+    async fn remove_server(&mut self, name: &str) -> Result<(), Error> {
+        let lines = [
+            format!("set server {name} state maint"),
+            format!("del server {name}"),
+        ];
+        let answer = self.ask(&lines).await?;
+        if last(&answer) != "Server deleted." {
+            tracing::debug!(
+                name,
+                answer = answer.trim(),
+                "a server stays in maintenance"
+            );
+        }
+        Ok(())
+    }
+
+    /// Gives commands of one line that say nothing where all is well.
+    async fn give_quietly(&mut self, lines: &[String]) -> Result<(), Error> {
+        for batch in batches(lines) {
+            let answer = self.ask(batch).await?;
+            for (line, answer) in batch.iter().zip(answers(&answer)) {
+                if !last(&answer).is_empty() {
+                    return Err(refused(line, &answer));
+                }
+            }
+        }
+        Ok(())
     }
 
     async fn read_back(&mut self, commands: &[Command], wanted: &Compiled) -> Result<(), Error> {
@@ -267,7 +332,13 @@ impl Error {
 /// The backend and the server that a command is about.
 fn server(command: &Command) -> Option<(&Arc<str>, &Arc<str>)> {
     match command {
-        Command::SetServerAddress {
+        Command::AddServer {
+            backend, server, ..
+        }
+        | Command::RemoveServer {
+            backend, server, ..
+        }
+        | Command::SetServerAddress {
             backend, server, ..
         }
         | Command::SetServerWeight {
@@ -296,7 +367,10 @@ fn line(command: &Command) -> Option<String> {
             escaped(table.file()),
             escaped(key)
         )),
-        it => server(it).map(|_| it.to_string()),
+        Command::SetServerAddress { .. }
+        | Command::SetServerWeight { .. }
+        | Command::SetServerState { .. } => Some(command.to_string()),
+        _ => None,
     }
 }
 
@@ -323,7 +397,8 @@ fn check(command: &Command) -> Result<(), Error> {
             return Err(Error::Name { name: name.clone() });
         }
     }
-    if let Command::SetServerAddress { port: 0, .. } = command {
+    if let Command::SetServerAddress { port: 0, .. } | Command::AddServer { port: 0, .. } = command
+    {
         return Err(refused(command, "port 0 is not a port"));
     }
     Ok(())
@@ -454,6 +529,48 @@ mod tests {
         let found = admin.servers(&["shop"].into()).await?;
         let server = &found[&("shop".to_owned(), "s0".to_owned())];
         assert_eq!((server.port, server.weight), (Some(8081), Some(7)));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn servers_come_and_go() -> Result<(), Error> {
+        let (_external, mut admin) = shop(1).await;
+        let add = |server: &str, options: &str, port| Command::AddServer {
+            backend: "shop".into(),
+            server: server.into(),
+            ip: "::1".parse().expect("an address"),
+            port,
+            weight: 7,
+            options: options.into(),
+            is_checked: options.contains("check"),
+            has_agent: options.contains("agent"),
+        };
+        let options = "check inter 2s agent-check agent-port 9 ssl verify none sni str(a.example)";
+        let commands = [
+            add("s8", options, 80),
+            state("s8", ServerState::Ready),
+            add("s9", "", 81),
+        ];
+        admin.carry_out(&commands, &nothing()).await?;
+        let found = admin.servers(&["shop"].into()).await?;
+        assert_eq!(found.len(), 3);
+        let remove = |server: &str| Command::RemoveServer {
+            backend: "shop".into(),
+            server: server.into(),
+        };
+        admin
+            .carry_out(&[remove("s8"), remove("s9")], &nothing())
+            .await?;
+        assert_eq!(admin.servers(&["shop"].into()).await?.len(), 1);
+        // One that is there in maintenance gives way.
+        admin
+            .carry_out(&[state("s0", ServerState::Maint)], &nothing())
+            .await?;
+        admin.carry_out(&[add("s0", "", 82)], &nothing()).await?;
+        let error = admin
+            .carry_out(&[add("s1", "no-ssl-magic", 80)], &nothing())
+            .await;
+        assert!(matches!(error, Err(Error::Refused { .. })), "{error:?}");
         Ok(())
     }
 

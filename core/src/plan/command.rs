@@ -1,7 +1,7 @@
 //! What a running HAProxy can be told.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -15,6 +15,33 @@ use crate::haproxy::ServerState;
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "command")]
 pub enum Command {
+    /// `add server B/S IP:PORT OPTIONS`, in maintenance, with its checks if it has some.
+    AddServer {
+        /// The backend's name.
+        backend: Arc<str>,
+        /// The server's name.
+        server: Arc<str>,
+        /// Where it listens.
+        ip: IpAddr,
+        /// The port, 1 to 65535.
+        port: u16,
+        /// 0 to 256.
+        weight: u16,
+        /// What else its line says.
+        options: Arc<str>,
+        /// Whether its health is checked.
+        is_checked: bool,
+        /// Whether its agent is asked.
+        has_agent: bool,
+    },
+    /// `set server B/S state maint`, `del server B/S`. One that still has connections stays in
+    /// maintenance.
+    RemoveServer {
+        /// The backend's name.
+        backend: Arc<str>,
+        /// The server's name.
+        server: Arc<str>,
+    },
     /// `set server B/S addr IP port P`.
     SetServerAddress {
         /// The backend's name.
@@ -138,13 +165,14 @@ impl Command {
     pub(super) fn turn(&self) -> u8 {
         match self {
             // Servers that take requests come before those go that no longer do.
-            Self::SetServerAddress { .. }
+            Self::AddServer { .. }
+            | Self::SetServerAddress { .. }
             | Self::SetServerWeight { .. }
             | Self::SetServerState {
                 state: ServerState::Ready,
                 ..
             } => 0,
-            Self::SetServerState { .. } => 1,
+            Self::SetServerState { .. } | Self::RemoveServer { .. } => 1,
             Self::AddCertificate { .. } | Self::SetCertificate { .. } => 2,
             Self::AddToList { .. } => 3,
             Self::AddEntries { .. } | Self::SetEntry { .. } => 4,
@@ -195,6 +223,23 @@ impl fmt::Display for Command {
     /// The command as it is sent, or what stands for the few that it is made of.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::AddServer {
+                backend,
+                server,
+                ip,
+                port,
+                weight,
+                options,
+                ..
+            } => {
+                let address = SocketAddr::new(*ip, *port);
+                write!(f, "add server {backend}/{server} {address} weight {weight}")?;
+                if options.is_empty() {
+                    return Ok(());
+                }
+                write!(f, " {options}")
+            }
+            Self::RemoveServer { backend, server } => write!(f, "del server {backend}/{server}"),
             Self::SetServerAddress {
                 backend,
                 server,

@@ -1,14 +1,11 @@
 //! Compares two results, section by section and file by file.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use crate::assemble::Place;
 use crate::bundle::{Compiled, Section};
-use crate::haproxy::{Address, ServerState};
 use crate::origin::Origin;
 use crate::plan::authors::{authors, lines};
-use crate::plan::{Change, Command, Plan, Reason, files};
+use crate::plan::{Change, Command, Plan, Reason, files, servers};
 
 pub(super) fn plan(running: Option<&Compiled>, wanted: &Compiled) -> Plan {
     let Some(running) = running else {
@@ -91,7 +88,7 @@ fn section(
             running.places.get(backend),
             wanted.places.get_key_value(backend),
         )
-        && let Some(changes) = servers(new.0, old, new.1)
+        && let Some(changes) = servers::changes(new.0, old, new.1, wanted)
     {
         commands.extend(changes);
         return;
@@ -102,60 +99,4 @@ fn section(
         change: Change::Changed,
         origins: authors(new, wanted, |line| !before.contains(&line)),
     });
-}
-
-/// The commands that change the servers of a backend; `None` if commands cannot do it.
-fn servers(backend: &Arc<str>, old: &[Place], new: &[Place]) -> Option<Vec<Command>> {
-    let is_aligned =
-        old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.name == new.name);
-    if !is_aligned {
-        return None;
-    }
-    let mut commands = Vec::new();
-    for (old, new) in old.iter().zip(new).filter(|(old, new)| old != new) {
-        // Nothing is ever sent to a server in maintenance, whatever its line says.
-        if old.options != new.options && new.state != ServerState::Maint {
-            return None;
-        }
-        let (backend, server) = (backend.clone(), new.name.clone());
-        if new.state == ServerState::Maint {
-            // Where a server in maintenance would be does not matter.
-            let state = ServerState::Maint;
-            commands.push(Command::SetServerState {
-                backend,
-                server,
-                state,
-            });
-            continue;
-        }
-        if old.address != new.address {
-            let Address::Ip(ip, port) = new.address else {
-                return None;
-            };
-            let (backend, server) = (backend.clone(), server.clone());
-            commands.push(Command::SetServerAddress {
-                backend,
-                server,
-                ip,
-                port,
-            });
-        }
-        // A place that became free while it was drained still has the weight of that.
-        if old.weight != new.weight || old.state == ServerState::Maint {
-            let (backend, server, weight) = (backend.clone(), server.clone(), new.weight);
-            commands.push(Command::SetServerWeight {
-                backend,
-                server,
-                weight,
-            });
-        }
-        if old.state != new.state {
-            commands.push(Command::SetServerState {
-                backend,
-                server,
-                state: new.state,
-            });
-        }
-    }
-    Some(commands)
 }

@@ -24,6 +24,8 @@ pub(super) struct Wanted {
     address: Option<(IpAddr, u16)>,
     weight: Option<u16>,
     state: Option<ServerState>,
+    /// It is not there any more, or takes nothing.
+    is_gone: bool,
 }
 
 /// `set server … state maint` was given.
@@ -51,6 +53,13 @@ impl Wanted {
             Command::SetServerAddress { ip, port, .. } => self.address = Some((*ip, *port)),
             Command::SetServerWeight { weight, .. } => self.weight = Some(*weight),
             Command::SetServerState { state, .. } => self.state = Some(*state),
+            Command::AddServer {
+                ip, port, weight, ..
+            } => {
+                self.address = Some((*ip, *port));
+                self.weight = Some(*weight);
+            }
+            Command::RemoveServer { .. } => self.is_gone = true,
             // The others are about no server.
             _ => {}
         }
@@ -58,6 +67,12 @@ impl Wanted {
 
     /// What was wanted and what was found instead, if they differ.
     pub(super) fn difference(&self, found: Option<&Server>) -> Option<(String, String)> {
+        if self.is_gone {
+            let state = found.map_or(Some(ServerState::Maint), Server::state);
+            let found = state.map_or("unknown", ServerState::name);
+            let is_gone = state == Some(ServerState::Maint);
+            return (!is_gone).then(|| ("state maint".into(), format!("state {found}")));
+        }
         let Some(found) = found else {
             return Some(("its place in the backend".into(), "no place".into()));
         };

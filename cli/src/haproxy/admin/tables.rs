@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::plan::{Command, Entry, Table, entries};
 
-use crate::haproxy::admin::{Admin, Error, LONGEST_LINE, answers, batches, escaped, last, refused};
+use crate::haproxy::admin::{Admin, Error, LONGEST_LINE, escaped, last, refused};
 
 impl Admin {
     /// Adds entries; `version` stands in front of the table's name if they go to one that is prepared.
@@ -36,19 +36,6 @@ impl Admin {
                     return Err(refused(command, &answer));
                 }
                 lines.clear();
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives commands of one line that say nothing where all is well.
-    async fn give_quietly(&mut self, lines: &[String]) -> Result<(), Error> {
-        for batch in batches(lines) {
-            let answer = self.ask(batch).await?;
-            for (line, answer) in batch.iter().zip(answers(&answer)) {
-                if !last(&answer).is_empty() {
-                    return Err(refused(line, &answer));
-                }
             }
         }
         Ok(())
