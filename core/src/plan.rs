@@ -7,6 +7,7 @@ mod command;
 mod difference;
 mod entries;
 mod files;
+mod repair;
 mod servers;
 
 use std::fmt;
@@ -17,8 +18,9 @@ use serde::Serialize;
 use crate::bundle::Compiled;
 pub use crate::haproxy::ServerState;
 use crate::origin::Origin;
-pub use crate::plan::command::{Command, Entry, Pem, Table};
+pub use crate::plan::command::{Command, Entry, ListEntry, Pem, Table};
 pub use crate::plan::entries::entries;
+pub use crate::plan::repair::Found;
 
 /// What must be done.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -78,6 +80,14 @@ impl Plan {
     /// ```
     pub fn between(running: Option<&Compiled>, wanted: &Compiled) -> Self {
         difference::plan(running, wanted)
+    }
+
+    /// What leads from what a running HAProxy was found to have back to what it should have.
+    ///
+    /// Nothing is done about what was not looked at, and about what makes no difference, such as a
+    /// server in maintenance that is not wanted any more.
+    pub fn repair(found: &Found, wanted: &Compiled) -> Self {
+        repair::plan(found, wanted)
     }
 }
 

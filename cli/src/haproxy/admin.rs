@@ -13,8 +13,9 @@ mod tables;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use haproxy_ingress_core::bundle::Role;
 use haproxy_ingress_core::compile::Compiled;
-use haproxy_ingress_core::plan::Command;
+use haproxy_ingress_core::plan::{Command, Found, Table};
 
 use crate::haproxy::admin::state::{Server, Wanted};
 use crate::haproxy::master::Master;
@@ -222,6 +223,31 @@ impl Admin {
             }
         }
         Ok(())
+    }
+
+    /// What the worker has of all that commands can change.
+    pub(crate) async fn find(&mut self, wanted: &Compiled) -> Result<Found, Error> {
+        let mut found = Found::default();
+        let servers = state::read(&self.ask_one("show servers state").await?);
+        for ((backend, server), it) in &servers {
+            if let Some(place) = it.place(server) {
+                let servers = found.servers.entry(backend.as_str().into()).or_default();
+                servers.push(place);
+            }
+        }
+        let files = || wanted.bundle.files.iter();
+        let of = |role| files().filter(move |it| it.role == role).map(|it| &it.path);
+        for table in files().filter_map(Table::of) {
+            let entries = self.entries(&table).await?;
+            found.tables.insert(table.file().clone(), entries);
+        }
+        let certificates = of(Role::Certificate);
+        found.certificates = self.find_certificates(certificates, wanted).await?;
+        for list in of(Role::CertificateList) {
+            let entries = self.find_list(list).await?;
+            found.lists.insert(list.clone(), entries);
+        }
+        Ok(found)
     }
 
     async fn read_back(&mut self, commands: &[Command], wanted: &Compiled) -> Result<(), Error> {

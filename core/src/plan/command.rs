@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::bundle::{File, Role};
 use crate::haproxy::ServerState;
 
 /// One change of a running worker (HAProxy management guide, section 9.3).
@@ -155,6 +156,15 @@ pub struct Entry {
     pub value: Arc<str>,
 }
 
+/// An entry of a list of certificates, as far as it is told from others.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct ListEntry {
+    /// The path of the certificate.
+    pub certificate: Arc<str>,
+    /// For which names it is shown, sorted.
+    pub names: Vec<Arc<str>>,
+}
+
 /// A certificate with its private key. Never shown.
 #[derive(Clone, Eq, PartialEq, Serialize)]
 pub struct Pem(#[serde(skip)] Arc<str>);
@@ -185,6 +195,15 @@ impl Command {
 }
 
 impl Table {
+    /// The table that a file holds, if it holds one.
+    pub fn of(file: &File) -> Option<Self> {
+        match file.role {
+            Role::List => Some(Self::List(file.path.clone())),
+            it if it.is_map() => Some(Self::Map(file.path.clone())),
+            _ => None,
+        }
+    }
+
     /// The path of its file.
     pub fn file(&self) -> &Arc<str> {
         match self {
@@ -210,6 +229,29 @@ impl Pem {
     /// Its text, for whoever gives it to HAProxy.
     pub fn reveal(&self) -> &str {
         &self.0
+    }
+}
+
+impl ListEntry {
+    /// Reads `CERTIFICATE [OPTIONS] NAME…`. HAProxy shows options in an order of its own and with all
+    /// that they stand for, so they are not compared.
+    pub fn read(line: &str) -> Option<Self> {
+        let (certificate, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let names = match rest.trim_start().strip_prefix('[') {
+            Some(rest) => rest.split_once(']')?.1,
+            None => rest,
+        };
+        let mut names: Vec<Arc<str>> = names.split_whitespace().map(Into::into).collect();
+        names.sort_unstable();
+        let certificate = certificate.into();
+        Some(Self { certificate, names })
+    }
+}
+
+impl fmt::Display for ListEntry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.certificate)?;
+        self.names.iter().try_for_each(|it| write!(f, " {it}"))
     }
 }
 

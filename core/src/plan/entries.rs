@@ -35,15 +35,6 @@ pub fn entries(table: &Table, content: &str) -> impl Iterator<Item = Entry> {
     })
 }
 
-/// The table that a file holds, if it holds one.
-pub(super) fn table(file: &File) -> Option<Table> {
-    match file.role {
-        Role::List => Some(Table::List(file.path.clone())),
-        it if it.is_map() => Some(Table::Map(file.path.clone())),
-        _ => None,
-    }
-}
-
 /// What makes one version of a table of another; nothing if no command can do it.
 pub(super) fn change(table: Table, old: &File, new: &File) -> Option<Vec<Command>> {
     let is_sendable = |content: &str| content.lines().all(|it| it.len() <= LONGEST);

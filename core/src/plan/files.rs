@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{Compiled, File, Role};
 use crate::plan::authors::{authors_of_difference, authors_of_lines};
-use crate::plan::command::{Command, Pem};
+use crate::plan::command::{Command, Pem, Table};
 use crate::plan::{Change, Reason, entries};
 
 /// The longest certificate that is sent: HAProxy reads a command with all its lines into one buffer
@@ -63,7 +63,7 @@ fn changed(old: &File, new: &File, running: &Compiled) -> Option<Vec<Command>> {
     if old.role != new.role {
         return None;
     }
-    if let Some(table) = entries::table(new) {
+    if let Some(table) = Table::of(new) {
         return entries::change(table, old, new);
     }
     match new.role {

@@ -109,6 +109,11 @@ impl Proxy for Puppet {
         })
     }
 
+    async fn audit(&mut self, _: &Compiled) -> Result<Option<(Plan, Applied)>, String> {
+        self.tell("audit");
+        Ok(None)
+    }
+
     async fn alive(&mut self) -> Alive {
         self.strings().alive.pop_front().unwrap_or(Alive::Same)
     }
@@ -170,7 +175,12 @@ struct Scene {
 }
 
 impl Scene {
+    /// A loop that never looks into HAProxy's memory.
     fn new(reload_interval: u64) -> Self {
+        Self::with_audit(reload_interval, Duration::ZERO)
+    }
+
+    fn with_audit(reload_interval: u64, audit: Duration) -> Self {
         let told = Story::default();
         let strings = Arc::<Mutex<Strings>>::default();
         let puppet = Puppet {
@@ -186,6 +196,7 @@ impl Scene {
             period: Duration::from_secs(2),
             reload_interval: Duration::from_secs(reload_interval),
             retry: Duration::from_secs(30),
+            audit,
         };
         let options = Options::default();
         let certificate: Certificate = Box::new(|_| None);
@@ -250,6 +261,23 @@ impl Scene {
             .map(|(time, it)| format!("{time} {it}"))
             .collect()
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_haproxy_has_is_compared_after_a_reload_and_at_intervals() {
+    let scene = Scene::with_audit(0, Duration::from_mins(10));
+    scene.listed().await;
+    scene.wait(1_300).await;
+    assert_eq!(
+        scene.story(),
+        [
+            "0 ready",
+            "0 reload |",
+            "1 audit",
+            "601 audit",
+            "1201 audit"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,23 +4,16 @@
 //! cert` for one file while another's transaction is open puts this certificate into the other's, so
 //! the file that an answer names counts, and what is in doubt is aborted.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use haproxy_ingress_core::compile::Compiled;
-use haproxy_ingress_core::plan::Command;
+use haproxy_ingress_core::plan::{Command, ListEntry};
 use sha1::{Digest, Sha1};
 use x509_parser::pem::Pem;
 
 use crate::haproxy::admin::{Admin, Error, batches, escaped, last, refused};
-
-/// An entry of a list of certificates, as far as it is told from others.
-#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
-struct ListEntry {
-    certificate: String,
-    names: Vec<String>,
-}
 
 impl Admin {
     /// Makes room for a certificate; there may be one already that could not be removed.
@@ -135,8 +128,7 @@ impl Admin {
         }
         self.compare_certificates(files, wanted).await?;
         for list in lists {
-            let found = self.list(list).await?;
-            let mut found: Vec<ListEntry> = found.into_iter().map(|it| it.1).collect();
+            let mut found = self.find_list(list).await?;
             found.sort_unstable();
             let content = wanted.bundle.file(list).map_or("", |it| &*it.content);
             let lines = content.lines().filter(|it| !it.starts_with('#'));
@@ -159,47 +151,49 @@ impl Admin {
         files: BTreeSet<&Arc<str>>,
         wanted: &Compiled,
     ) -> Result<(), Error> {
-        let files: Vec<&Arc<str>> = files.into_iter().collect();
+        let found = self
+            .find_certificates(files.iter().copied(), wanted)
+            .await?;
+        for file in files {
+            let found = match found.get(file) {
+                Some(true) => continue,
+                Some(false) => "another one",
+                None => "none",
+            };
+            return Err(Error::Differs {
+                what: format!("`{file}`"),
+                wanted: "the certificate of its file".into(),
+                found: found.into(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Which of some files HAProxy has a certificate of, and whether it is the one of the file.
+    pub(super) async fn find_certificates<'f>(
+        &mut self,
+        files: impl Iterator<Item = &'f Arc<str>>,
+        wanted: &Compiled,
+    ) -> Result<BTreeMap<Arc<str>, bool>, Error> {
         let commands: Vec<String> = files
-            .iter()
             .map(|it| format!("show ssl cert {}", escaped(it)))
             .collect();
         let mut answers = String::new();
         for batch in batches(&commands) {
             answers.push_str(&self.ask(batch).await?);
         }
-        let found: BTreeSet<(&str, &str)> = fingerprints(&answers).collect();
-        for file in files {
+        let is_wanted = |(file, found): (&str, &str)| {
             let content = wanted.bundle.file(file).map_or("", |it| &*it.content);
-            let wanted = fingerprint(content).unwrap_or_default();
-            if !found.contains(&(&**file, &*wanted)) {
-                let of_file = found.iter().find(|it| it.0 == &**file);
-                return Err(Error::Differs {
-                    what: format!("`{file}`"),
-                    wanted: format!("the certificate {wanted}"),
-                    found: of_file.map_or_else(|| "none".into(), |it| it.1.to_owned()),
-                });
-            }
-        }
-        Ok(())
-    }
-}
-
-impl ListEntry {
-    /// Reads `CERTIFICATE [OPTIONS] NAME…`. HAProxy shows options in its own order and with all that
-    /// they stand for, so they are not compared.
-    fn read(line: &str) -> Option<Self> {
-        let (certificate, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let names = match rest.trim_start().strip_prefix('[') {
-            Some(rest) => rest.split_once(']')?.1,
-            None => rest,
+            let wanted = fingerprint(content);
+            (file.into(), wanted.is_some_and(|it| it == found))
         };
-        let mut names: Vec<String> = names.split_whitespace().map(str::to_owned).collect();
-        names.sort_unstable();
-        Some(Self {
-            certificate: certificate.to_owned(),
-            names,
-        })
+        Ok(fingerprints(&answers).map(is_wanted).collect())
+    }
+
+    /// The entries of a list.
+    pub(super) async fn find_list(&mut self, list: &str) -> Result<Vec<ListEntry>, Error> {
+        let entries = self.list(list).await?;
+        Ok(entries.into_iter().map(|it| it.1).collect())
     }
 }
 
@@ -208,7 +202,7 @@ fn numbered(line: &str) -> Option<(u32, ListEntry)> {
     let mut entry = ListEntry::read(line)?;
     let (certificate, number) = entry.certificate.rsplit_once(':')?;
     let number = number.parse().ok()?;
-    entry.certificate = certificate.to_owned();
+    entry.certificate = certificate.into();
     Some((number, entry))
 }
 
@@ -313,7 +307,10 @@ mod tests {
         admin.carry_out(&there, &new).await?;
         let error = admin.read_certificates_back(&there, &old).await;
         let error = error.expect_err("it has the new one").to_string();
-        assert!(error.contains("instead of the certificate"), "{error}");
+        assert!(
+            error.contains("another one instead of the certificate"),
+            "{error}"
+        );
         admin.carry_out(&commands(&new, &old), &old).await?;
         // The one that went away can come again.
         admin.carry_out(&there, &new).await
@@ -344,13 +341,10 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_told_by_their_certificate_and_names() {
-        let entry = |line| ListEntry::read(line).expect("an entry");
-        let plain = entry("/a.pem b.example a.example");
-        assert_eq!(plain, entry("/a.pem [alpn h2 ] a.example b.example"));
-        assert_ne!(plain, entry("/a.pem a.example"));
-        let found = numbered("/a:1.pem:12 [verify optional ca-file /c] x y");
+    fn entries_are_shown_with_their_numbers() {
+        let found = numbered("/a:1.pem:12 [verify optional ca-file /c] y x");
         let (number, found) = found.expect("an entry");
         assert_eq!((number, &*found.certificate), (12, "/a:1.pem"));
+        assert_eq!(found.to_string(), "/a:1.pem x y");
     }
 }

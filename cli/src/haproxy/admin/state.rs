@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use haproxy_ingress_core::assemble::Place;
+use haproxy_ingress_core::haproxy::Address;
 use haproxy_ingress_core::plan::{Command, ServerState};
 
 /// A server as it runs.
@@ -42,6 +44,19 @@ impl Server {
             it if it & MAINTENANCE != 0 => ServerState::Maint,
             it if it & DRAIN != 0 => ServerState::Drain,
             _ => ServerState::Ready,
+        })
+    }
+}
+
+impl Server {
+    /// Where it stands, unless HAProxy does not know that yet.
+    pub(super) fn place(&self, name: &str) -> Option<Place> {
+        Some(Place {
+            name: name.into(),
+            address: Address::Ip(self.ip?, self.port?),
+            weight: self.weight?,
+            state: self.state()?,
+            options: None,
         })
     }
 }

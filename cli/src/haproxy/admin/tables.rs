@@ -86,7 +86,7 @@ impl Admin {
     }
 
     /// What a table holds now, sorted.
-    async fn entries(&mut self, table: &Table) -> Result<Vec<Entry>, Error> {
+    pub(super) async fn entries(&mut self, table: &Table) -> Result<Vec<Entry>, Error> {
         let command = format!("show {} {}", table.kind(), escaped(table.file()));
         let answer = self.ask_one(&command).await?;
         let mut found = Vec::new();
