@@ -287,6 +287,22 @@ impl Haproxy {
         }
     }
 
+    /// Compares what HAProxy has in memory with what it should have, and repairs what differs: the plan
+    /// is what that took.
+    pub(crate) async fn audit(
+        &mut self,
+        compiled: &Compiled,
+    ) -> Result<Option<(Plan, Outcome)>, Error> {
+        let found = self.admin.find(compiled).await?;
+        match Plan::repair(&found, compiled) {
+            Plan::Nothing => Ok(None),
+            plan => {
+                let outcome = self.carry_out(&plan, compiled).await?;
+                Ok(Some((plan, outcome)))
+            }
+        }
+    }
+
     /// Whether HAProxy answers, and still runs what was confirmed last.
     pub(crate) async fn alive(&mut self) -> Alive {
         match self.look().await {
@@ -326,7 +342,7 @@ impl Haproxy {
         let number = self.write(compiled, &mut timings).await?;
 
         let start = Instant::now();
-        let done = self.admin.carry_out(commands).await;
+        let done = self.admin.carry_out(commands, compiled).await;
         let after = match done {
             Ok(()) => self.look_again(number, before.as_ref()).await,
             Err(error) => Err(error.to_string()),

@@ -1,5 +1,6 @@
 //! What a compilation produces: files with modes, sections with digests, and who made which line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
@@ -30,8 +31,23 @@ pub struct Compiled {
     pub places: Places,
     /// What an authority of certificates has to sign, for whoever asks it, if one is set up.
     pub acme: Option<Acme>,
+    /// What servers are given that are added while HAProxy runs, by the backend's name; backends to
+    /// which none can be added are not here.
+    pub new_servers: BTreeMap<Arc<str>, NewServer>,
     /// Whether labels of Pods decide about anything, so that Pods have to be read.
     pub uses_pods: bool,
+}
+
+/// What a server is given that is added to a backend while HAProxy runs. HAProxy does not apply
+/// `default-server` to it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct NewServer {
+    /// Its options, as they stand on the backend's line `default-server`.
+    pub options: Arc<str>,
+    /// Whether its health is checked.
+    pub is_checked: bool,
+    /// Whether its agent is asked.
+    pub has_agent: bool,
 }
 
 /// One file.

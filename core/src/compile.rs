@@ -1,8 +1,12 @@
 //! The pipeline: resources → routes → model → text.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::assemble::{self, Place, Places};
 pub use crate::bundle::Compiled;
-use crate::haproxy::Config;
+use crate::bundle::NewServer;
+use crate::haproxy::{Backend, Config};
 use crate::ingest;
 use crate::keys::Cx;
 use crate::options::Options;
@@ -35,8 +39,23 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>
         uses_pods: cx.uses_pods,
         diagnostics: cx.sink.into_sorted(),
         places: places(&config),
+        new_servers: new_servers(&config, options),
         acme: config.acme,
     }
+}
+
+/// What servers are given that are added while HAProxy runs.
+fn new_servers(config: &Config, options: &Options) -> BTreeMap<Arc<str>, NewServer> {
+    // Cookies of servers that are added are a matter of newer versions.
+    let takes_cookies = options.haproxy.is_at_least(2, 8);
+    let has_cookie = |it: &Backend| it.servers.iter().any(|it| it.cookie.is_some());
+    let backends = config.backends.iter();
+    let own = config.tcp.iter().filter_map(|it| it.own.as_ref());
+    backends
+        .chain(own)
+        .filter(|it| takes_cookies || !has_cookie(it))
+        .filter_map(|it| Some((it.name.clone(), render::new_server(it)?)))
+        .collect()
 }
 
 /// Where every server of a configuration stands.

@@ -164,6 +164,8 @@ pub enum Role {
     Config,
     /// A map (HAProxy configuration manual, section 7.3.1, converters `map`).
     Map,
+    /// A map of regular expressions, which are tried in the order of the file (converter `map_reg`).
+    RegexMap,
     /// A list of certificates (`crt-list`).
     CertificateList,
     /// A certificate with its private key. Its content is never shown.
@@ -180,6 +182,13 @@ pub enum Role {
     Lua,
     /// How agents are asked (`filter spoe`).
     Agent,
+}
+
+impl Role {
+    /// Whether it is a map, whatever its keys are.
+    pub fn is_map(self) -> bool {
+        matches!(self, Self::Map | Self::RegexMap)
+    }
 }
 
 impl Config {

@@ -2,10 +2,15 @@
 //!
 //! Pure: comparing never acts. The controller carries a plan out, `diff` and the playground show it.
 
+mod authors;
+mod command;
 mod difference;
+mod entries;
+mod files;
+mod repair;
+mod servers;
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -13,6 +18,9 @@ use serde::Serialize;
 use crate::bundle::Compiled;
 pub use crate::haproxy::ServerState;
 use crate::origin::Origin;
+pub use crate::plan::command::{Command, Entry, ListEntry, Pem, Table};
+pub use crate::plan::entries::entries;
+pub use crate::plan::repair::Found;
 
 /// What must be done.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
@@ -30,41 +38,6 @@ pub enum Plan {
     Reload {
         /// Why; never empty.
         reasons: Vec<Reason>,
-    },
-}
-
-/// One command on the worker's socket (HAProxy management guide, section 9.3).
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "command")]
-pub enum Command {
-    /// `set server B/S addr IP port P`.
-    SetServerAddress {
-        /// The backend's name.
-        backend: Arc<str>,
-        /// The server's name.
-        server: Arc<str>,
-        /// Where it listens.
-        ip: IpAddr,
-        /// The port, 1 to 65535.
-        port: u16,
-    },
-    /// `set server B/S weight N`.
-    SetServerWeight {
-        /// The backend's name.
-        backend: Arc<str>,
-        /// The server's name.
-        server: Arc<str>,
-        /// 0 to 256.
-        weight: u16,
-    },
-    /// `set server B/S state ready|drain|maint`.
-    SetServerState {
-        /// The backend's name.
-        backend: Arc<str>,
-        /// The server's name.
-        server: Arc<str>,
-        /// The state.
-        state: ServerState,
     },
 }
 
@@ -108,35 +81,13 @@ impl Plan {
     pub fn between(running: Option<&Compiled>, wanted: &Compiled) -> Self {
         difference::plan(running, wanted)
     }
-}
 
-impl fmt::Display for Command {
-    /// The command as it is sent.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::SetServerAddress {
-                backend,
-                server,
-                ip,
-                port,
-            } => {
-                write!(f, "set server {backend}/{server} addr {ip} port {port}")
-            }
-            Self::SetServerWeight {
-                backend,
-                server,
-                weight,
-            } => {
-                write!(f, "set server {backend}/{server} weight {weight}")
-            }
-            Self::SetServerState {
-                backend,
-                server,
-                state,
-            } => {
-                write!(f, "set server {backend}/{server} state {}", state.name())
-            }
-        }
+    /// What leads from what a running HAProxy was found to have back to what it should have.
+    ///
+    /// Nothing is done about what was not looked at, and about what makes no difference, such as a
+    /// server in maintenance that is not wanted any more.
+    pub fn repair(found: &Found, wanted: &Compiled) -> Self {
+        repair::plan(found, wanted)
     }
 }
 

@@ -27,6 +27,7 @@ use crate::options::Options;
 use crate::origin::{Origin, Setting};
 use crate::value::text::{Format, Line, Snippet};
 
+pub(crate) use self::backend::new_server;
 pub use self::environment::TEMPLATES;
 use self::section::{Context, Output};
 

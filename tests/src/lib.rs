@@ -19,3 +19,4 @@ pub mod random;
 pub mod hostile;
 pub mod spoe;
 pub mod show;
+pub mod world;

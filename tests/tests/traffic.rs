@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 
-use haproxy_ingress_core::bundle::Role;
 use haproxy_ingress_tests::http::{Connection, Request};
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::stage::Stage;
@@ -299,7 +298,7 @@ fn a_route_to_a_backend_that_is_not_there_ends_in_404() {
         .bundle
         .files
         .iter()
-        .filter(|it| it.role == Role::Map);
+        .filter(|it| it.role.is_map());
     let mut changed = 0;
     for map in maps {
         for line in map

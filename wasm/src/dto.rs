@@ -101,6 +101,7 @@ pub struct OutputFile {
 pub enum Role {
     Config,
     Map,
+    RegexMap,
     CertificateList,
     Certificate,
     Authorities,
@@ -376,6 +377,7 @@ impl From<core::bundle::Role> for Role {
         match role {
             From::Config => Self::Config,
             From::Map => Self::Map,
+            From::RegexMap => Self::RegexMap,
             From::CertificateList => Self::CertificateList,
             From::Certificate => Self::Certificate,
             From::Authorities => Self::Authorities,

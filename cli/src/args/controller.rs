@@ -77,6 +77,8 @@ pub(crate) struct Pace {
     pub(crate) reload_interval: Duration,
     /// How long after a failure to try again.
     pub(crate) retry: Duration,
+    /// How often to compare what HAProxy has with what it should have; zero for never.
+    pub(crate) audit: Duration,
 }
 
 /// The pages of the controller itself.
@@ -282,6 +284,7 @@ fn pace(values: &Values) -> Result<Pace, Usage> {
         period: Duration::from_secs_f64(rate.recip()),
         reload_interval: values.duration("reload-interval"),
         retry: positive(values, "reload-retry")?,
+        audit: values.duration("sync-period"),
     })
 }
 

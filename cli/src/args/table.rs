@@ -93,9 +93,8 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag("disable-api-warnings", Switch, "false",
         Ignored("warnings of the API server are not logged"),
         "Drops the warnings of the API server."),
-    flag("sync-period", Duration, "10h",
-        Ignored("a watch loses nothing, so nothing is read again at intervals"),
-        "Interval of reading everything again."),
+    flag("sync-period", Duration, "10m", Effective,
+        "Interval of comparing what HAProxy has in memory with its files, and of repairing what differs; `0s` for never."),
     // What is ours.
     flag("configmap", Text("NAMESPACE/NAME"), "", Effective,
         "The ConfigMap with global configuration."),

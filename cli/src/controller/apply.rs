@@ -50,6 +50,13 @@ pub(crate) trait Proxy: Send {
         compiled: &Compiled,
     ) -> impl Future<Output = Result<Applied, Self::Error>> + Send;
 
+    /// Compares what it has in memory with what it should have and repairs what differs; tells what
+    /// that took.
+    fn audit(
+        &mut self,
+        compiled: &Compiled,
+    ) -> impl Future<Output = Result<Option<(Plan, Applied)>, Self::Error>> + Send;
+
     /// Whether it still is the HAProxy that was last talked to.
     fn alive(&mut self) -> impl Future<Output = Alive> + Send;
 
@@ -146,7 +153,30 @@ impl Proxy for Haproxy {
         plan: &Plan,
         compiled: &Compiled,
     ) -> Result<Applied, Self::Error> {
-        let (outcome, timings) = match self.carry_out(plan, compiled).await? {
+        Ok(self.carry_out(plan, compiled).await?.into())
+    }
+
+    async fn audit(&mut self, compiled: &Compiled) -> Result<Option<(Plan, Applied)>, Self::Error> {
+        let done = Haproxy::audit(self, compiled).await?;
+        Ok(done.map(|(plan, outcome)| (plan, outcome.into())))
+    }
+
+    async fn alive(&mut self) -> Alive {
+        match self.alive().await {
+            haproxy::Alive::Yes => Alive::Same,
+            haproxy::Alive::Restarted { why } => Alive::Restarted(why),
+            haproxy::Alive::Silent { why } => Alive::Gone(why),
+        }
+    }
+
+    async fn finish(self, hurry: impl Future<Output = ()> + Send) {
+        self.stop(hurry).await;
+    }
+}
+
+impl From<haproxy::Outcome> for Applied {
+    fn from(outcome: haproxy::Outcome) -> Self {
+        let (outcome, timings) = match outcome {
             haproxy::Outcome::Unchanged => (Outcome::Unchanged, Timings::default()),
             haproxy::Outcome::Updated { commands, timings } => {
                 (Outcome::Updated { commands }, timings)
@@ -172,21 +202,9 @@ impl Proxy for Haproxy {
             ("reload_haproxy", timings.reload),
         ];
         let steps = steps.into_iter().filter(|(_, time)| !time.is_zero());
-        Ok(Applied {
+        Self {
             outcome,
             steps: steps.collect(),
-        })
-    }
-
-    async fn alive(&mut self) -> Alive {
-        match self.alive().await {
-            haproxy::Alive::Yes => Alive::Same,
-            haproxy::Alive::Restarted { why } => Alive::Restarted(why),
-            haproxy::Alive::Silent { why } => Alive::Gone(why),
         }
-    }
-
-    async fn finish(self, hurry: impl Future<Output = ()> + Send) {
-        self.stop(hurry).await;
     }
 }

@@ -44,6 +44,8 @@ const REPEAT: Duration = Duration::from_secs(10);
 
 /// How long everything waits for the first list of Pods, whose labels decide about little.
 const PODS: Duration = Duration::from_secs(10);
+/// How long after a reload to look whether the new worker has what it should have.
+const AFTER_RELOAD: Duration = Duration::from_secs(1);
 
 /// How many reasons of a reload are named.
 const REASONS: usize = 8;
@@ -70,6 +72,10 @@ pub(crate) struct Reconcile<P> {
     pace: Pace,
     reload_interval: Duration,
     retry: Duration,
+    /// How often what HAProxy has is compared with what it should have; zero for never.
+    audit_period: Duration,
+    /// When to do so next.
+    audit_due: Option<Instant>,
     readiness: watch::Sender<Readiness>,
     findings: Findings,
     /// The number of the newest run.
@@ -149,6 +155,8 @@ impl<P: Proxy> Reconcile<P> {
             pace: Pace::new(pace.wait, pace.period),
             reload_interval: pace.reload_interval,
             retry: pace.retry,
+            audit_period: pace.audit,
+            audit_due: None,
             readiness,
             findings: Findings::default(),
             id: 0,
@@ -203,6 +211,7 @@ impl<P: Proxy> Reconcile<P> {
                 }
                 () = at(self.awaited_pods.as_ref().map(|it| it.1)) => self.go_on_without_pods(),
                 _ = look.tick(), if self.connected => self.look().await,
+                () = at(self.audit_due), if self.connected => self.audit().await,
                 _ = repeat.tick() => self.repeat(),
             }
         }
@@ -293,6 +302,53 @@ impl<P: Proxy> Reconcile<P> {
         self.connected = false;
         self.running = None;
         self.run_at(Instant::now());
+    }
+
+    /// Compares what HAProxy has in memory with what it should have. It may differ: somebody else
+    /// changed it, or a worker that a reload had replaced already took our commands.
+    async fn audit(&mut self) {
+        self.audit_due = None;
+        let Some(running) = self.running.as_ref().map(|it| it.compiled.clone()) else {
+            return;
+        };
+        self.audit_at(self.audit_period);
+        match self.proxy.audit(&running).await {
+            Ok(None) => debug!("haproxy has what it should have"),
+            Ok(Some((plan, applied))) => self.repaired(&plan, applied.outcome),
+            Err(error) => warn!("what haproxy has could not be compared: {error}"),
+        }
+    }
+
+    /// Says what differed, and forgets what HAProxy runs if it still does.
+    fn repaired(&mut self, plan: &Plan, outcome: Outcome) {
+        let differences = match plan {
+            Plan::Nothing => Vec::new(),
+            Plan::Update { commands } => commands.iter().map(ToString::to_string).collect(),
+            Plan::Reload { reasons } => reasons.iter().map(ToString::to_string).collect(),
+        };
+        let differences = sentence(&differences);
+        match outcome {
+            Outcome::Unchanged | Outcome::Updated { .. } => {
+                warn!("haproxy differed from its configuration and was repaired: {differences}");
+            }
+            Outcome::Reloaded { .. } => {
+                warn!("haproxy differed from its configuration and was reloaded: {differences}");
+                self.reloaded = Some(Instant::now());
+            }
+            Outcome::Rejected { messages } => {
+                self.running = None;
+                self.fail(&format!(
+                    "haproxy differs from its configuration and refuses it: {differences}: {messages}"
+                ));
+            }
+        }
+    }
+
+    /// Plans a comparison after some time, unless there are to be none.
+    fn audit_at(&mut self, wait: Duration) {
+        if !self.audit_period.is_zero() {
+            self.audit_due = Some(Instant::now() + wait);
+        }
     }
 
     /// One run.
@@ -528,6 +584,7 @@ impl<P: Proxy> Reconcile<P> {
                 }
                 info!("haproxy successfully reloaded ({})", self.proxy.name());
                 self.reloaded = Some(Instant::now());
+                self.audit_at(AFTER_RELOAD);
             }
             Outcome::Rejected { messages } => {
                 self.reloaded = Some(Instant::now());
@@ -595,6 +652,9 @@ impl<P: Proxy> Reconcile<P> {
         self.rejected = None;
         self.failures = 0;
         self.deferred = false;
+        if self.audit_due.is_none() {
+            self.audit_at(self.audit_period);
+        }
         let _ = self.readiness.send_replace(Ok(()));
     }
 
@@ -627,8 +687,8 @@ fn today() -> i64 {
     Timestamp::now().as_second().div_euclid(86_400) * 86_400
 }
 
-/// The first reasons, and how many there are beside them.
-fn sentence(reasons: &[Reason]) -> String {
+/// The first of some reasons, and how many there are beside them.
+fn sentence(reasons: &[impl ToString]) -> String {
     let first: Vec<_> = reasons
         .iter()
         .take(REASONS)

@@ -1,16 +1,21 @@
-//! Commands for the worker: servers, read back after they were changed.
+//! Commands for the worker, and what has become of them.
 //!
 //! An empty answer is what most commands give when all is well, and what some give when nothing was
-//! done. So no answer is trusted: what the commands wanted is compared with `show servers state`.
+//! done. So no answer is trusted: what the commands wanted is read back.
 //!
-//! *Invariant:* a command names only what HAProxy allows as a name, so that no name can hold a `;`.
+//! *Invariant:* a command names only what HAProxy allows as a name, or escapes it, so that nothing in
+//! it can begin another command.
 
+mod certificates;
 mod state;
+mod tables;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use haproxy_ingress_core::plan::Command;
+use haproxy_ingress_core::bundle::Role;
+use haproxy_ingress_core::compile::Compiled;
+use haproxy_ingress_core::plan::{Command, Found, Table};
 
 use crate::haproxy::admin::state::{Server, Wanted};
 use crate::haproxy::master::Master;
@@ -50,13 +55,11 @@ pub(crate) enum Error {
         /// The answer.
         answer: String,
     },
-    /// HAProxy accepted everything, and yet a server is not what it should be.
-    #[error("server `{backend}/{server}` has {found} instead of {wanted}")]
+    /// HAProxy accepted everything, and yet something is not what it should be.
+    #[error("{what} has {found} instead of {wanted}")]
     Differs {
-        /// The server's backend.
-        backend: Arc<str>,
-        /// The server.
-        server: Arc<str>,
+        /// What it is.
+        what: String,
         /// What was wanted.
         wanted: String,
         /// What was found.
@@ -95,36 +98,174 @@ impl Admin {
         Ok(value.map(str::to_owned))
     }
 
-    /// Carries commands out and reads back what has become of them.
-    pub(crate) async fn carry_out(&mut self, commands: &[Command]) -> Result<(), Error> {
+    /// Carries commands out, in their order, and reads back what has become of them: `wanted` is what
+    /// they lead to.
+    pub(crate) async fn carry_out(
+        &mut self,
+        commands: &[Command],
+        wanted: &Compiled,
+    ) -> Result<(), Error> {
         for command in commands {
             check(command)?;
         }
-        let texts: Vec<String> = commands.iter().map(ToString::to_string).collect();
+        let mut rest = commands;
+        while let [first, behind @ ..] = rest {
+            let lines: Vec<String> = rest.iter().map_while(line).collect();
+            if lines.is_empty() {
+                self.carry_out_whole(first).await?;
+                rest = behind;
+            } else {
+                let (those, behind) = rest.split_at(lines.len());
+                self.give(those, &lines).await?;
+                rest = behind;
+            }
+        }
+        self.read_back(commands, wanted).await
+    }
+
+    /// Gives commands of one line each.
+    async fn give(&mut self, commands: &[Command], lines: &[String]) -> Result<(), Error> {
         let mut next = commands.iter();
-        for batch in batches(&texts) {
+        for batch in batches(lines) {
             let answer = self.ask(batch).await?;
-            for (text, answer) in batch.iter().zip(answers(&answer)) {
-                let command = next.next().expect("one command for each text");
+            for (line, answer) in batch.iter().zip(answers(&answer)) {
+                let command = next.next().expect("one command for each line");
                 if !is_fine(command, &answer) {
-                    return Err(Error::Refused {
-                        command: text.clone(),
-                        answer,
-                    });
+                    let command = line.clone();
+                    return Err(Error::Refused { command, answer });
                 }
             }
         }
-        self.read_back(commands).await
+        Ok(())
     }
 
-    async fn read_back(&mut self, commands: &[Command]) -> Result<(), Error> {
+    /// Carries out what takes several commands, or more than a line.
+    async fn carry_out_whole(&mut self, command: &Command) -> Result<(), Error> {
+        match command {
+            Command::AddServer {
+                is_checked,
+                has_agent,
+                ..
+            } => self.add_server(command, *is_checked, *has_agent).await,
+            Command::RemoveServer { backend, server } => {
+                self.remove_server(&format!("{backend}/{server}")).await
+            }
+            Command::AddEntries { table, entries } => self.add_entries(table, entries, "").await,
+            Command::ReplaceEntries { table, content } => self.replace(table, content).await,
+            Command::AddCertificate { file, pem } => {
+                self.new_certificate(file).await?;
+                self.set_certificate(file, pem.reveal()).await
+            }
+            Command::SetCertificate { file, pem } => self.set_certificate(file, pem.reveal()).await,
+            Command::RemoveCertificate { file } => self.remove_certificate(file).await,
+            Command::AddToList { list, line } => self.add_to_list(list, line).await,
+            Command::RemoveFromList { list, line } => self.remove_from_list(list, line).await,
+            Command::SetServerAddress { .. }
+            | Command::SetServerWeight { .. }
+            | Command::SetServerState { .. }
+            | Command::SetEntry { .. }
+            | Command::RemoveEntry { .. } => unreachable!("`line` makes a line of it"),
+        }
+    }
+
+    /// Adds a server. One of the same name may be there that could not be removed when it was to be.
+    async fn add_server(
+        &mut self,
+        command: &Command,
+        is_checked: bool,
+        has_agent: bool,
+    ) -> Result<(), Error> {
+        const ADDED: &str = "New server registered.";
+        let Some((backend, server)) = server(command) else {
+            return Ok(());
+        };
+        let (name, text) = (format!("{backend}/{server}"), command.to_string());
+        let mut answer = self.ask_one(&text).await?;
+        if last(&answer).starts_with("Already exists a server") {
+            self.remove_server(&name).await?;
+            answer = self.ask_one(&text).await?;
+        }
+        if last(&answer) != ADDED {
+            return Err(refused(text, &answer));
+        }
+        let health = is_checked.then(|| format!("enable health {name}"));
+        let agent = has_agent.then(|| format!("enable agent {name}"));
+        let lines: Vec<String> = [health, agent].into_iter().flatten().collect();
+        self.give_quietly(&lines).await
+    }
+
+    /// Takes a server out and removes it. One that has connections stays in maintenance until the next
+    /// reload, which does no harm.
+    async fn remove_server(&mut self, name: &str) -> Result<(), Error> {
+        let lines = [
+            format!("set server {name} state maint"),
+            format!("del server {name}"),
+        ];
+        let answer = self.ask(&lines).await?;
+        if last(&answer) != "Server deleted." {
+            tracing::debug!(
+                name,
+                answer = answer.trim(),
+                "a server stays in maintenance"
+            );
+        }
+        Ok(())
+    }
+
+    /// Gives commands of one line that say nothing where all is well.
+    async fn give_quietly(&mut self, lines: &[String]) -> Result<(), Error> {
+        for batch in batches(lines) {
+            let answer = self.ask(batch).await?;
+            for (line, answer) in batch.iter().zip(answers(&answer)) {
+                if !last(&answer).is_empty() {
+                    return Err(refused(line, &answer));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What the worker has of all that commands can change.
+    pub(crate) async fn find(&mut self, wanted: &Compiled) -> Result<Found, Error> {
+        let mut found = Found::default();
+        let servers = state::read(&self.ask_one("show servers state").await?);
+        for ((backend, server), it) in &servers {
+            if let Some(place) = it.place(server) {
+                let servers = found.servers.entry(backend.as_str().into()).or_default();
+                servers.push(place);
+            }
+        }
+        let files = || wanted.bundle.files.iter();
+        let of = |role| files().filter(move |it| it.role == role).map(|it| &it.path);
+        for table in files().filter_map(Table::of) {
+            let entries = self.entries(&table).await?;
+            found.tables.insert(table.file().clone(), entries);
+        }
+        let certificates = of(Role::Certificate);
+        found.certificates = self.find_certificates(certificates, wanted).await?;
+        for list in of(Role::CertificateList) {
+            let entries = self.find_list(list).await?;
+            found.lists.insert(list.clone(), entries);
+        }
+        Ok(found)
+    }
+
+    async fn read_back(&mut self, commands: &[Command], wanted: &Compiled) -> Result<(), Error> {
+        self.read_servers_back(commands).await?;
+        self.read_tables_back(commands, wanted).await?;
+        self.read_certificates_back(commands, wanted).await
+    }
+
+    async fn read_servers_back(&mut self, commands: &[Command]) -> Result<(), Error> {
         let mut wanted: BTreeMap<(Arc<str>, Arc<str>), Wanted> = BTreeMap::new();
         for command in commands {
-            let (backend, server) = target(command);
-            wanted
-                .entry((backend.clone(), server.clone()))
-                .or_default()
-                .add(command);
+            if let Some((backend, server)) = server(command) {
+                let server = (backend.clone(), server.clone());
+                wanted.entry(server).or_default().add(command);
+            }
+        }
+        if wanted.is_empty() {
+            return Ok(());
         }
         let backends: BTreeSet<&str> = wanted.keys().map(|(backend, _)| &**backend).collect();
         let found = self.servers(&backends).await?;
@@ -132,8 +273,7 @@ impl Admin {
             let found = found.get(&(backend.to_string(), server.to_string()));
             if let Some((wanted, found)) = wanted.difference(found) {
                 return Err(Error::Differs {
-                    backend: backend.clone(),
-                    server: server.clone(),
+                    what: format!("server `{backend}/{server}`"),
                     wanted,
                     found,
                 });
@@ -149,7 +289,7 @@ impl Admin {
     ) -> Result<BTreeMap<(String, String), Server>, Error> {
         const COMMAND: &str = "show servers state";
         if backends.len() > MANY_BACKENDS {
-            return Ok(state::read(&self.ask(&[COMMAND.to_owned()]).await?));
+            return Ok(state::read(&self.ask_one(COMMAND).await?));
         }
         let commands: Vec<String> = backends
             .iter()
@@ -162,16 +302,41 @@ impl Admin {
         Ok(servers)
     }
 
+    async fn ask_one(&mut self, command: &str) -> Result<String, Error> {
+        self.ask(std::slice::from_ref(&command.to_owned())).await
+    }
+
     /// Gives commands on one line and returns all answers in one text.
     async fn ask(&mut self, commands: &[String]) -> Result<String, Error> {
         match self.socket.ask(&commands.join(";")).await {
             Err(error) if error.is_absence() => {}
             it => return Ok(it?),
         }
+        self.is_frozen()?;
+        let answer = self.master.ask_worker(commands).await;
+        self.note(answer)
+    }
+
+    /// Gives a command that reads some lines.
+    async fn ask_with(&mut self, command: &str, lines: &str) -> Result<String, Error> {
+        match self.socket.ask_with(command, lines).await {
+            Err(error) if error.is_absence() => {}
+            it => return Ok(it?),
+        }
+        self.is_frozen()?;
+        let answer = self.master.ask_worker_with(command, lines).await;
+        self.note(answer)
+    }
+
+    fn is_frozen(&self) -> Result<(), Error> {
         if self.unanswered > 1 {
             return Err(Error::Frozen);
         }
-        let answer = self.master.ask_worker(commands).await;
+        Ok(())
+    }
+
+    /// Counts calls through the master that are not answered.
+    fn note(&mut self, answer: Result<String, socket::Error>) -> Result<String, Error> {
         if matches!(answer, Err(socket::Error::Silent { .. })) {
             self.unanswered += 1;
         }
@@ -191,9 +356,15 @@ impl Error {
 }
 
 /// The backend and the server that a command is about.
-fn target(command: &Command) -> (&Arc<str>, &Arc<str>) {
+fn server(command: &Command) -> Option<(&Arc<str>, &Arc<str>)> {
     match command {
-        Command::SetServerAddress {
+        Command::AddServer {
+            backend, server, ..
+        }
+        | Command::RemoveServer {
+            backend, server, ..
+        }
+        | Command::SetServerAddress {
             backend, server, ..
         }
         | Command::SetServerWeight {
@@ -201,33 +372,80 @@ fn target(command: &Command) -> (&Arc<str>, &Arc<str>) {
         }
         | Command::SetServerState {
             backend, server, ..
-        } => (backend, server),
+        } => Some((backend, server)),
+        _ => None,
     }
+}
+
+/// A command as the one line that it is, if it is one.
+fn line(command: &Command) -> Option<String> {
+    match command {
+        Command::SetEntry { table, entry } => Some(format!(
+            "set {} {} {} {}",
+            table.kind(),
+            escaped(table.file()),
+            escaped(&entry.key),
+            escaped(&entry.value)
+        )),
+        Command::RemoveEntry { table, key } => Some(format!(
+            "del {} {} {}",
+            table.kind(),
+            escaped(table.file()),
+            escaped(key)
+        )),
+        Command::SetServerAddress { .. }
+        | Command::SetServerWeight { .. }
+        | Command::SetServerState { .. } => Some(command.to_string()),
+        _ => None,
+    }
+}
+
+/// A word of a command (management guide, section 9.3): `;` ends a command, a blank a word.
+fn escaped(word: &str) -> String {
+    let mut escaped = String::with_capacity(word.len());
+    for it in word.chars() {
+        if matches!(it, ';' | ' ' | '\t' | '\\') {
+            escaped.push('\\');
+        }
+        escaped.push(it);
+    }
+    escaped
 }
 
 /// Refuses a name that HAProxy's own parser refuses: letters, digits and `.`, `:`, `_`, `-`.
 fn check(command: &Command) -> Result<(), Error> {
-    let (backend, server) = target(command);
+    let Some((backend, server)) = server(command) else {
+        return Ok(());
+    };
     for name in [backend, server] {
         let fine = |it: u8| it.is_ascii_alphanumeric() || b".:_-".contains(&it);
         if name.is_empty() || !name.bytes().all(fine) {
             return Err(Error::Name { name: name.clone() });
         }
     }
-    if let Command::SetServerAddress { port: 0, .. } = command {
-        return Err(Error::Refused {
-            command: command.to_string(),
-            answer: "port 0 is not a port".into(),
-        });
+    if let Command::SetServerAddress { port: 0, .. } | Command::AddServer { port: 0, .. } = command
+    {
+        return Err(refused(command, "port 0 is not a port"));
     }
     Ok(())
 }
 
-/// Whether the answer is one of those that the command gives when it was carried out.
-///
-/// 3.4 and later may put earlier notices in front, so the last line counts.
+fn refused(command: impl ToString, answer: &str) -> Error {
+    Error::Refused {
+        command: command.to_string(),
+        answer: answer.trim().into(),
+    }
+}
+
+/// The last line that says anything: 3.4 and later may put earlier notices in front.
+fn last(answer: &str) -> &str {
+    let mut lines = answer.lines().rev().map(str::trim);
+    lines.find(|it| !it.is_empty()).unwrap_or_default()
+}
+
+/// Whether the answer is one of those that a command of one line gives when it was carried out.
 fn is_fine(command: &Command, answer: &str) -> bool {
-    let last = answer.lines().last().unwrap_or("");
+    let last = last(answer);
     match command {
         Command::SetServerAddress { .. } => [
             "IP changed from",
@@ -237,7 +455,7 @@ fn is_fine(command: &Command, answer: &str) -> bool {
         ]
         .iter()
         .any(|it| last.starts_with(it)),
-        Command::SetServerWeight { .. } | Command::SetServerState { .. } => last.is_empty(),
+        _ => last.is_empty(),
     }
 }
 
@@ -305,6 +523,11 @@ mod tests {
         }
     }
 
+    /// What commands for servers are not compared with.
+    fn nothing() -> Compiled {
+        Compiled::default()
+    }
+
     /// A HAProxy with a backend `shop` of some servers, and its worker.
     async fn shop(servers: usize) -> (External, Admin) {
         let external = External::prepare();
@@ -326,12 +549,54 @@ mod tests {
             weight("s2", 0),
             state("s2", ServerState::Drain),
         ];
-        admin.carry_out(&commands).await?;
+        admin.carry_out(&commands, &nothing()).await?;
         // The same again changes nothing, and says so in other words.
-        admin.carry_out(&commands).await?;
+        admin.carry_out(&commands, &nothing()).await?;
         let found = admin.servers(&["shop"].into()).await?;
         let server = &found[&("shop".to_owned(), "s0".to_owned())];
         assert_eq!((server.port, server.weight), (Some(8081), Some(7)));
+        Ok(())
+    }
+
+    #[tokio::test]
+    async fn servers_come_and_go() -> Result<(), Error> {
+        let (_external, mut admin) = shop(1).await;
+        let add = |server: &str, options: &str, port| Command::AddServer {
+            backend: "shop".into(),
+            server: server.into(),
+            ip: "::1".parse().expect("an address"),
+            port,
+            weight: 7,
+            options: options.into(),
+            is_checked: options.contains("check"),
+            has_agent: options.contains("agent"),
+        };
+        let options = "check inter 2s agent-check agent-port 9 ssl verify none sni str(a.example)";
+        let commands = [
+            add("s8", options, 80),
+            state("s8", ServerState::Ready),
+            add("s9", "", 81),
+        ];
+        admin.carry_out(&commands, &nothing()).await?;
+        let found = admin.servers(&["shop"].into()).await?;
+        assert_eq!(found.len(), 3);
+        let remove = |server: &str| Command::RemoveServer {
+            backend: "shop".into(),
+            server: server.into(),
+        };
+        admin
+            .carry_out(&[remove("s8"), remove("s9")], &nothing())
+            .await?;
+        assert_eq!(admin.servers(&["shop"].into()).await?.len(), 1);
+        // One that is there in maintenance gives way.
+        admin
+            .carry_out(&[state("s0", ServerState::Maint)], &nothing())
+            .await?;
+        admin.carry_out(&[add("s0", "", 82)], &nothing()).await?;
+        let error = admin
+            .carry_out(&[add("s1", "no-ssl-magic", 80)], &nothing())
+            .await;
+        assert!(matches!(error, Err(Error::Refused { .. })), "{error:?}");
         Ok(())
     }
 
@@ -340,7 +605,7 @@ mod tests {
         let (external, mut admin) = shop(2).await;
         std::fs::remove_file(external.admin_socket()).expect("the socket's file");
         admin
-            .carry_out(&[address("s1", 8082), weight("s1", 3)])
+            .carry_out(&[address("s1", 8082), weight("s1", 3)], &nothing())
             .await?;
         let found = admin.servers(&["shop"].into()).await?;
         let server = &found[&("shop".to_owned(), "s1".to_owned())];
@@ -361,7 +626,7 @@ mod tests {
                 ]
             })
             .collect();
-        admin.carry_out(&commands).await?;
+        admin.carry_out(&commands, &nothing()).await?;
         let found = admin.servers(&["shop"].into()).await?;
         assert_eq!(found.len(), 1_000);
         let server = &found[&("shop".to_owned(), "s999".to_owned())];
@@ -373,7 +638,7 @@ mod tests {
     async fn a_server_that_is_not_there_is_a_refusal() {
         let (_external, mut admin) = shop(1).await;
         let error = admin
-            .carry_out(&[weight("s0", 3), weight("s9", 3)])
+            .carry_out(&[weight("s0", 3), weight("s9", 3)], &nothing())
             .await
             .expect_err("there is no s9");
         let Error::Refused { command, answer } = error else {
@@ -396,7 +661,7 @@ mod tests {
             "a/b",
         ] {
             let error = admin
-                .carry_out(&[weight(name, 1)])
+                .carry_out(&[weight(name, 1)], &nothing())
                 .await
                 .expect_err("it is not a name");
             assert!(matches!(error, Error::Name { .. }), "{name:?}: {error}");
@@ -424,7 +689,7 @@ mod tests {
         let master = Master::new(Socket::master(external.master_socket(), PATIENCE));
         let mut admin = Admin::new(Socket::worker(external.admin_socket(), PATIENCE), master);
         let error = admin
-            .carry_out(&[weight("s0", 7)])
+            .carry_out(&[weight("s0", 7)], &nothing())
             .await
             .expect_err("the weight is still 1");
         assert_eq!(
@@ -479,7 +744,10 @@ mod tests {
                 server,
                 weight: 7,
             };
-            match admin.carry_out(std::slice::from_ref(&command)).await {
+            match admin
+                .carry_out(std::slice::from_ref(&command), &nothing())
+                .await
+            {
                 Err(Error::Name { .. }) => {}
                 Err(Error::Refused { answer, .. }) => {
                     assert!(answer.starts_with("No such "), "{answer}");

@@ -12,6 +12,7 @@ use haproxy_ingress_core::bundle::{Bundle, Compiled, File, Role};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
+use crate::haproxy::admin::Admin;
 use crate::haproxy::master::Master;
 use crate::haproxy::socket::Socket;
 
@@ -117,6 +118,27 @@ impl External {
     /// Writes the main configuration as an operator would.
     pub(super) fn write(&self, config: &str) {
         fs::write(self.prefix().join("etc/haproxy/haproxy.cfg"), config).expect("a file");
+    }
+
+    /// A result with some files beside the configuration, by their names below `etc/haproxy`, which are
+    /// written.
+    pub(super) fn with_files(&self, files: &[(&str, Role, &str)]) -> Compiled {
+        let mut compiled = Compiled::default();
+        for (name, role, content) in files {
+            let path = self.prefix().join("etc/haproxy").join(name);
+            fs::create_dir_all(path.parent().expect("it is in a folder")).expect("a folder");
+            fs::write(&path, content).expect("a file");
+            let file = File::new(path.to_string_lossy(), 0o644, *role, *content);
+            compiled.bundle.files.push(file);
+        }
+        compiled
+    }
+
+    /// The worker, spoken to over its socket or its master.
+    pub(super) fn admin(&self) -> Admin {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let socket = Socket::worker(self.admin_socket(), PATIENCE);
+        Admin::new(socket, self.master())
     }
 
     /// Starts HAProxy from what is on the disk and waits for its master.

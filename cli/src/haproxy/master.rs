@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use haproxy_ingress_core::options::Version;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep};
 
 use crate::haproxy::socket::{self, Socket};
@@ -133,12 +133,24 @@ impl Master {
         self.ask_within(&line.join(";"), self.socket.limit()).await
     }
 
+    /// Gives the worker that serves a command that reads lines, through the master.
+    pub(crate) async fn ask_worker_with(
+        &self,
+        command: &str,
+        lines: &str,
+    ) -> Result<String, socket::Error> {
+        let _call = self.call().await;
+        self.socket.ask_with(&format!("@1 {command}"), lines).await
+    }
+
+    /// One of the few calls that may be under way at a time.
+    async fn call(&self) -> SemaphorePermit<'_> {
+        let call = self.calls.acquire().await;
+        call.expect("the semaphore is never closed")
+    }
+
     async fn ask_within(&self, command: &str, limit: Duration) -> Result<String, socket::Error> {
-        let _call = self
-            .calls
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
+        let _call = self.call().await;
         self.socket.ask_within(command, limit).await
     }
 

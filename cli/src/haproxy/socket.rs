@@ -5,7 +5,8 @@
 //! is closed behind the command. Either way the answer ends where the stream ends: an empty line
 //! would not do, several commands on one line and the start-up messages have some in the middle.
 //!
-//! *Invariant:* a command is one line. What could start a second one never leaves this module.
+//! *Invariant:* a command is one line, and what is handed over with it ends at the first empty one.
+//! What could start a second command never leaves this module.
 
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
@@ -125,6 +126,20 @@ impl Socket {
     /// The same with another limit: a reload takes longer than everything else.
     pub(crate) async fn ask_within(&self, command: &str, limit: Duration) -> Result<String, Error> {
         check(command)?;
+        self.send(command, &format!("{command}\n"), limit).await
+    }
+
+    /// Gives a command that reads some lines, of which none may be empty: behind the first empty one
+    /// HAProxy reads commands.
+    pub(crate) async fn ask_with(&self, command: &str, lines: &str) -> Result<String, Error> {
+        check(command)?;
+        check_lines(command, lines)?;
+        let text = format!("{command} <<\n{}\n\n", lines.trim_end_matches('\n'));
+        self.send(command, &text, self.limit).await
+    }
+
+    /// Sends a text that was checked; errors name it by its command.
+    async fn send(&self, command: &str, text: &str, limit: Duration) -> Result<String, Error> {
         let end = Instant::now() + limit;
         let silent = || Error::Silent {
             command: shorten(command),
@@ -134,20 +149,22 @@ impl Socket {
             .await
             .map_err(|_| silent())?
             .map_err(|source| self.refused(source))?;
-        timeout_at(end, self.converse(&mut stream, command))
+        timeout_at(end, self.converse(&mut stream, command, text))
             .await
             .map_err(|_| silent())?
     }
 
-    async fn converse(&self, stream: &mut UnixStream, command: &str) -> Result<String, Error> {
+    async fn converse(
+        &self,
+        stream: &mut UnixStream,
+        command: &str,
+        text: &str,
+    ) -> Result<String, Error> {
         let broken = |source| Error::Broken {
             command: shorten(command),
             source,
         };
-        stream
-            .write_all(format!("{command}\n").as_bytes())
-            .await
-            .map_err(broken)?;
+        stream.write_all(text.as_bytes()).await.map_err(broken)?;
         if matches!(self.end, End::Ours) {
             stream.shutdown().await.map_err(broken)?;
         }
@@ -228,6 +245,24 @@ fn check(command: &str) -> Result<(), Error> {
     }
     if command.len() > LONGEST_COMMAND {
         return Err(malformed("it is too long"));
+    }
+    Ok(())
+}
+
+/// Refuses lines that would end too early, or that HAProxy does not read as they are.
+fn check_lines(command: &str, lines: &str) -> Result<(), Error> {
+    let malformed = |why| Error::Malformed {
+        command: shorten(command),
+        why,
+    };
+    if lines.contains(['\r', '\0']) {
+        return Err(malformed("a line of it holds a carriage return or a NUL"));
+    }
+    if lines.lines().any(str::is_empty) || lines.is_empty() {
+        return Err(malformed("a line of it is empty"));
+    }
+    if command.len() + lines.len() > LONGEST_COMMAND {
+        return Err(malformed("it is too long with its lines"));
     }
     Ok(())
 }
@@ -349,6 +384,25 @@ mod tests {
             .await
             .expect_err("it is refused");
         assert!(matches!(error, Error::Malformed { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn nothing_is_smuggled_behind_lines() {
+        let folder = folder();
+        let socket = Socket::worker(folder.path().join("a.sock"), LIMIT);
+        for lines in [
+            "",
+            "\n",
+            "a b\n\nset server a/b state maint",
+            "\na b",
+            "a\rb",
+            "a\0b",
+            &"x".repeat(LONGEST_COMMAND),
+        ] {
+            let error = socket.ask_with("add map x", lines).await;
+            let error = error.expect_err("it is refused");
+            assert!(matches!(error, Error::Malformed { .. }), "{error}");
+        }
     }
 
     #[test]

@@ -3,6 +3,9 @@
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
+use haproxy_ingress_core::assemble::Place;
+use haproxy_ingress_core::bundle::{File, Role, Section};
+use haproxy_ingress_core::haproxy::Address;
 use haproxy_ingress_core::plan::{Change, Reason, ServerState};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -54,6 +57,17 @@ fn weights(weight: u16) -> Plan {
                 state: ServerState::Ready,
             },
         ],
+    }
+}
+
+/// A section of a configuration, of which only the name is looked at.
+fn section(name: &str) -> Section {
+    Section {
+        name: name.into(),
+        first_line: 1,
+        lines: 1,
+        digest: 0,
+        frame: 0,
     }
 }
 
@@ -193,6 +207,53 @@ async fn a_surprise_turns_an_update_into_a_reload() -> Result<(), Error> {
     assert!(because_of.contains("No such server."), "{because_of}");
     assert_eq!(on_disk(it.prefix()), shop(it.prefix(), 5).bundle.config());
     assert_eq!(haproxy.alive().await, Alive::Yes);
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_somebody_else_changed_is_put_right() -> Result<(), Error> {
+    let (it, mut haproxy) = started().await;
+    let folder = it.prefix().join("etc/haproxy/maps");
+    let map = format!("{}/a.map", folder.display());
+    let text = format!(
+        "backend app\n    http-request set-var(txn.a) path,map_str({map})\n    \
+         server s1 127.0.0.1:8081\n    server s2 127.0.0.1:8082 disabled\n"
+    );
+    let mut wanted = with(&shop(it.prefix(), 1), it.prefix(), &text);
+    let entries = "a 1\nb 2\n# End of file.\n";
+    let file = File::new(&*map, 0o644, Role::Map, entries);
+    wanted.bundle.files.push(file);
+    wanted.bundle.sections.push(section("backend app"));
+    let place = |name: &str, port, state| Place {
+        name: name.into(),
+        address: Address::Ip([127, 0, 0, 1].into(), port),
+        weight: 1,
+        state,
+        options: None,
+    };
+    let places = vec![
+        place("s1", 8081, ServerState::Ready),
+        place("s2", 8082, ServerState::Maint),
+    ];
+    wanted.places.insert("app".into(), places);
+    haproxy.carry_out(&reload(), &wanted).await?;
+    assert_eq!(haproxy.audit(&wanted).await?, None);
+
+    for command in [
+        "set server app/s1 weight 7".to_owned(),
+        "set server app/s1 addr 127.0.0.2 port 1".into(),
+        "set server app/s2 state ready".into(),
+        format!("del map {map} a"),
+    ] {
+        let socket = Socket::worker(it.admin_socket(), TIMEOUT);
+        socket.ask(&command).await.expect("HAProxy answers");
+    }
+    let repaired = haproxy.audit(&wanted).await?;
+    let Some((Plan::Update { commands }, Outcome::Updated { .. })) = repaired else {
+        panic!("{repaired:?}");
+    };
+    assert_eq!(commands.len(), 4, "{commands:?}");
+    assert_eq!(haproxy.audit(&wanted).await?, None);
     Ok(())
 }
 

@@ -24,7 +24,12 @@ pub(super) fn text(bundle: &Bundle, positions: &Positions) -> String {
     if let Some(main) = bundle.main() {
         add(&mut text, main, &mut names);
     }
-    let is_shown = |it: &&File| matches!(it.role, Role::Map | Role::List | Role::CertificateList);
+    let is_shown = |it: &&File| {
+        matches!(
+            it.role,
+            Role::Map | Role::RegexMap | Role::List | Role::CertificateList
+        )
+    };
     for file in bundle.files.iter().filter(is_shown) {
         // Writing to a `String` cannot fail.
         let _ = write!(text, "\n{}:\n", file.path);

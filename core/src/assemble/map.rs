@@ -276,9 +276,12 @@ impl<'a> Maps<'a> {
             let mut source_map = SourceMap::with_capacity(entries.len() + 1);
             let mut entries: Vec<_> = entries.into_iter().collect();
             // Longer keys first, as regular expressions are tried in the order of the file.
-            if kind == PathMatch::Regex.name() {
+            let role = if kind == PathMatch::Regex.name() {
                 entries.sort_by_key(|it| std::cmp::Reverse(it.0.len()));
-            }
+                Role::RegexMap
+            } else {
+                Role::Map
+            };
             for (key, entry) in entries {
                 text.push_str(&key);
                 text.push(' ');
@@ -291,7 +294,7 @@ impl<'a> Maps<'a> {
                 source_map.add_line_by(entry.authors.origins());
             }
             let path = names::map(&format!("{frontend}_{stem}"), &numbered(kind, number));
-            DataFile::of_lines(path, Role::Map, text, source_map)
+            DataFile::of_lines(path, role, text, source_map)
         })
     }
 }

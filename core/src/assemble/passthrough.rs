@@ -225,5 +225,5 @@ fn expressions(
         source_map.add_line_by([origin]);
     }
     let path = names::map(stem, "regex");
-    Some(DataFile::of_lines(path, Role::Map, text, source_map))
+    Some(DataFile::of_lines(path, Role::RegexMap, text, source_map))
 }

@@ -1,8 +1,9 @@
 //! Which place of a backend each endpoint takes.
 //!
-//! Endpoints that stand somewhere keep their place, new ones take places that became free, and a place
-//! that nobody takes stays, in maintenance, so that neither needs a reload. Only where there are more
-//! endpoints than places everything is put in order: a reload follows whatever is done.
+//! Endpoints that stand somewhere keep their place, new ones take places that became free, and places
+//! that nobody takes stay, in maintenance, so that neither needs a reload. Only where there are more
+//! endpoints than places everything is put in order: servers are added, or a reload follows whatever
+//! is done.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -113,12 +114,22 @@ pub(super) fn place(endpoints: Vec<Endpoint>, places: &[Place], rules: Rules<'_>
         }
     }
     if new.is_empty() && !places.is_empty() {
+        let used = taken.iter().flatten().count();
+        let mut kept = match rules.scaling {
+            Scaling::None => 0,
+            Scaling::Keep | Scaling::Slots { .. } => usize::MAX,
+            // A few wait for the endpoints of a new version; the rest of a peak goes.
+            Scaling::Add => used.max(2),
+        };
+        let mut keep = || {
+            kept = kept.checked_sub(1)?;
+            Some(())
+        };
         let both = places.iter().zip(taken);
         return both
             .filter_map(|(place, it)| match it {
                 Some(endpoint) => Some(endpoint.into_server(place.name.clone())),
-                None if rules.scaling == Scaling::None => None,
-                None => Some(rules.free(place.name.clone())),
+                None => keep().map(|()| rules.free(place.name.clone())),
             })
             .collect();
     }
@@ -178,7 +189,7 @@ pub(super) fn template_count(endpoints: usize, places: &[Place], scaling: Scalin
             min_free,
             increment,
         } => (endpoints + min_free).next_multiple_of(increment.max(1)),
-        Scaling::None | Scaling::Add => endpoints,
+        Scaling::None | Scaling::Keep | Scaling::Add => endpoints,
     }
     .max(1)
 }
@@ -200,7 +211,7 @@ impl Rules<'_> {
     fn fixed_name(self, endpoint: &Endpoint) -> Option<Arc<str>> {
         match self.scaling {
             Scaling::Slots { .. } => None,
-            Scaling::None | Scaling::Add => self.name(endpoint),
+            Scaling::None | Scaling::Keep | Scaling::Add => self.name(endpoint),
         }
     }
 

@@ -54,6 +54,8 @@ pub enum Scaling {
         /// What the number of places is a multiple of.
         increment: usize,
     },
+    /// Places that become free are kept for the next ones; more endpoints than places need a reload.
+    Keep,
     /// Servers are added and removed.
     #[default]
     Add,

@@ -44,7 +44,8 @@ keys! {
         /// - `slots` or `true`: there are servers in maintenance, which endpoints take; a reload is
         ///   needed when none is left. They have no health check: one that is taken is checked from
         ///   the next reload on
-        /// - `add`: servers are added and removed
+        /// - `add`: servers are added and removed. Where HAProxy cannot do it, servers that are not
+        ///   used any more wait for the next endpoints, and more of them need a reload
         /// - `auto`: `add` where HAProxy can do it, that is from 2.6 on with an algorithm that is not
         ///   static, `slots` elsewhere, and where one of the two other keys is set
         ///
@@ -66,7 +67,8 @@ impl DynamicScaling {
         };
         match self.strategy.value {
             Strategy::None => Scaling::None,
-            Strategy::Add => Scaling::Add,
+            Strategy::Add if can_add => Scaling::Add,
+            Strategy::Add => Scaling::Keep,
             Strategy::Auto
                 if can_add && !is_set(&self.min_free.origin) && !is_set(&self.increment.origin) =>
             {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use crate::bundle::NewServer;
 use crate::haproxy::{
     Address, Backend, Config, DataFile, Limit, Mode, Part, Phase, Placed, Role, Scaling, Server,
     Template, Waf, path_name, short,
@@ -80,18 +81,20 @@ pub(super) fn servers(backend: &Backend, cx: &mut Context<'_>) {
         cx.line_of("server_template", template(it), origin);
         return;
     }
-    if backend.servers.is_empty() {
+    // Where servers come while HAProxy runs, what they share stands there before the first does.
+    if backend.servers.is_empty() && backend.scaling != Scaling::Add {
         return;
     }
     server_options(&backend.server_options, cx);
-    let is_checked = ["check", "agent-check"].map(|it| backend.server_options.contains_key(it));
+    let is_slots = matches!(backend.scaling, Scaling::Slots { .. });
+    let checks = Checks::of(backend);
     let lines = backend.servers.iter().map(|it| {
-        let line = server(it, is_checked);
+        let line = server(it, is_slots.then_some(checks));
         (line, std::slice::from_ref(&it.origin))
     });
     match backend.scaling {
         Scaling::None => cx.lines("servers", lines),
-        Scaling::Slots { .. } | Scaling::Add => cx.servers(lines),
+        Scaling::Slots { .. } | Scaling::Keep | Scaling::Add => cx.servers(lines),
     }
 }
 
@@ -250,25 +253,65 @@ fn rule<'a>(placed: &'a Placed, backend: &Backend, lines: &mut Vec<(Line, &'a [O
 
 /// Options that all servers share. Those of TLS count only where the servers speak it.
 fn server_options(options: &BTreeMap<&'static str, Part>, cx: &mut Context<'_>) {
-    let is_tls = options.contains_key("ssl");
-    let used: Vec<&Part> = options
-        .iter()
-        .filter(|(name, _)| is_tls || !name.starts_with("ssl"))
-        .map(|(_, it)| it)
-        .collect();
-    if used.is_empty() {
+    let origins: Vec<Origin> = used(options).map(|it| it.origin.clone()).collect();
+    if origins.is_empty() {
         return;
     }
-    let origins: Vec<Origin> = used.iter().map(|it| it.origin.clone()).collect();
-    let line = used
-        .iter()
-        .fold(Line::default(), |line, it| line.line(&it.value));
+    let line = shared(options);
     debug_assert!(line.count_words() < MAX_WORDS, "{line}");
     cx.line_of("server_options", line, &origins);
 }
 
-/// A server; free places have no checks, each of which would take a descriptor.
-fn server(server: &Server, [is_checked, has_agent]: [bool; 2]) -> Line {
+fn used<'a>(options: &'a BTreeMap<&'static str, Part>) -> impl Iterator<Item = &'a Part> {
+    let is_tls = options.contains_key("ssl");
+    let used = options
+        .iter()
+        .filter(move |(name, _)| is_tls || !name.starts_with("ssl"));
+    used.map(|it| it.1)
+}
+
+fn shared(options: &BTreeMap<&'static str, Part>) -> Line {
+    used(options).fold(Line::default(), |line, it| line.line(&it.value))
+}
+
+/// What a server is given that is added to a backend while HAProxy runs; nothing if none can be: only
+/// plain words mean the same in a command as in a file.
+pub(crate) fn new_server(backend: &Backend) -> Option<NewServer> {
+    let options = shared(&backend.server_options);
+    let is_plain = |it: char| it.is_ascii_alphanumeric() || "_.:/,()=+-@* ".contains(it);
+    // What switches a version of TLS off is taken for an error there.
+    let is_refused = |it: &str| it.starts_with("no-");
+    let text = options.as_str();
+    let can_add = backend.scaling == Scaling::Add
+        && text.chars().all(is_plain)
+        && !text.split(' ').any(is_refused);
+    let Checks { server, agent } = Checks::of(backend);
+    can_add.then(|| NewServer {
+        options: text.into(),
+        is_checked: server,
+        has_agent: agent,
+    })
+}
+
+/// What looks after the servers of a backend.
+#[derive(Clone, Copy)]
+struct Checks {
+    server: bool,
+    agent: bool,
+}
+
+impl Checks {
+    fn of(backend: &Backend) -> Self {
+        let has = |it| backend.server_options.contains_key(it);
+        Self {
+            server: has("check"),
+            agent: has("agent-check"),
+        }
+    }
+}
+
+/// A server; slots that are free have no checks, each of which would take a descriptor.
+fn server(server: &Server, slot: Option<Checks>) -> Line {
     let mut line = Line::default().text(&server.name);
     line = match &server.address {
         Address::Ip(IpAddr::V4(ip), port) => line.socket(*ip, *port),
@@ -286,10 +329,10 @@ fn server(server: &Server, [is_checked, has_agent]: [bool; 2]) -> Line {
     }
     if server.is_free() {
         line = line.and("disabled");
-        if is_checked {
+        if slot.is_some_and(|it| it.server) {
             line = line.and("no-check");
         }
-        if has_agent {
+        if slot.is_some_and(|it| it.agent) {
             line = line.and("no-agent-check");
         }
     }

@@ -228,15 +228,23 @@ impl Output {
     }
 }
 
-/// The digest of a section without what can be changed while HAProxy runs, which is what our servers
-/// say of themselves. Servers of an operator's snippet stay, as does all that stands between: a change
-/// there needs a reload.
+/// The digest of a section without what can be changed while HAProxy runs, which is our servers. Those
+/// of an operator's snippet stay, as does all that stands between: a change there needs a reload.
 fn frame(text: &str, start: usize, changing: &[Range<usize>]) -> u64 {
     let mut frame = String::with_capacity(text.len());
     let mut from = 0;
     for range in changing {
-        frame.push_str(&text[from..range.start - start]);
-        from = range.end - start;
+        let (begin, end) = (range.start - start, range.end - start);
+        let line = text[..begin].rfind('\n').map_or(0, |it| it + 1);
+        // Servers can be added and removed, too, unless a template says something else of them.
+        let is_server = text[line..begin].trim() == "server" && text[end..].starts_with('\n');
+        let (begin, end) = if is_server {
+            (line, end + 1)
+        } else {
+            (begin, end)
+        };
+        frame.push_str(&text[from..begin]);
+        from = end;
     }
     frame.push_str(&text[from..]);
     xxh3_64(frame.as_bytes())
@@ -259,6 +267,11 @@ mod tests {
         let text = "backend b\n    server own 10.0.0.9:1\n    server a 10.0.0.1:1\n";
         assert_eq!(of(one).0, text);
         assert_eq!(of(one).1, of(moved).1);
+        let none = "backend b\n    server own 10.0.0.9:1\n";
+        let two = format!("{one}    server \u{3}b 10.0.0.3:1\u{1}0\u{2}\n");
+        for other in [none, &two] {
+            assert_eq!(of(one).1, of(other).1, "{other:?}");
+        }
         for other in [
             one.replace("9:1", "9:2"),
             one.replace("    server own 10.0.0.9:1\n", ""),

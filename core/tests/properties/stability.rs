@@ -47,7 +47,7 @@ fn documents() -> Vec<String> {
 
 /// What a simulated HAProxy does with a command.
 fn carry_out(places: &mut Places, command: &Command) {
-    let mut with = |backend: &str, server: &str, change: &dyn Fn(&mut Place)| {
+    let with = |places: &mut Places, backend: &str, server: &str, change: &dyn Fn(&mut Place)| {
         let backend = places.get_mut(backend).expect("a backend that runs");
         change(
             backend
@@ -57,28 +57,56 @@ fn carry_out(places: &mut Places, command: &Command) {
         );
     };
     match command {
+        Command::AddServer {
+            backend,
+            server,
+            ip,
+            port,
+            weight,
+            ..
+        } => {
+            let places = places.get_mut(backend).expect("a backend that runs");
+            assert!(
+                places.iter().all(|it| it.name != *server),
+                "{server} is there"
+            );
+            places.push(Place {
+                name: server.clone(),
+                address: Address::Ip(*ip, *port),
+                weight: *weight,
+                state: ServerState::Maint,
+                options: None,
+            });
+        }
+        Command::RemoveServer { backend, server } => {
+            let places = places.get_mut(backend).expect("a backend that runs");
+            places.retain(|it| it.name != *server);
+        }
         Command::SetServerAddress {
             backend,
             server,
             ip,
             port,
         } => {
-            with(backend, server, &|it| it.address = Address::Ip(*ip, *port));
+            with(places, backend, server, &|it| {
+                it.address = Address::Ip(*ip, *port)
+            });
         }
         Command::SetServerWeight {
             backend,
             server,
             weight,
         } => {
-            with(backend, server, &|it| it.weight = *weight);
+            with(places, backend, server, &|it| it.weight = *weight);
         }
         Command::SetServerState {
             backend,
             server,
             state,
         } => {
-            with(backend, server, &|it| it.state = *state);
+            with(places, backend, server, &|it| it.state = *state);
         }
+        other => panic!("{other} is not about endpoints"),
     }
 }
 
@@ -92,6 +120,10 @@ fn effective(places: &Places) -> Places {
     {
         place.address = Address::Name("nowhere".into(), 1);
         place.weight = 1;
+    }
+    for place in places.values_mut().flatten() {
+        // The simulated HAProxy does not read the options of servers that are added.
+        place.options = None;
     }
     places
 }
@@ -145,10 +177,12 @@ proptest! {
                 prop_assert_eq!(others(&running.bundle), others(&wanted.bundle));
             }
             Plan::Reload { reasons } => {
-                // Only more servers than there are places need one.
+                // Only more servers than there are places need one, where none can be added.
                 prop_assert!(!reasons.is_empty());
                 let count = |it: &Places| it.get("loud_app_8080").map_or(0, Vec::len);
-                prop_assert!(count(&wanted.places) > count(&running.places), "{:?}", reasons);
+                let can_add = wanted.new_servers.contains_key("loud_app_8080");
+                let is_more = count(&wanted.places) > count(&running.places);
+                prop_assert!(is_more && !can_add, "{:?}\n{}\n{}", reasons, running.bundle.config(), wanted.bundle.config());
             }
         }
         // What was reached is where the next step begins.
@@ -215,10 +249,28 @@ fn without_scaling_every_other_endpoint_needs_a_reload() {
 }
 
 #[test]
-fn a_server_that_is_named_after_its_address_needs_a_reload_for_another_one() {
+fn a_server_that_is_named_after_its_address_gives_way_to_another_one() {
     let keys = [("backend-server-naming", "ip")];
-    let other = plan(&keys, &[1, 2], &[1, 3]);
-    assert!(matches!(other, Plan::Reload { .. }), "{other:?}");
-    let fewer = plan(&keys, &[1, 2], &[1]);
-    assert!(matches!(fewer, Plan::Update { .. }), "{fewer:?}");
+    for after in [&[1, 3][..], &[1]] {
+        let plan = plan(&keys, &[1, 2], after);
+        assert!(matches!(plan, Plan::Update { .. }), "{plan:?}");
+    }
+}
+
+#[test]
+fn servers_are_added_where_haproxy_can_do_it() {
+    let updates = |keys: &[(&str, &str)], before: &[u8], after: &[u8]| {
+        matches!(plan(keys, before, after), Plan::Update { .. })
+    };
+    assert!(updates(&[], &[], &[1, 2, 3]));
+    assert!(updates(
+        &[("health-check-interval", "2s"), ("secure-backends", "true")],
+        &[1],
+        &[1, 2]
+    ));
+    for algorithm in ["source", "static-rr"] {
+        let keys = [("balance-algorithm", algorithm), ("dynamic-scaling", "add")];
+        assert!(!updates(&keys, &[1], &[1, 2]), "{algorithm}");
+        assert!(updates(&keys, &[1, 2], &[2]), "{algorithm}");
+    }
 }

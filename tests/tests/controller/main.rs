@@ -7,3 +7,4 @@ mod cluster;
 mod manifests;
 mod process;
 mod rig;
+mod steps;

@@ -259,7 +259,7 @@ fn quiet_lines(compiled: &Compiled) -> Vec<String> {
         let is_section = reader::is_quiet(entry.section);
         // Another one's host may well begin with the same letters.
         let key = entry.line.split(['#', ' ', '/']).next().unwrap_or_default();
-        let is_entry = entry.file.role == Role::Map
+        let is_entry = entry.file.role.is_map()
             && (key.strip_prefix(QUIET)).is_some_and(|it| it == ".example" || it.starts_with('_'));
         if is_section {
             // Sessions of TLS are resumed nowhere or everywhere, for everybody's sake.

@@ -109,6 +109,11 @@ impl Proxy for Puppet {
         })
     }
 
+    async fn audit(&mut self, _: &Compiled) -> Result<Option<(Plan, Applied)>, String> {
+        self.tell("audit");
+        Ok(None)
+    }
+
     async fn alive(&mut self) -> Alive {
         self.strings().alive.pop_front().unwrap_or(Alive::Same)
     }
@@ -187,12 +192,17 @@ struct Scene {
 }
 
 impl Scene {
+    /// A loop that never looks into HAProxy's memory.
     fn new(reload_interval: u64) -> Self {
-        Self::with_pods(reload_interval, None)
+        Self::with(reload_interval, None, Duration::ZERO)
     }
 
     /// A scene in which Pods can be watched: whoever is asked to do so is the other end of this.
     fn with_pods(reload_interval: u64, pods: Option<mpsc::Sender<Feed>>) -> Self {
+        Self::with(reload_interval, pods, Duration::ZERO)
+    }
+
+    fn with(reload_interval: u64, pods: Option<mpsc::Sender<Feed>>, audit: Duration) -> Self {
         let told = Story::default();
         let strings = Arc::<Mutex<Strings>>::default();
         let puppet = Puppet {
@@ -208,6 +218,7 @@ impl Scene {
             period: Duration::from_secs(2),
             reload_interval: Duration::from_secs(reload_interval),
             retry: Duration::from_secs(30),
+            audit,
         };
         let options = Options::default();
         let certificate: Certificate = Box::new(|_| None);
@@ -278,6 +289,23 @@ impl Scene {
             .map(|(time, it)| format!("{time} {it}"))
             .collect()
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_haproxy_has_is_compared_after_a_reload_and_at_intervals() {
+    let scene = Scene::with(0, None, Duration::from_mins(10));
+    scene.listed().await;
+    scene.wait(1_300).await;
+    assert_eq!(
+        scene.story(),
+        [
+            "0 ready",
+            "0 reload |",
+            "1 audit",
+            "601 audit",
+            "1201 audit"
+        ]
+    );
 }
 
 #[tokio::test(start_paused = true)]

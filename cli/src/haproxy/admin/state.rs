@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use haproxy_ingress_core::assemble::Place;
+use haproxy_ingress_core::haproxy::Address;
 use haproxy_ingress_core::plan::{Command, ServerState};
 
 /// A server as it runs.
@@ -24,6 +26,8 @@ pub(super) struct Wanted {
     address: Option<(IpAddr, u16)>,
     weight: Option<u16>,
     state: Option<ServerState>,
+    /// It is not there any more, or takes nothing.
+    is_gone: bool,
 }
 
 /// `set server … state maint` was given.
@@ -44,6 +48,19 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Where it stands, unless HAProxy does not know that yet.
+    pub(super) fn place(&self, name: &str) -> Option<Place> {
+        Some(Place {
+            name: name.into(),
+            address: Address::Ip(self.ip?, self.port?),
+            weight: self.weight?,
+            state: self.state()?,
+            options: None,
+        })
+    }
+}
+
 impl Wanted {
     /// Adds what one command wants.
     pub(super) fn add(&mut self, command: &Command) {
@@ -51,11 +68,26 @@ impl Wanted {
             Command::SetServerAddress { ip, port, .. } => self.address = Some((*ip, *port)),
             Command::SetServerWeight { weight, .. } => self.weight = Some(*weight),
             Command::SetServerState { state, .. } => self.state = Some(*state),
+            Command::AddServer {
+                ip, port, weight, ..
+            } => {
+                self.address = Some((*ip, *port));
+                self.weight = Some(*weight);
+            }
+            Command::RemoveServer { .. } => self.is_gone = true,
+            // The others are about no server.
+            _ => {}
         }
     }
 
     /// What was wanted and what was found instead, if they differ.
     pub(super) fn difference(&self, found: Option<&Server>) -> Option<(String, String)> {
+        if self.is_gone {
+            let state = found.map_or(Some(ServerState::Maint), Server::state);
+            let found = state.map_or("unknown", ServerState::name);
+            let is_gone = state == Some(ServerState::Maint);
+            return (!is_gone).then(|| ("state maint".into(), format!("state {found}")));
+        }
         let Some(found) = found else {
             return Some(("its place in the backend".into(), "no place".into()));
         };

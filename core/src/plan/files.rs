@@ -1,0 +1,304 @@
+//! Compares the files beside the main configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::bundle::{Compiled, File, Role};
+use crate::plan::authors::{authors_of_difference, authors_of_lines};
+use crate::plan::command::{Command, Pem, Table};
+use crate::plan::{Change, Reason, entries};
+
+/// The longest certificate that is sent: HAProxy reads a command with all its lines into one buffer
+/// of 16 KB, and 3.2.0 dies of more.
+const LONGEST_CERTIFICATE: usize = 15_000;
+
+pub(super) fn compare(
+    running: &Compiled,
+    wanted: &Compiled,
+    commands: &mut Vec<Command>,
+    reasons: &mut Vec<Reason>,
+) {
+    let others = |it: &&File| it.role != Role::Config;
+    let mut before: BTreeMap<&str, &File> = running
+        .bundle
+        .files
+        .iter()
+        .filter(others)
+        .map(|it| (&*it.path, it))
+        .collect();
+    let mut add = |file: &File, change, origins| {
+        reasons.push(Reason {
+            place: file.path.clone(),
+            change,
+            origins,
+        });
+    };
+    for new in wanted.bundle.files.iter().filter(others) {
+        match before.remove(&*new.path) {
+            Some(old) if old.content == new.content && old.mode == new.mode => {}
+            Some(old) => match changed(old, new, running) {
+                Some(changes) => commands.extend(changes),
+                None => add(new, Change::Changed, authors_of_difference(old, new)),
+            },
+            None if is_sendable(new) => commands.push(Command::AddCertificate {
+                file: new.path.clone(),
+                pem: Pem::new(&new.content),
+            }),
+            None => add(new, Change::Added, authors_of_lines(new)),
+        }
+    }
+    for old in before.into_values() {
+        match old.role {
+            Role::Certificate => commands.push(Command::RemoveCertificate {
+                file: old.path.clone(),
+            }),
+            // Nothing looks at authorities that no section and no list names any more.
+            Role::Authorities => {}
+            _ => add(old, Change::Removed, authors_of_lines(old)),
+        }
+    }
+}
+
+/// What makes one version of a file of another; nothing if no command can do it.
+fn changed(old: &File, new: &File, running: &Compiled) -> Option<Vec<Command>> {
+    if old.role != new.role {
+        return None;
+    }
+    if let Some(table) = Table::of(new) {
+        return entries::change(table, old, new);
+    }
+    match new.role {
+        Role::Certificate if is_sendable(new) => Some(vec![Command::SetCertificate {
+            file: new.path.clone(),
+            pem: Pem::new(&new.content),
+        }]),
+        Role::CertificateList => list(old, new, running),
+        _ => None,
+    }
+}
+
+fn is_sendable(file: &File) -> bool {
+    file.role == Role::Certificate && file.content.len() <= LONGEST_CERTIFICATE
+}
+
+/// What changes a list of certificates line by line. The first line is for handshakes that name no
+/// host, which only a reload changes.
+fn list(old: &File, new: &File, running: &Compiled) -> Option<Vec<Command>> {
+    let list = &new.path;
+    let (old, new) = (lines(old), lines(new));
+    if old.first() != new.first() {
+        return None;
+    }
+    let (before, after): (BTreeSet<_>, BTreeSet<_>) =
+        (old.iter().copied().collect(), new.iter().copied().collect());
+    let added = new.iter().filter(|it| !before.contains(**it));
+    let removed = old.iter().filter(|it| !after.contains(**it));
+    // HAProxy opens no file while it runs.
+    let is_known = |line: &&&str| {
+        let files = line.split(['[', ']', ' ']).collect::<Vec<_>>();
+        let mut files = files.windows(2).filter(|it| it[0].ends_with("-file"));
+        files.all(|it| running.bundle.file(it[1]).is_some())
+    };
+    if !added.clone().all(|it| is_known(&it)) {
+        return None;
+    }
+    let added = added.map(|it| Command::AddToList {
+        list: list.clone(),
+        line: (*it).into(),
+    });
+    let removed = removed.map(|it| Command::RemoveFromList {
+        list: list.clone(),
+        line: (*it).into(),
+    });
+    Some(added.chain(removed).collect())
+}
+
+fn lines(file: &File) -> Vec<&str> {
+    let lines = file.content.lines();
+    lines.filter(|it| !it.starts_with('#')).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::bundle::Bundle;
+    use crate::origin::{Field, Kind, ObjectRef, Origin, SourceMap};
+    use crate::plan::Plan;
+
+    /// A script with a line for each name, made by the Ingress of that name.
+    fn script(path: &str, names: &[&str]) -> File {
+        let mut text = String::new();
+        let mut source_map = SourceMap::default();
+        for name in names {
+            text.push_str(name);
+            text.push_str(" shop_web_80/path01\n");
+            let object = ObjectRef::new(Kind::Ingress, "shop", *name);
+            let origin = Origin::Object(Arc::new(object), Field::RulePath(0, 0));
+            source_map.add_line_by([origin, Origin::Default("ssl-redirect")]);
+        }
+        File {
+            source_map: source_map.into(),
+            ..File::new(path, 0o644, Role::Lua, text)
+        }
+    }
+
+    fn plan(old: &[File], new: &[File]) -> Vec<String> {
+        let compiled = |files: &[File]| Compiled {
+            bundle: Bundle {
+                files: files.to_vec(),
+                ..Bundle::default()
+            },
+            ..Compiled::default()
+        };
+        match Plan::between(Some(&compiled(old)), &compiled(new)) {
+            Plan::Reload { reasons } => reasons.iter().map(ToString::to_string).collect(),
+            Plan::Update { commands } => commands.iter().map(ToString::to_string).collect(),
+            other => vec![format!("{other:?}")],
+        }
+    }
+
+    /// What a reason names, in short.
+    fn by(names: &[&str]) -> String {
+        let names = names.iter();
+        let long = names.map(|it| format!("Ingress shop/{it} spec.rules[0].http.paths[0]"));
+        long.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn a_changed_file_names_who_made_the_lines_that_differ() {
+        let old = [script("a.lua", &["a", "b", "d"])];
+        assert_eq!(
+            plan(&old, &[script("a.lua", &["a", "b", "c", "d"])]),
+            [format!("a.lua changed by {}", by(&["c"]))]
+        );
+        assert_eq!(
+            plan(&old, &[script("a.lua", &["a", "d"])]),
+            [format!("a.lua changed by {}", by(&["b"]))]
+        );
+        assert_eq!(
+            plan(&old, &[script("a.lua", &["b", "d", "z"])]),
+            [format!("a.lua changed by {}", by(&["z", "a"]))]
+        );
+        // The order of lines is nobody's.
+        assert_eq!(
+            plan(&old, &[script("a.lua", &["d", "b", "x", "a"])]),
+            [format!("a.lua changed by {}", by(&["x"]))]
+        );
+        assert_eq!(plan(&old, &old), ["Nothing"]);
+    }
+
+    #[test]
+    fn a_file_that_comes_or_goes_names_a_few_of_its_authors() {
+        let many = ["a", "a", "b", "c", "d", "e", "f"];
+        let files = [script("a.lua", &many)];
+        let few = by(&["a", "b", "c", "d", "e"]);
+        assert_eq!(plan(&[], &files), [format!("a.lua added by {few}")]);
+        assert_eq!(plan(&files, &[]), [format!("a.lua removed by {few}")]);
+    }
+
+    fn file(path: &str, role: Role, lines: &[&str]) -> File {
+        let text: String = lines.iter().flat_map(|it| [*it, "\n"]).collect();
+        File::new(path, 0o644, role, text + "# End of file.\n")
+    }
+
+    #[test]
+    fn entries_of_a_map_come_before_others_go() {
+        let map = |lines: &[&str]| [file("m.map", Role::Map, lines)];
+        let old = map(&["a#/ one", "b#/ two", "c#/ three"]);
+        let new = map(&["a#/ one", "b#/ four", "d#/ five"]);
+        assert_eq!(
+            plan(&old, &new),
+            [
+                "add map m.map d#/ five",
+                "set map m.map b#/ four",
+                "del map m.map c#/"
+            ]
+        );
+        assert_eq!(
+            plan(&old, &map(&["a#/ one", "b#/ two", "c#/ three"])),
+            ["Nothing"]
+        );
+    }
+
+    #[test]
+    fn a_table_changes_as_a_whole_where_that_is_cheaper_or_its_order_counts() {
+        let many = |value: &str| -> Vec<String> {
+            (0..99).map(|it| format!("host{it:02}#/ {value}")).collect()
+        };
+        let map = |lines: &[String]| {
+            let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+            [file("m.map", Role::Map, &lines)]
+        };
+        assert_eq!(
+            plan(&map(&many("one")), &map(&many("two"))),
+            ["commit map m.map"]
+        );
+        let twice = ["a one", "a two"].map(str::to_owned);
+        assert_eq!(plan(&map(&many("one")), &map(&twice)), ["commit map m.map"]);
+        for (role, command) in [
+            (Role::RegexMap, "commit map x"),
+            (Role::List, "commit acl x"),
+        ] {
+            let old = [file("x", role, &["bb 1", "a 1"])];
+            let new = [file("x", role, &["bb 1", "cc 1", "a 1"])];
+            assert_eq!(plan(&old, &new), [command]);
+        }
+        let long = format!("{} 1", "a".repeat(20_000));
+        let old = map(&twice);
+        let by = plan(&old, &map(&[long]));
+        assert_eq!(by, ["m.map changed"], "no command holds it");
+    }
+
+    #[test]
+    fn certificates_come_before_lists_that_name_them() {
+        let list = |lines: &[&str]| file("l.list", Role::CertificateList, lines);
+        let pem = |path: &str, text: &str| file(path, Role::Certificate, &[text]);
+        let old = [
+            pem("a.pem", "A"),
+            pem("b.pem", "B"),
+            list(&["a.pem !*", "b.pem b.example"]),
+        ];
+        let new = [
+            pem("a.pem", "A2"),
+            pem("c.pem", "C"),
+            list(&["a.pem !*", "c.pem b.example c.example"]),
+        ];
+        assert_eq!(
+            plan(&old, &new),
+            [
+                "set ssl cert a.pem",
+                "new ssl cert c.pem",
+                "add ssl crt-list l.list c.pem b.example c.example",
+                "del ssl crt-list l.list b.pem b.example",
+                "del ssl cert b.pem",
+            ]
+        );
+        // The certificate of handshakes without a name.
+        let default = [list(&["b.pem !*"])];
+        assert_eq!(plan(&[list(&["a.pem !*"])], &default), ["l.list changed"]);
+        let long = pem("a.pem", &"A".repeat(16_000));
+        assert_eq!(plan(&old[..1], &[long]), ["a.pem changed"]);
+        assert!(!format!("{:?}", Pem::new(&"A".into())).contains('A'));
+    }
+
+    #[test]
+    fn no_list_names_authorities_that_haproxy_has_not_read() {
+        let list = |lines: &[&str]| file("l.list", Role::CertificateList, lines);
+        let ca = file("ca.pem", Role::Authorities, &["CA"]);
+        let line = "a.pem [ca-file ca.pem verify optional] a.example";
+        let old = [list(&["a.pem !*"])];
+        let new = [ca.clone(), list(&["a.pem !*", line])];
+        assert_eq!(plan(&old, &new), ["ca.pem added", "l.list changed"]);
+        let old = [ca, list(&["a.pem !*"])];
+        assert_eq!(
+            plan(&old, &new),
+            [format!("add ssl crt-list l.list {line}")]
+        );
+        // What nobody names any more may stay where it is.
+        assert_eq!(
+            plan(&new, &old[1..]),
+            [format!("del ssl crt-list l.list {line}")]
+        );
+    }
+}

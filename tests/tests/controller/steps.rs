@@ -1,0 +1,168 @@
+//! Random clusters, one after the other, through the real controller: after each step HAProxy has in
+//! memory what its files say, whichever way it came to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use haproxy_ingress_core::bundle::{File, Role};
+use haproxy_ingress_core::plan::{Entry, ListEntry, Table, entries};
+use haproxy_ingress_tests::haproxy::Running;
+use haproxy_ingress_tests::object;
+use haproxy_ingress_tests::random::{Random, number, seed};
+use haproxy_ingress_tests::show::show;
+use haproxy_ingress_tests::world::World;
+
+use crate::rig::{Rig, SOON};
+
+#[test]
+fn haproxy_has_in_memory_what_its_files_say() {
+    let seed = seed();
+    let steps = number("STEPS").unwrap_or(200);
+    let mut random = Random::new(seed);
+    let rig = Rig::external();
+    let controller = rig.reads_manifests();
+    let mut world = World::new(&mut random);
+    for step in 0..steps {
+        world = world.step(&mut random);
+        let location = format!("https://step.example/{step}");
+        let mark = object::ingress("step").annotation("redirect-to", &location);
+        let mut objects = world.objects();
+        objects.push(mark.route("step.example", "/", "one", 80));
+        rig.manifest("world", &objects);
+        rig.soon(&controller, "step.example", &location, |it| {
+            it.header("location") == Some(&location)
+        });
+        // A route comes before what is not needed any more goes.
+        let deadline = Instant::now() + SOON;
+        loop {
+            let differences = differences(rig.haproxy(), rig.folder.path());
+            if differences.is_empty() {
+                break;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "SEED={seed}, step {step}: {differences:#?}\n{world:#?}\n{}",
+                controller.output.text()
+            );
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+    let lines = controller.output.lines();
+    let count = |what: &str| lines.iter().filter(|it| it.contains(what)).count();
+    let (updates, reloads) = (
+        count("updated without reload"),
+        count("successfully reloaded"),
+    );
+    show(&format!(
+        "{steps} steps with SEED={seed} through the controller: {updates} updates, {reloads} reloads"
+    ));
+    assert_eq!(
+        count("commands were not enough"),
+        0,
+        "no command was refused"
+    );
+    assert_eq!(
+        count("differed from its configuration"),
+        0,
+        "nothing had to be repaired"
+    );
+    assert!(updates * 4 > reloads, "most of it is worth testing");
+}
+
+/// Where HAProxy's memory differs from the files on the disk.
+fn differences(haproxy: &Running, prefix: &Path) -> Vec<String> {
+    let etc = prefix.join("etc/haproxy");
+    let mut differences = Vec::new();
+    for entry in fs::read_dir(etc.join("maps"))
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
+        let path = entry.path();
+        let Ok(content) = fs::read_to_string(&path) else {
+            continue;
+        };
+        let name = path.to_string_lossy();
+        if name.ends_with("_crt.list") {
+            let found = haproxy.admin(&format!("show ssl crt-list {name}"));
+            if list(&content) != list(&found) {
+                differences.push(format!("{name}: {content}\nin memory:\n{found}"));
+            }
+            continue;
+        }
+        let role = if name.ends_with(".list") {
+            Role::List
+        } else {
+            Role::Map
+        };
+        let table = Table::of(&File::new(&*name, 0o644, role, "")).expect("it is a table");
+        let found = haproxy.admin(&format!("show {} {name}", table.kind()));
+        let found = found.lines().filter_map(|it| it.split_once(' '));
+        let found: BTreeSet<Entry> = found.flat_map(|it| entries(&table, it.1)).collect();
+        let wanted: BTreeSet<Entry> = entries(&table, &content).collect();
+        if found != wanted {
+            differences.push(format!("{name}: {wanted:?}\nin memory: {found:?}"));
+        }
+    }
+    let config = fs::read_to_string(etc.join("haproxy.cfg")).unwrap_or_default();
+    let wanted = servers(&config);
+    let found = running(&haproxy.admin("show servers state"));
+    for (name, wanted) in wanted {
+        let found = found.get(&name).map(String::as_str).unwrap_or("nothing");
+        if found != wanted {
+            differences.push(format!("{name}: {wanted}\nin memory: {found}"));
+        }
+    }
+    differences
+}
+
+fn list(text: &str) -> BTreeSet<ListEntry> {
+    let lines = text.lines().map(str::trim);
+    let lines = lines.filter(|it| !it.is_empty() && !it.starts_with('#'));
+    lines.filter_map(ListEntry::read).collect()
+}
+
+/// What the configuration says of each server, in short.
+fn servers(config: &str) -> BTreeMap<String, String> {
+    let mut servers = BTreeMap::new();
+    let mut backend = "";
+    for line in config.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match *words {
+            ["backend", name] => backend = name,
+            ["server", name, address, ref options @ ..] if address.contains(':') => {
+                let weight = options.iter().position(|it| *it == "weight");
+                let weight = weight.map_or("1", |it| options[it + 1]);
+                let text = if options.contains(&"disabled") {
+                    "maint".to_owned()
+                } else {
+                    format!("{address} weight {weight}")
+                };
+                servers.insert(format!("{backend}/{name}"), text);
+            }
+            _ => {}
+        }
+    }
+    servers
+}
+
+/// The same of what HAProxy says.
+fn running(table: &str) -> BTreeMap<String, String> {
+    let mut servers = BTreeMap::new();
+    for line in table.lines() {
+        let cells: Vec<&str> = line.split(' ').collect();
+        if cells.len() < 19 || line.starts_with('#') {
+            continue;
+        }
+        let is_in_maintenance = cells[6].parse::<u32>().is_ok_and(|it| it & 1 != 0);
+        let text = if is_in_maintenance {
+            "maint".to_owned()
+        } else {
+            format!("{}:{} weight {}", cells[4], cells[18], cells[7])
+        };
+        servers.insert(format!("{}/{}", cells[1], cells[3]), text);
+    }
+    servers
+}
