@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::value::hostname::Hostname;
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, address};
 
 /// Where somebody asks who may come; looked up later.
 ///
@@ -93,27 +93,10 @@ impl AuthHost {
     /// Whether it is this machine or the link that it is on, where nothing of a tenant's is.
     pub fn is_local(&self) -> bool {
         match self {
-            Self::Name(name) => {
-                name.as_str() == "localhost" || name.as_str().ends_with(".localhost")
-            }
-            Self::Ip(IpAddr::V4(it)) => is_local(*it),
-            Self::Ip(IpAddr::V6(it)) => {
-                it.is_loopback()
-                    || it.is_unspecified()
-                    || it.is_multicast()
-                    || it.segments()[0] & 0xffc0 == 0xfe80
-                    || it.to_ipv4().is_some_and(is_local)
-            }
+            Self::Name(name) => address::is_local_host(name.as_str()),
+            Self::Ip(ip) => address::is_local(*ip),
         }
     }
-}
-
-fn is_local(ip: std::net::Ipv4Addr) -> bool {
-    ip.octets()[0] == 0
-        || ip.is_loopback()
-        || ip.is_link_local()
-        || ip.is_multicast()
-        || ip.is_broadcast()
 }
 
 impl KeyValue for AuthUrl {
@@ -285,19 +268,17 @@ mod tests {
     #[test]
     fn this_machine_is_told_apart() {
         let is_local = |text: &str| AuthHost::parse(text).map(|it| it.is_local());
-        for text in [
-            "127.0.0.1",
-            "localhost",
-            "169.254.169.254",
-            "0.0.0.0",
-            "[::1]",
-            "[::ffff:127.0.0.1]",
-            "[fe80::1]",
+        for (text, local) in [
+            ("127.0.0.1", Some(true)),
+            ("[::ffff:127.0.0.1]", Some(true)),
+            ("localhost", Some(true)),
+            ("0x7f000001", Some(true)),
+            ("127.1", None),
+            ("10.0.0.1", Some(false)),
+            ("auth.example", Some(false)),
+            ("[2001:db8::1]", Some(false)),
         ] {
-            assert_eq!(is_local(text), Some(true), "{text}");
-        }
-        for text in ["10.0.0.1", "auth.example", "[2001:db8::1]"] {
-            assert_eq!(is_local(text), Some(false), "{text}");
+            assert_eq!(is_local(text), local, "{text}");
         }
     }
 }

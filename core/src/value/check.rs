@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::value::header::HeaderName;
 use crate::value::text::{Format, Line};
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, address};
 
 /// The IP address of what is asked about a server.
 ///
@@ -45,21 +45,7 @@ impl CheckAddress {
     /// Whether a tenant may send checks there: not to HAProxy's own machine, and not where only the
     /// machine's neighbours are, such as the cloud's metadata.
     pub fn is_for_tenants(self) -> bool {
-        match self.0.to_canonical() {
-            IpAddr::V4(ip) => {
-                !(ip.is_loopback()
-                    || ip.is_link_local()
-                    || ip.is_multicast()
-                    || ip.is_broadcast()
-                    || ip.octets()[0] == 0)
-            }
-            IpAddr::V6(ip) => {
-                !(ip.is_loopback()
-                    || ip.is_unspecified()
-                    || ip.is_multicast()
-                    || ip.is_unicast_link_local())
-            }
-        }
+        !address::is_local(self.0)
     }
 
     /// The address as one word.
@@ -274,6 +260,7 @@ mod tests {
             ("169.254.169.254", false),
             ("::1", false),
             ("::ffff:127.0.0.1", false),
+            ("::127.0.0.1", false),
             ("fe80::1", false),
         ] {
             let address = CheckAddress::parse(text).expect(text);
