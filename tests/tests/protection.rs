@@ -137,10 +137,10 @@ impl Row {
                 object::service("app", 80),
                 object::endpoints("app", &[[10, 0, 0, 1].into()], 8080),
             ],
-            Some(port) => {
-                let service = object::service("app", port).with("/spec/type", "ExternalName");
-                vec![service.with("/spec/externalName", "127.0.0.1")]
-            }
+            Some(port) => vec![
+                object::service("app", port),
+                object::endpoints("app", &[[127, 0, 0, 1].into()], port),
+            ],
         };
         if self.is_tls {
             ingress = ingress.tls("app.example", "tls");

@@ -343,7 +343,6 @@ fn a_backend_that_does_not_answer_is_answered_for() {
     assert_eq!(stage.get("other.example", "/").status, 404);
 }
 
-/// HAProxy only warns of such a name, which is why this is not a case.
 #[test]
 fn a_name_that_nobody_knows_does_not_keep_haproxy_from_starting() {
     let [service, slice] = service("app", &[[10, 0, 0, 1]]);
