@@ -423,11 +423,11 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
         cx.part("log", config.logs.http.as_ref());
     }
     snippet("early", frontend.early.as_ref(), cx);
-    cx.lines("routing", authored(&frontend.routing));
     let trust = trust(frontend, config);
     cx.lines("trust", parts(&trust));
     cx.lines("client_checks", parts(&frontend.client_checks));
     cx.lines("auth", authored(&frontend.auth));
+    cx.lines("routing", authored(&frontend.routing));
     cx.lines("client_refusals", parts(&frontend.client_refusals));
     let own = config.proxy_snippets.get(&name);
     let late: Vec<_> = frontend.late.iter().chain(own).collect();
