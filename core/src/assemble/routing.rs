@@ -127,7 +127,7 @@ impl Rules<'_, '_> {
         self.is_tls();
         // A server would read a host from an absolute URI that nothing here has looked at.
         let line = Line::keyword("http-request deny deny_status 400")
-            .and("if { url_beg http:// https:// } !{ req.fhdr(host) -m found }");
+            .and("if { url_beg -i http:// https:// } !{ req.fhdr(host) -m found }");
         self.push(line);
     }
 
