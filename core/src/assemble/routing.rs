@@ -449,6 +449,6 @@ pub(crate) fn begins(paths: &[std::sync::Arc<str>]) -> Line {
 }
 
 fn begin(line: Line, paths: &[std::sync::Arc<str>]) -> Line {
-    let paths = paths.iter().take(40);
+    let paths = paths.iter();
     paths.fold(line, |line, path| line.text(path)).and("}")
 }
