@@ -202,11 +202,10 @@ fn proxies(
         })?;
     }
     let template_of_backend = template("backend.j2")?;
-    let mut backends: Vec<_> = config.backends.iter().enumerate().collect();
-    backends.sort_by(|a, b| a.1.name.cmp(&b.1.name));
-    for (place, it) in backends {
-        let is_reached = config.default_backend == Some(place)
-            || it.is_internal
+    let mut backends: Vec<_> = config.backends.iter().collect();
+    backends.sort_by(|a, b| a.name.cmp(&b.name));
+    for it in backends {
+        let is_reached = it.is_internal
             || it.mode == Mode::Tcp
             || it
                 .paths
@@ -311,6 +310,7 @@ fn bundle(output: Output, config: &Config, options: &Options) -> Bundle {
     files.insert(0, main);
     Bundle { files, sections }
 }
+
 /// Whether passwords, hashes of them or the secrets of cookies stand in the main configuration.
 fn has_secrets(config: &Config) -> bool {
     let mut cookies = config.backends.iter().filter_map(|it| it.cookie.as_ref());
@@ -318,7 +318,6 @@ fn has_secrets(config: &Config) -> bool {
         || config.stats.auth.is_some()
         || cookies.any(|it| it.dynamic_key.is_some())
 }
-
 
 fn global(config: &Config, options: &Options, cx: &mut Context<'_>) {
     let global = &config.global;
@@ -428,9 +427,9 @@ fn frontend(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
     snippet("early", frontend.early.as_ref(), cx);
     let trust = trust(frontend, config);
     cx.lines("trust", parts(&trust));
+    cx.lines("routing", authored(&frontend.routing));
     cx.lines("client_checks", parts(&frontend.client_checks));
     cx.lines("auth", authored(&frontend.auth));
-    cx.lines("routing", authored(&frontend.routing));
     cx.lines("client_refusals", parts(&frontend.client_refusals));
     let own = config.proxy_snippets.get(&name);
     let late: Vec<_> = frontend.late.iter().chain(own).collect();
@@ -530,13 +529,6 @@ fn choice(frontend: &Frontend, config: &Config) -> Vec<Authored> {
             .format(&Format::expression("var(txn.route),field(1,/)"))
             .and("if { var(txn.route) -m found }");
         let authors = vec![engine];
-        lines.push(Authored { line, authors });
-    }
-    if let Some(place) = config.default_backend {
-        let line = Line::keyword("use_backend")
-            .text(&config.backends[place].name)
-            .and("if !{ var(txn.route) -m found }");
-        let authors = vec![Origin::Flag("default-backend-service")];
         lines.push(Authored { line, authors });
     }
     lines
