@@ -9,12 +9,13 @@ use crate::assemble::place::Places;
 use crate::assemble::server::Servers;
 use crate::assemble::tcp;
 use crate::diagnostic::codes;
-use crate::haproxy::{Backend, Config, HostKey, Mode, Path};
+use crate::haproxy::{Backend, Config, HostKey, Mode, Path, Phase, Rule};
 use crate::keys::redirect::RedirectTo;
 use crate::keys::ssl_redirect::SslRedirect;
 use crate::keys::{Cx, Effect, Layers, REGISTRY, Scope, Tier};
 use crate::origin::Origin;
 use crate::route::{Entry, Table, Target, TargetPort};
+use crate::value::text::Line;
 
 /// The port, what it speaks, and what wins among the keys of backends: two paths with the same go to the
 /// same backend.
@@ -93,6 +94,10 @@ pub(super) fn add(
         for (block, effect) in &backends.path_effects {
             let block = cx.read(*block, &entry.layers);
             effect(&*block, &mut path, model, cx);
+        }
+        if let Some(origin) = &entry.denied {
+            let deny = Rule::new(Phase::Access, Line::keyword(model.mode.denial()));
+            model.add(path.number, deny, origin);
         }
         config.paths.push(path);
     }
