@@ -111,8 +111,9 @@ pub struct Config {
     pub route: Route,
     /// Redirects that are the same for every host.
     pub redirects: Redirects,
-    /// The place in `backends` of what serves requests that nothing matches, if an operator names it.
-    pub default_backend: Option<usize>,
+    /// The place in `paths` of what serves requests that nothing matches, if an operator names it. It
+    /// belongs to no host, and every frontend has it.
+    pub default_path: Option<usize>,
     /// Name servers.
     pub resolvers: Vec<NameServers>,
     /// The agents of a web application firewall, if there are any.

@@ -201,11 +201,10 @@ fn proxies(
         })?;
     }
     let template_of_backend = template("backend.j2")?;
-    let mut backends: Vec<_> = config.backends.iter().enumerate().collect();
-    backends.sort_by(|a, b| a.1.name.cmp(&b.1.name));
-    for (place, it) in backends {
-        let is_reached = config.default_backend == Some(place)
-            || it.is_internal
+    let mut backends: Vec<_> = config.backends.iter().collect();
+    backends.sort_by(|a, b| a.name.cmp(&b.name));
+    for it in backends {
+        let is_reached = it.is_internal
             || it.mode == Mode::Tcp
             || it
                 .paths
@@ -302,18 +301,21 @@ fn bundle(output: Output, config: &Config, options: &Options) -> Bundle {
     files.dedup_by(|a, b| a.path == b.path);
     let main = File {
         path: real(CONFIG_PATH).into(),
-        // Passwords stand in it, or hashes of them.
-        mode: if config.user_lists.is_empty() && config.stats.auth.is_none() {
-            0o644
-        } else {
-            0o600
-        },
+        mode: if has_secrets(config) { 0o600 } else { 0o644 },
         role: Role::Config,
         content: text.into(),
         source_map: source_map.into(),
     };
     files.insert(0, main);
     Bundle { files, sections }
+}
+
+/// Whether passwords, hashes of them or the secrets of cookies stand in the main configuration.
+fn has_secrets(config: &Config) -> bool {
+    let mut cookies = config.backends.iter().filter_map(|it| it.cookie.as_ref());
+    !config.user_lists.is_empty()
+        || config.stats.auth.is_some()
+        || cookies.any(|it| it.dynamic_key.is_some())
 }
 
 fn global(config: &Config, options: &Options, cx: &mut Context<'_>) {

@@ -91,6 +91,8 @@ pub struct Entry {
     pub target: Target,
     /// The texts that apply to it.
     pub layers: Layers,
+    /// Who wrote something of it that nobody can read, so that its requests are denied.
+    pub denied: Option<Origin>,
     /// Who wrote it.
     pub origin: Origin,
 }

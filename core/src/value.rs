@@ -58,6 +58,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::origin::Setting;
+
 /// A value that a configuration key can have.
 pub trait KeyValue: Clone + fmt::Debug + PartialEq + Sized {
     /// What may be written, for tables and editors.
@@ -65,6 +67,11 @@ pub trait KeyValue: Clone + fmt::Debug + PartialEq + Sized {
 
     /// Reads the user's notation.
     fn parse(text: &str) -> Result<Self, ValueError>;
+
+    /// What counts in place of a text that is no value, given what lower sources and the default say.
+    fn in_place_of(lower: Option<Self>, _: Setting<ValueError>) -> Option<Self> {
+        lower
+    }
 }
 
 /// What may be written for a value.

@@ -39,6 +39,8 @@ struct Row {
     is_nameless: bool,
     /// The port of an application that speaks TLS, where it is not the usual one.
     server: Option<u16>,
+    /// How many requests go before the one that is judged.
+    before: usize,
     /// It is there as long as the row.
     agent: Option<Agent>,
 }
@@ -57,6 +59,7 @@ impl Row {
             client: None,
             is_nameless: false,
             server: None,
+            before: 0,
             agent: None,
         }
     }
@@ -118,6 +121,12 @@ impl Row {
         self.and("backend-protocol", "h1-ssl")
     }
 
+    /// The client has asked often before.
+    fn often(mut self) -> Self {
+        self.before = 10;
+        self
+    }
+
     /// An agent looks at requests.
     fn agent(mut self, agent: Agent) -> Self {
         self = self.global("modsecurity-endpoints", &agent.endpoint());
@@ -128,7 +137,12 @@ impl Row {
     /// Sends the request; says what came, and whether it came from the application.
     fn run(&self) -> (String, bool) {
         let port = self.server.unwrap_or(80);
-        let mut ingress = object::ingress("app").route("app.example", "/", "app", port);
+        let mut ingress = object::ingress("app")
+            .route("app.example", "/", "app", port)
+            .with(
+                "/spec/rules/0/http/paths/0/pathType",
+                "ImplementationSpecific",
+            );
         for (key, value) in &self.annotations {
             ingress = ingress.annotation(key, value);
         }
@@ -137,10 +151,10 @@ impl Row {
                 object::service("app", 80),
                 object::endpoints("app", &[[10, 0, 0, 1].into()], 8080),
             ],
-            Some(port) => {
-                let service = object::service("app", port).with("/spec/type", "ExternalName");
-                vec![service.with("/spec/externalName", "127.0.0.1")]
-            }
+            Some(port) => vec![
+                object::service("app", port),
+                object::endpoints("app", &[[127, 0, 0, 1].into()], port),
+            ],
         };
         if self.is_tls {
             ingress = ingress.tls("app.example", "tls");
@@ -153,6 +167,10 @@ impl Row {
         let mut request = Request::get("/").host("app.example");
         for (name, value) in &self.headers {
             request = request.header(*name, *value);
+        }
+        for _ in 0..self.before {
+            // Only what comes last is judged.
+            drop(self.send(&request, &stage));
         }
         match self.send(&request, &stage) {
             // Nobody but the application says so.
@@ -194,6 +212,10 @@ fn rows() -> Vec<Row> {
     rows.extend(authorities());
     rows.extend(own_certificates());
     rows.extend(host_names());
+    rows.extend(protocols());
+    rows.extend(server_names());
+    rows.extend(limits());
+    rows.extend(path_types());
     rows.extend(firewalls());
     rows
 }
@@ -356,7 +378,15 @@ fn lists() -> Vec<Row> {
         Row::new(ALLOW, "no address in the header", "127.0.0.0/8")
             .and("allowlist-source-header", "X-Client")
             .header("X-Client", "unknown"),
+        Row::new(ALLOW, "header malformed", "127.0.0.0/8")
+            .and("allowlist-source-header", "X Client"),
         Row::good(DENY, "192.0.2.1"),
+        Row::new(DENY, "header malformed", "192.0.2.1")
+            .and("allowlist-source-header", "X Client")
+            .header("X-Client", "192.0.2.1"),
+        Row::new(DENY, "header malformed", "192.0.2.1")
+            .and("allowlist-source-header", "X Client")
+            .of_operator(),
         Row::new(DENY, "listed", "127.0.0.0/8"),
         Row::new(DENY, "value malformed", "192.0.2"),
         Row::new(DENY, "value malformed", "192.0.2").of_operator(),
@@ -522,6 +552,84 @@ fn host_names() -> Vec<Row> {
                 .server(port)
         })
         .collect()
+}
+
+/// Servers that should be verified get nothing in clear because nobody can read whether they speak TLS.
+fn protocols() -> Vec<Row> {
+    const PROTOCOL: &str = "backend-protocol";
+    const SECURE: &str = "secure-backends";
+    let ours = Authority::new("Servers");
+    let rows = vec![
+        Row::good(PROTOCOL, "h1"),
+        Row::new(PROTOCOL, "value malformed", "https1"),
+        Row::new(PROTOCOL, "value malformed", "https1").of_operator(),
+        Row::good(SECURE, "false"),
+        Row::new(SECURE, "value malformed", "yes"),
+        Row::new(SECURE, "value malformed", "yes").of_operator(),
+    ];
+    let finish = |it: Row| {
+        it.and("secure-verify-ca-secret", "ca")
+            .object(ours.secret("ca"))
+    };
+    rows.into_iter().map(finish).collect()
+}
+
+/// A server's certificate must be for the name that is asked for.
+fn server_names() -> Vec<Row> {
+    const KEY: &str = "secure-sni";
+    let ours = Authority::new("Servers");
+    let port = tls_server(&ours.sign("server.example"), None);
+    let rows = vec![
+        Row::good(KEY, "server.example"),
+        Row::new(KEY, "other name", "else.example"),
+        Row::new(KEY, "value malformed", "no name"),
+        Row::new(KEY, "wildcard", "*.example"),
+        Row::new(KEY, "value malformed", "no name").of_operator(),
+    ];
+    let finish = |it: Row| {
+        it.and("secure-verify-ca-secret", "ca")
+            .object(ours.secret("ca"))
+            .server(port)
+    };
+    rows.into_iter().map(finish).collect()
+}
+
+fn limits() -> Vec<Row> {
+    const EXEMPT: &str = "limit-whitelist";
+    let mut rows = vec![
+        Row::good("proxy-body-size", "1m"),
+        Row::new("proxy-body-size", "value malformed", "1MB"),
+        Row::new("proxy-body-size", "value malformed", "1MB").of_operator(),
+        Row::new("limit-rps", "too often", "1").often(),
+    ];
+    for key in ["limit-connections", "limit-rps"] {
+        rows.push(Row::good(key, "1000"));
+        rows.push(Row::new(key, "value malformed", "many"));
+        rows.push(Row::new(key, "value malformed", "many").of_operator());
+    }
+    let exempt = vec![
+        Row::good(EXEMPT, "127.0.0.0/8"),
+        Row::new(EXEMPT, "not listed", "192.0.2.1"),
+        Row::new(EXEMPT, "value malformed", "localhost"),
+        Row::new(EXEMPT, "exception malformed", "127.0.0.0/8,!127.0.0"),
+        Row::new(EXEMPT, "exceptions alone", "!192.0.2.1"),
+        Row::new(EXEMPT, "value malformed", "localhost").of_operator(),
+    ];
+    rows.extend(
+        exempt
+            .into_iter()
+            .map(|it| it.and("limit-rps", "1").often()),
+    );
+    rows
+}
+
+fn path_types() -> Vec<Row> {
+    const KEY: &str = "path-type";
+    vec![
+        Row::good(KEY, "exact"),
+        Row::new(KEY, "value malformed", "exactly"),
+        Row::new(KEY, "value malformed", "exactly").of_operator(),
+    ]
 }
 
 fn firewalls() -> Vec<Row> {

@@ -23,6 +23,27 @@ fn route(name: &str, host: &str, path: &str, service: &str) -> Object {
     object::ingress(name).route(host, path, service, 80)
 }
 
+/// A server would take the host from such a target, and nothing here has looked at it.
+#[test]
+fn a_target_with_a_host_is_refused_where_the_header_does_not_say_it() {
+    let [service, slice] = service("app", &[[10, 0, 0, 1]]);
+    let app = route("app", "app.example", "/", "app");
+    let every = object::ingress("every").route("", "/", "app", 80);
+    let stage = Stage::with([service, slice, app, every], &[]);
+    for scheme in ["http", "HTTP", "https", "hTTpS"] {
+        let target = format!("GET {scheme}://app.example/x HTTP/1.0\r\n");
+        let mut connection = Connection::plain(stage.http).expect("it listens");
+        let answer = connection.say(&format!("{target}\r\n"));
+        let answer = answer.expect("it answers");
+        assert!(answer.contains(" 400 "), "{scheme}: {answer}");
+        let mut connection = Connection::plain(stage.http).expect("it listens");
+        let answer = connection.say(&format!("{target}Host: app.example\r\n\r\n"));
+        let answer = answer.expect("it answers");
+        assert!(answer.contains(" 200 "), "{scheme}: {answer}");
+    }
+    assert_eq!(stage.backend("app").seen().len(), 4);
+}
+
 #[test]
 fn requests_reach_every_endpoint() {
     let endpoints = [[10, 0, 0, 1], [10, 0, 0, 2], [10, 0, 0, 3]];
@@ -342,7 +363,6 @@ fn a_backend_that_does_not_answer_is_answered_for() {
     assert_eq!(stage.get("other.example", "/").status, 404);
 }
 
-/// HAProxy only warns of such a name, which is why this is not a case.
 #[test]
 fn a_name_that_nobody_knows_does_not_keep_haproxy_from_starting() {
     let [service, slice] = service("app", &[[10, 0, 0, 1]]);

@@ -33,6 +33,16 @@ fn stage(annotations: &[(&str, &str)], data: &[(&str, &str)]) -> Stage {
     Stage::with([object::service("app", 80), slice, ingress], data)
 }
 
+/// Whoever knows the secret of dynamic cookies can choose the server that answers.
+#[test]
+fn nobody_else_reads_the_secret_of_cookies() {
+    let mode = |annotations: &[(&str, &str)]| stage(annotations, &[]).compiled.bundle.files[0].mode;
+    assert_eq!(mode(&[]), 0o644);
+    assert_eq!(mode(&[("affinity", "cookie")]), 0o600);
+    let plain = [("affinity", "cookie"), ("session-cookie-dynamic", "false")];
+    assert_eq!(mode(&plain), 0o644);
+}
+
 /// The value of a cookie that an answer sets.
 fn cookie(answer: &Response, name: &str) -> Option<String> {
     let value = answer.header("set-cookie")?.split(';').next()?;

@@ -8,19 +8,21 @@ use haproxy_ingress_tests::stage::Stage;
 use haproxy_ingress_tests::tls::{Authority, serve, tls_server};
 
 /// A Service that leads to a port of this machine.
-fn service(name: &str, port: u16) -> Object {
-    object::service(name, port)
-        .with("/spec/type", "ExternalName")
-        .with("/spec/externalName", "127.0.0.1")
+fn service(name: &str, port: u16) -> [Object; 2] {
+    [
+        object::service(name, port),
+        object::endpoints(name, &[[127, 0, 0, 1].into()], port),
+    ]
 }
 
 /// An Ingress for `NAME.example` with keys of its own, and its Service.
-fn backend(name: &str, port: u16, keys: &[(&str, &str)]) -> [Object; 2] {
+fn backend(name: &str, port: u16, keys: &[(&str, &str)]) -> [Object; 3] {
     let ingress = object::ingress(name).route(&format!("{name}.example"), "/", name, port);
     let ingress = keys
         .iter()
         .fold(ingress, |it, (key, value)| it.annotation(key, value));
-    [service(name, port), ingress]
+    let [service, slice] = service(name, port);
+    [service, slice, ingress]
 }
 
 #[test]

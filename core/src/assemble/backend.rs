@@ -8,17 +8,24 @@ use crate::assemble::passthrough::{self, Fate};
 use crate::assemble::place::Places;
 use crate::assemble::server::Servers;
 use crate::assemble::tcp;
-use crate::haproxy::{Backend, Checks, Config, Group, HostKey, Mode, Path, PathMatch};
-use crate::keys::{Cx, Effect, Layers, REGISTRY, Scope};
+use crate::diagnostic::codes;
+use crate::haproxy::{Backend, Config, HostKey, Mode, Path, Phase, Rule};
+use crate::keys::redirect::RedirectTo;
+use crate::keys::ssl_redirect::SslRedirect;
+use crate::keys::{Cx, Effect, Layers, REGISTRY, Scope, Tier};
 use crate::origin::Origin;
 use crate::route::{Entry, Table, Target, TargetPort};
+use crate::value::text::Line;
 
 /// The port, what it speaks, and what wins among the keys of backends: two paths with the same go to the
 /// same backend.
 ///
 /// Ports with one label may differ: one that the Service does not have is written like the target of
 /// another one, and endpoints may listen elsewhere for each of two ports with the same target.
-type Signature = (PortKey, bool, Vec<(u16, Arc<str>)>);
+type Signature = (PortKey, Mode, Winners);
+
+/// What wins among some keys.
+type Winners = Vec<(u16, Arc<str>)>;
 
 /// What tells apart the ports of a Service that have the same label.
 type PortKey = (u8, Arc<str>);
@@ -64,7 +71,7 @@ pub(super) fn add(
             Fate::Served => {}
             Fate::LeftOut => continue,
             Fate::SentToTls(backend) => {
-                backends.sent_to_tls(entry, backend, &key, config, cx);
+                sent_to_tls(entry, backend, &key, config, cx);
                 continue;
             }
             Fate::ServedBy(other) => {
@@ -80,7 +87,7 @@ pub(super) fn add(
         let model = &mut config.backends[backend];
         model.paths.push(place);
         model.is_tls |= host.tls.is_some();
-        let mut path = path(entry, backend, model.paths.len());
+        let mut path = path(entry, backend, number(model.paths.len()));
         path.is_tls = host.tls.is_some();
         path.is_behind_proxy = behind_proxy.contains(&entry.group);
         host.paths.push(place);
@@ -88,31 +95,94 @@ pub(super) fn add(
             let block = cx.read(*block, &entry.layers);
             effect(&*block, &mut path, model, cx);
         }
+        if let Some(origin) = &entry.denied {
+            let deny = Rule::new(Phase::Access, Line::keyword(model.mode.denial()));
+            model.add(path.number, deny, origin);
+        }
         config.paths.push(path);
     }
     if let Some((target, layers)) = &table.default_backend {
-        let origin = Origin::Flag("default-backend-service");
-        config.default_backend = Some(backends.of(target, layers, &origin, config, cx));
+        fallback(target, layers, backends, config, cx);
     }
 }
 
-fn path(entry: &Entry, backend: usize, number: usize) -> Path {
+/// A path whose plain requests are sent to TLS, which its servers end; `backend` is the one that passes it
+/// on. Of what is written for it only redirects count, for nothing else sees a request.
+fn sent_to_tls(entry: &Entry, backend: usize, key: &HostKey, config: &mut Config, cx: &mut Cx<'_>) {
+    let mut path = path(entry, backend, 1);
+    path.is_passed_on = true;
+    let to_tls = cx.settings::<SslRedirect>(&entry.layers);
+    path.ssl_redirect = to_tls.author().cloned();
+    let elsewhere = cx.settings::<RedirectTo>(&entry.layers);
+    path.redirect_to.clone_from(&elsewhere.to);
+    if let Some(host) = config.hosts.get_mut(key) {
+        host.paths.push(config.paths.len());
+        config.paths.push(path);
+    }
+}
+
+/// The operator's Service gets what nothing matches, and keys of paths act on that as on a path.
+fn fallback(
+    target: &Target,
+    layers: &Layers,
+    backends: &mut Backends<'_, '_>,
+    config: &mut Config,
+    cx: &mut Cx<'_>,
+) {
+    report_keys_of_hosts(layers, cx);
+    let origin = Origin::Flag("default-backend-service");
+    let backend = backends.of(target, layers, &origin, config, cx);
+    let place = config.paths.len();
+    let model = &mut config.backends[backend];
+    model.paths.push(place);
+    let mut path = Path::of_all(backend, number(model.paths.len()), &origin);
+    for (block, effect) in &backends.path_effects {
+        let block = cx.read(*block, layers);
+        effect(&*block, &mut path, model, cx);
+    }
+    path.ssl_redirect = None;
+    config.paths.push(path);
+    config.default_path = Some(place);
+}
+
+/// Beginnings of the names of keys that say how a request finds its path, or what goes for a host that
+/// is served over TLS.
+const OF_HOSTS: &[&str] = &["hsts", "http-header-match", "path-type", "ssl-redirect"];
+
+/// Reports keys that cannot act on requests that no host and no path is there for.
+fn report_keys_of_hosts(layers: &Layers, cx: &mut Cx<'_>) {
+    for source in layers.sources().iter().filter(|it| it.tier > Tier::Global) {
+        for value in &source.values {
+            let name = REGISTRY.key(value.key).name;
+            if OF_HOSTS.iter().any(|it| name.starts_with(it)) {
+                cx.report(
+                    &codes::NO_EFFECT,
+                    &Origin::Object(source.object.clone(), value.field.clone()),
+                    format!(
+                        "`{name}`: no host and no path leads to the Service of \
+                         `--default-backend-service`"
+                    ),
+                    "it has no effect on requests that nothing matches",
+                );
+            }
+        }
+    }
+}
+
+fn path(entry: &Entry, backend: usize, number: u32) -> Path {
     Path {
         group: entry.group,
         host: entry.host.clone(),
         path: entry.path.clone(),
         matching: entry.matching,
         filters: entry.filters.clone(),
-        origin: entry.origin.clone(),
-        is_tls: false,
-        is_behind_proxy: false,
-        backend,
-        number: u32::try_from(number).expect("fewer paths than objects fit into memory"),
-        checks: Checks::default(),
-        redirect_to: None,
-        is_passed_on: false,
-        ssl_redirect: None,
+        ..Path::of_all(backend, number, &entry.origin)
     }
+}
+
+/// The number of the last one of some paths.
+fn number(paths: usize) -> u32 {
+    u32::try_from(paths).expect("fewer paths than objects fit into memory")
 }
 
 impl<'s, 'p> Backends<'s, 'p> {
@@ -150,13 +220,25 @@ impl<'s, 'p> Backends<'s, 'p> {
         backend.owners.push(origin.clone());
         backend.is_internal = true;
         let winners = layers.winners(|it| REGISTRY.key(it).scope == Scope::Backend);
-        self.servers.add(&mut backend, target, layers, &winners, cx);
-        for (place, effect) in &self.effects {
-            let block = cx.read(*place, layers);
-            effect(&*block, &mut backend, cx);
-        }
+        self.fill(&mut backend, target, layers, &winners, cx);
         config.backends.push(backend);
         config.backends.len() - 1
+    }
+
+    /// Servers, and what keys of backends say.
+    fn fill(
+        &mut self,
+        backend: &mut Backend,
+        target: &Target,
+        layers: &Layers,
+        winners: &Winners,
+        cx: &mut Cx<'_>,
+    ) {
+        self.servers.add(backend, target, layers, winners, cx);
+        for (place, effect) in &self.effects {
+            let block = cx.read(*place, layers);
+            effect(&*block, backend, cx);
+        }
     }
 
     /// The backend of a target, made when it is first asked for. A Service whose paths want different
@@ -170,51 +252,10 @@ impl<'s, 'p> Backends<'s, 'p> {
         cx: &mut Cx<'_>,
     ) -> usize {
         let winners = layers.winners(|it| REGISTRY.key(it).scope == Scope::Backend);
-        let signature = (port_key(&target.port), false, winners);
-        let known = self.known.entry(key(target)).or_default();
-        if let Some((_, place)) = known.iter().find(|it| it.0 == signature) {
-            let owners = &mut config.backends[*place].owners;
-            if owners.last() != Some(origin) {
-                owners.push(origin.clone());
-            }
-            return *place;
-        }
-        let name = unused_name(target, origin, known, config);
-        let mut backend = empty(name, target, origin);
-        let winners = &signature.2;
-        self.servers.add(&mut backend, target, layers, winners, cx);
-        for (place, effect) in &self.effects {
-            let block = cx.read(*place, layers);
-            effect(&*block, &mut backend, cx);
-        }
-        known.push((signature, config.backends.len()));
-        config.backends.push(backend);
-        config.backends.len() - 1
-    }
-
-    /// A path whose plain requests are sent to TLS, which its servers end; `backend` is the one that
-    /// passes it on.
-    fn sent_to_tls(
-        &self,
-        entry: &Entry,
-        backend: usize,
-        key: &HostKey,
-        config: &mut Config,
-        cx: &mut Cx<'_>,
-    ) {
-        let mut path = path(entry, backend, 1);
-        path.is_passed_on = true;
-        // No backend of ours answers them, and no rule of one counts.
-        let mut nobody = Backend::new("", "", "");
-        for (place, effect) in &self.path_effects {
-            let block = cx.read(*place, &entry.layers);
-            effect(&*block, &mut path, &mut nobody, cx);
-        }
-        path.checks = Checks::default();
-        if let Some(host) = config.hosts.get_mut(key) {
-            host.paths.push(config.paths.len());
-            config.paths.push(path);
-        }
+        let signature = (port_key(&target.port), Mode::Http, winners);
+        self.once(target, signature, origin, config, |it, backend, winners| {
+            it.fill(backend, target, layers, winners, cx);
+        })
     }
 
     /// The backend of a target for connections that nobody looks into. No path tells them apart, so
@@ -231,7 +272,37 @@ impl<'s, 'p> Backends<'s, 'p> {
     ) -> usize {
         tcp::report_unprotected(layers, ends_tls, origin, cx);
         let winners = layers.winners(|it| tcp::tells_apart(it, ends_tls));
-        let signature = (port_key(&target.port), true, winners);
+        let signature = (port_key(&target.port), Mode::Tcp, winners);
+        let place = config.backends.len();
+        self.once(target, signature, origin, config, |it, backend, winners| {
+            backend.mode = Mode::Tcp;
+            tcp::protect(layers, ends_tls, origin, backend, cx);
+            let layers = &tcp::of_connections(layers);
+            it.servers.add(backend, target, layers, winners, cx);
+            // Keys of requests are left out, also those that the operator says for all.
+            for (place, effect) in &it.effects {
+                let block = cx.read_alone(*place, layers);
+                effect(&*block, backend, cx);
+            }
+            // Keys of paths act on all of the backend, as if it had one.
+            let mut path = Path::of_all(place, 1, origin);
+            for (place, effect) in &it.path_effects {
+                let block = cx.read_alone(*place, layers);
+                effect(&*block, &mut path, backend, cx);
+            }
+            tcp::only_connections(backend, cx);
+        })
+    }
+
+    /// The backend of a target with a signature, filled when it is first asked for.
+    fn once(
+        &mut self,
+        target: &Target,
+        signature: Signature,
+        origin: &Origin,
+        config: &mut Config,
+        fill: impl FnOnce(&mut Self, &mut Backend, &Winners),
+    ) -> usize {
         let known = self.known.entry(key(target)).or_default();
         if let Some((_, place)) = known.iter().find(|it| it.0 == signature) {
             let owners = &mut config.backends[*place].owners;
@@ -241,41 +312,13 @@ impl<'s, 'p> Backends<'s, 'p> {
             return *place;
         }
         let name = unused_name(target, origin, known, config);
+        let place = config.backends.len();
         let mut backend = empty(name, target, origin);
-        backend.mode = Mode::Tcp;
-        tcp::protect(layers, ends_tls, origin, &mut backend, cx);
-        let layers = &tcp::of_connections(layers);
-        let winners = &signature.2;
-        self.servers.add(&mut backend, target, layers, winners, cx);
-        for (place, effect) in &self.effects {
-            let block = cx.read_alone(*place, layers);
-            effect(&*block, &mut backend, cx);
-        }
-        // Keys of paths act on all of the backend, as if it had one.
-        let mut path = Path {
-            group: Group::DEFAULT,
-            host: "".into(),
-            path: "/".into(),
-            matching: PathMatch::Begin,
-            filters: None,
-            origin: origin.clone(),
-            is_tls: false,
-            is_behind_proxy: false,
-            backend: config.backends.len(),
-            number: 1,
-            checks: Checks::default(),
-            redirect_to: None,
-            is_passed_on: false,
-            ssl_redirect: None,
-        };
-        for (place, effect) in &self.path_effects {
-            let block = cx.read_alone(*place, layers);
-            effect(&*block, &mut path, &mut backend, cx);
-        }
-        tcp::only_connections(&mut backend, cx);
-        known.push((signature, config.backends.len()));
+        let winners = signature.2.clone();
+        known.push((signature, place));
+        fill(self, &mut backend, &winners);
         config.backends.push(backend);
-        config.backends.len() - 1
+        place
     }
 }
 

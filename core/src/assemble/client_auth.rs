@@ -458,7 +458,9 @@ fn map(frontend: &str, stem: &str, entries: Entries) -> Option<DataFile> {
 
 /// Tells servers about the certificate of whoever asks, on the paths of hosts that ask for one.
 fn headers(place: usize, config: &mut Config) {
+    // What nothing matches is of no host, and nobody has judged a certificate for it.
     let paths = config.backends[place].paths.iter();
+    let paths = paths.filter(|it| config.default_path != Some(**it));
     let asked: Vec<(u32, Origin)> = paths
         .map(|it| &config.paths[*it])
         .filter_map(|path| {

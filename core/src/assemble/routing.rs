@@ -2,7 +2,7 @@
 //! nothing.
 //!
 //! ```text
-//! the host ─▶ *.domain ─▶ hosts that an alias' expression stands for ─▶ every other host
+//! the host ─▶ *.domain ─▶ hosts that an alias' expression stands for ─▶ every other host ─▶ the operator's
 //!   └ paths that need headers, only for hosts that have some
 //!     ─▶ exact ─▶ prefix, begin (the longer one) ─▶ regex, only for hosts that have one
 //! ```
@@ -16,7 +16,7 @@ mod redirects;
 use crate::assemble::auth::{self, PASSED};
 use crate::assemble::client_auth;
 use crate::assemble::map::{self, Maps};
-use crate::haproxy::{Acme, Authored, Config, Frontend, FrontendKind, PathMatch};
+use crate::haproxy::{Acme, Authored, Config, Frontend, FrontendKind, PathMatch, path_name};
 use crate::keys::Cx;
 use crate::origin::Origin;
 use crate::value::text::Line;
@@ -64,6 +64,7 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
         };
         rules.variables();
         rules.levels();
+        rules.fallback();
         rules.namespace();
         rules.redirects();
         let again = rules.again();
@@ -133,7 +134,7 @@ impl Rules<'_, '_> {
         self.is_tls();
         // A server would read a host from an absolute URI that nothing here has looked at.
         let line = Line::keyword("http-request deny deny_status 400")
-            .and("if { url_beg http:// https:// } !{ req.fhdr(host) -m found }");
+            .and("if { url_beg -i http:// https:// } !{ req.fhdr(host) -m found }");
         self.push(line);
     }
 
@@ -230,6 +231,7 @@ impl Rules<'_, '_> {
             self.push(with(line, &[PASSED]));
         }
         self.levels();
+        self.fallback();
         self.namespace();
         self.redirects();
         let prefix = config.trust.client_headers.as_ref();
@@ -241,6 +243,19 @@ impl Rules<'_, '_> {
             self.push_by(part.value.clone(), Some(&part.origin));
         }
         std::mem::replace(&mut self.parts, before)
+    }
+
+    /// What nothing matches goes to the Service that the operator names for it.
+    fn fallback(&mut self) {
+        let config = self.config;
+        let Some(path) = config.default_path.map(|it| &config.paths[it]) else {
+            return;
+        };
+        self.redirect_fallback(path);
+        let backend = &config.backends[path.backend].name;
+        let value = format!("str({backend}/{})", path_name(path.number));
+        let line = Line::keyword("http-request set-var(txn.route)").text(&value);
+        self.push_by(with(line, &[NOT_FOUND_YET]), Some(&path.origin));
     }
 
     /// Notes that a host is known, for the levels behind it.
@@ -483,7 +498,9 @@ pub(crate) fn begins(paths: &[std::sync::Arc<str>]) -> Line {
     begin(Line::keyword("{ path_beg"), paths)
 }
 
+/// There are only so many [`PathPrefixes`](crate::value::path_prefix::PathPrefixes) that a line holds
+/// them.
 fn begin(line: Line, paths: &[std::sync::Arc<str>]) -> Line {
-    let paths = paths.iter().take(40);
+    let paths = paths.iter();
     paths.fold(line, |line, path| line.text(path)).and("}")
 }

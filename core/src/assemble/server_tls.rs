@@ -10,7 +10,7 @@ use crate::ingest::certificate::Certificates;
 use crate::keys::Cx;
 use crate::keys::cross_namespace::{Permitted, Purpose, Refusal};
 use crate::keys::fastcgi;
-use crate::origin::Setting;
+use crate::origin::{Origin, Setting};
 use crate::value::ValueError;
 use crate::value::reference::Reference;
 use crate::value::text::Line;
@@ -33,19 +33,31 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
         if backend.server_options.contains_key("ssl") {
             authorities(backend, cx);
             certificate(backend, certificates, cx);
-            name(backend, cx);
+            server_name(backend, cx);
         } else if let Some(key) = backend.server_tls.take().and_then(|it| it.authorities) {
-            cx.report(
-                &codes::NO_EFFECT,
-                &key.origin,
-                "`secure-verify-ca-secret`: the servers do not speak TLS",
-                "nothing is verified",
-            );
+            without_tls(&key.origin, backend, cx);
         }
         if backend.is_internal && !backend.refused.is_empty() {
             // Nothing is sent to these servers, so nothing is to be said in it.
             backend.rules = Rules::default();
         }
+    }
+}
+
+/// Servers without TLS that should be verified. Where somebody may have asked for TLS, and nobody can
+/// tell, they are not spoken to.
+fn without_tls(wanted: &Origin, backend: &mut Backend, cx: &mut Cx<'_>) {
+    if backend.unread_tls.is_empty() {
+        cx.report(
+            &codes::NO_EFFECT,
+            wanted,
+            "`secure-verify-ca-secret`: the servers do not speak TLS",
+            "nothing is verified",
+        );
+    }
+    for (key, it) in std::mem::take(&mut backend.unread_tls) {
+        cx.report_item(&codes::INVALID_PROTECTION, key, &it, &it.value, REFUSED);
+        backend.refused.push(it.origin);
     }
 }
 
@@ -159,19 +171,35 @@ fn certificate(backend: &mut Backend, certificates: &mut Certificates, cx: &mut 
 }
 
 /// The name that is asked for in the handshake.
-fn name(backend: &mut Backend, _: &mut Cx<'_>) {
-    let Some(sni) = backend.server_tls.take().and_then(|it| it.sni) else {
+fn server_name(backend: &mut Backend, cx: &mut Cx<'_>) {
+    const KEY: &str = "secure-sni";
+    let Some(tls) = backend.server_tls.take() else {
         return;
     };
-    let part = sni.map(|it| {
-        let line = Line::keyword("sni");
-        match it {
-            Sni::Client => line.and("ssl_fc_sni"),
-            Sni::Host => line.and("var(txn.host)"),
-            Sni::Name(name) => line.text(&format!("str({})", name.as_str())),
+    let Some(sni) = tls.sni else {
+        return;
+    };
+    if let Some(refused) = &sni.value.refused {
+        if tls.authorities.is_some() {
+            // The certificate would have to be for that name.
+            let code = &codes::INVALID_PROTECTION;
+            cx.report_item(code, KEY, refused, &refused.value, REFUSED);
+            backend.refused.push(refused.origin.clone());
+        } else if sni.value.value.is_none() {
+            let outcome = "no name is asked for";
+            cx.report_item(&codes::INVALID_VALUE, KEY, refused, &refused.value, outcome);
         }
-    });
-    backend.server_options.insert("ssl-sni", part);
+    }
+    let Some(name) = &sni.value.value else {
+        return;
+    };
+    let line = Line::keyword("sni");
+    let line = match name {
+        Sni::Client => line.and("ssl_fc_sni"),
+        Sni::Host => line.and("var(txn.host)"),
+        Sni::Name(name) => line.text(&format!("str({})", name.as_str())),
+    };
+    backend.server_options.insert("ssl-sni", sni.map(|_| line));
 }
 
 /// The reference of a setting, if its text is one.

@@ -8,6 +8,7 @@ use crate::haproxy::{
     UseServer,
 };
 use crate::origin::{Authors, Origin, Setting};
+use crate::value::ValueError;
 use crate::value::response::Response;
 use crate::value::text::{Snippet, Word};
 
@@ -51,6 +52,8 @@ pub struct Backend {
     pub client_headers: Option<Box<ClientHeaders>>,
     /// What is wanted of TLS with the servers, until it is known whether they speak it.
     pub server_tls: Option<Box<ServerTls>>,
+    /// What cannot be read of whether the servers speak TLS, with the names of the keys.
+    pub unread_tls: Vec<(&'static str, Setting<ValueError>)>,
     /// Who wants FastCGI to be spoken with the servers, if anybody does.
     pub fcgi: Option<Origin>,
     /// The application for FastCGI, a section `fcgi-app` of the operator.
@@ -117,6 +120,7 @@ impl Backend {
             rules: Rules::default(),
             client_headers: None,
             server_tls: None,
+            unread_tls: Vec::new(),
             fcgi: None,
             fcgi_app: None,
             refused: Vec::new(),

@@ -197,6 +197,28 @@ impl HostKey {
     }
 }
 
+impl Path {
+    /// A path that stands for everything that a backend gets.
+    pub fn of_all(backend: usize, number: u32, origin: &Origin) -> Self {
+        Self {
+            group: Group::DEFAULT,
+            host: Host::ANY.into(),
+            path: "/".into(),
+            matching: PathMatch::Begin,
+            filters: None,
+            origin: origin.clone(),
+            is_tls: false,
+            is_behind_proxy: false,
+            backend,
+            number,
+            checks: Checks::default(),
+            redirect_to: None,
+            is_passed_on: false,
+            ssl_redirect: None,
+        }
+    }
+}
+
 impl PathMatch {
     /// Its name, as the key `path-type` and the names of map files have it.
     pub fn name(self) -> &'static str {

@@ -3,7 +3,7 @@
 use crate::origin::Setting;
 use crate::value::hostname::Hostname;
 use crate::value::reference::Reference;
-use crate::value::tried::Tried;
+use crate::value::tried::{Inherited, Tried};
 
 /// What a backend wants of TLS with its servers.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -13,7 +13,7 @@ pub struct ServerTls {
     /// The certificate that HAProxy shows them.
     pub certificate: Option<Setting<Tried<Reference>>>,
     /// The name that HAProxy asks for in the handshake.
-    pub sni: Option<Setting<Sni>>,
+    pub sni: Option<Setting<Inherited<Sni>>>,
     /// The name that their certificate must be for.
     pub hostname: Option<Setting<Tried<Hostname>>>,
 }

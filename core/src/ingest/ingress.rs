@@ -291,12 +291,12 @@ impl Ingests {
             Some(text) if !text.is_empty() => text.clone(),
             _ => "/".into(),
         };
-        let matching = match path.path_type.as_deref() {
-            Some("Exact") => PathMatch::Exact,
-            Some("Prefix") => PathMatch::Prefix,
+        let (matching, denied) = match path.path_type.as_deref() {
+            Some("Exact") => (PathMatch::Exact, None),
+            Some("Prefix") => (PathMatch::Prefix, None),
             Some("ImplementationSpecific") | None => path_match(&layers, cx),
             Some(other) => {
-                let matching = path_match(&layers, cx);
+                let (matching, denied) = path_match(&layers, cx);
                 cx.report(
                     &codes::INVALID_PATH,
                     &origin,
@@ -306,7 +306,7 @@ impl Ingests {
                     ),
                     format!("the path is compared as `{}`", matching.name()),
                 );
-                matching
+                (matching, denied)
             }
         };
         if let Err(expected) = check_path(&text, matching) {
@@ -326,6 +326,7 @@ impl Ingests {
             filters,
             target,
             layers,
+            denied,
             origin,
         };
         let host = HostKey::new(current.group, host);
@@ -473,6 +474,7 @@ impl Ingests {
                 filters: filters.clone(),
                 target: target.clone(),
                 layers: layers.clone(),
+                denied: None,
                 origin: origin.clone(),
             });
         }
@@ -577,9 +579,9 @@ fn conflict(entry: &Entry, older: Origin, place: &str, cx: &mut Cx<'_>) {
     );
 }
 
-/// How a path is compared whose type is left to us.
-fn path_match(layers: &Layers, cx: &mut Cx<'_>) -> PathMatch {
-    cx.settings::<PathType>(layers).path_match()
+/// How a path is compared whose type is left to us, and who said so in a way that nobody can read.
+fn path_match(layers: &Layers, cx: &mut Cx<'_>) -> (PathMatch, Option<Origin>) {
+    cx.settings::<PathType>(layers).path_match(cx)
 }
 
 /// What a path must be; the error says what is expected.

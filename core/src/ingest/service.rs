@@ -10,8 +10,8 @@ use crate::options::Name;
 use crate::origin::{Field, Kind, Origin};
 use crate::resource::{Service, ServiceBackendPort, ServicePort};
 use crate::route::{Target, TargetPort};
-use crate::value::KeyValue as _;
 use crate::value::hostname::Hostname;
+use crate::value::{KeyValue as _, address};
 
 /// What Services write, read once each.
 #[derive(Default)]
@@ -218,7 +218,7 @@ fn external(name: Name, service: &Service, port: &str, cx: &mut Cx<'_>) -> Targe
         object(Kind::Service, &name.namespace, &name.name),
         Field::ExternalName,
     );
-    let outcome = "its requests are answered with 503";
+    let outcome = OUTCOME;
     if cx.options.disable_external_name {
         cx.report(
             &codes::NOT_PERMITTED,
@@ -231,6 +231,19 @@ fn external(name: Name, service: &Service, port: &str, cx: &mut Cx<'_>) -> Targe
     let text = service.spec.external_name.as_deref().unwrap_or_default();
     let host = text.strip_suffix('.').unwrap_or(text);
     let is_name = Hostname::parse(host).is_ok() && !host.starts_with('*');
+    if is_name && address::is_local_host(host) {
+        cx.report(
+            &codes::NOT_PERMITTED,
+            &origin,
+            format!(
+                "expected the name or address of another machine, found HAProxy's own or one of its \
+                 network segment, `{}`",
+                crate::value::shown(text)
+            ),
+            outcome,
+        );
+        return missing(name, port);
+    }
     match (is_name, port.parse::<u16>()) {
         (true, Ok(number)) if number > 0 => Target {
             label: port.into(),

@@ -1,12 +1,13 @@
 //! Who may come, by address.
 
 use crate::diagnostic::codes;
-use crate::haproxy::{Backend, Path, Phase, Rule};
+use crate::haproxy::{Backend, Mode, Path, Phase, Rule};
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::origin::Origin;
 use crate::value::header::HeaderName;
 use crate::value::network::{Network, SourceRanges};
 use crate::value::text::Line;
+use crate::value::tried::Tried;
 
 /// Who may come, by address.
 pub const FAMILY: Family = Family {
@@ -21,8 +22,9 @@ keys! {
         ///
         /// Its last value counts. A request without the header is judged by the address of its
         /// connection, and one whose header holds no address is answered 403. The header is taken as
-        /// it comes, so something in front of HAProxy has to set it.
-        "allowlist-source-header" => header: HeaderName,
+        /// it comes, so something in front of HAProxy has to set it. With a name that is none everybody is
+        /// denied, and so it is with the header on connections that nobody looks into.
+        "allowlist-source-header" => header: Tried<HeaderName>,
         /// Addresses and networks that may come; all others are answered 403.
         ///
         /// An exception, with `!` in front, is denied although a network around it is allowed. With
@@ -38,14 +40,17 @@ keys! {
     }
 }
 
+/// What happens where nobody can tell who may come.
+const NOBODY: &str = "everybody is denied, so that nobody is admitted who should not be";
+
 /// The rules of one path while they are made.
-struct Access<'a, 'b, 'c> {
+struct Access<'a, 'b> {
     path: u32,
     backend: &'a mut Backend,
     cx: &'a mut Cx<'b>,
     /// What is compared, such as `src`.
     source: Line,
-    header: Option<&'c Setting<HeaderName>>,
+    header: Option<Setting<HeaderName>>,
 }
 
 impl Lists {
@@ -61,7 +66,16 @@ impl Lists {
             }
             return;
         }
-        let source = match &self.header {
+        let header = match self.header.as_ref().map(|it| header(it, backend.mode, cx)) {
+            None => None,
+            Some(Ok(header)) => Some(header),
+            Some(Err(origin)) => {
+                let deny = Rule::new(Phase::Access, Line::keyword(backend.mode.denial()));
+                backend.add(path.number, deny, origin);
+                return;
+            }
+        };
+        let source = match &header {
             Some(_) => Line::keyword("var(txn.list_source) -m ip"),
             None => Line::keyword("src"),
         };
@@ -70,7 +84,7 @@ impl Lists {
             backend,
             cx,
             source,
-            header: self.header.as_ref(),
+            header,
         };
         access.remember_source();
         if let Some(allow) = &self.allow {
@@ -82,7 +96,32 @@ impl Lists {
     }
 }
 
-impl Access<'_, '_, '_> {
+/// The header that holds the address; where none can, who asked for it, which is reported.
+fn header<'a>(
+    wanted: &'a Setting<Tried<HeaderName>>,
+    mode: Mode,
+    cx: &mut Cx<'_>,
+) -> Result<Setting<HeaderName>, &'a Origin> {
+    const KEY: &str = "allowlist-source-header";
+    match (&wanted.value.0, mode) {
+        (Ok(name), Mode::Http) => Ok(wanted.map(|_| name.clone())),
+        (Ok(_), Mode::Tcp) => {
+            cx.report(
+                &codes::UNSUPPORTED_PROTECTION,
+                &wanted.origin,
+                format!("`{KEY}`: connections that nobody looks into have no headers"),
+                NOBODY,
+            );
+            Err(&wanted.origin)
+        }
+        (Err(error), _) => {
+            cx.report_item(&codes::INVALID_PROTECTION, KEY, wanted, error, NOBODY);
+            Err(&wanted.origin)
+        }
+    }
+}
+
+impl Access<'_, '_> {
     /// Rules for an allow list: exceptions first, then everybody who is not listed.
     fn allow(&mut self, list: &Setting<SourceRanges>) {
         const KEY: &str = "allowlist-source-range";
@@ -137,7 +176,7 @@ impl Access<'_, '_, '_> {
 
     /// Remembers the address that the lists of this path compare, if a header holds it.
     fn remember_source(&mut self) {
-        let Some(header) = self.header else {
+        let Some(header) = self.header.clone() else {
             return;
         };
         for line in [
@@ -182,12 +221,7 @@ impl Access<'_, '_, '_> {
         list: &Setting<SourceRanges>,
         error: &crate::value::ValueError,
     ) {
-        self.cx.report_item(
-            &codes::INVALID_PROTECTION,
-            key,
-            list,
-            error,
-            "everybody is denied, so that nobody is admitted who should not be",
-        );
+        self.cx
+            .report_item(&codes::INVALID_PROTECTION, key, list, error, NOBODY);
     }
 }

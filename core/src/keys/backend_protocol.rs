@@ -4,6 +4,7 @@ use crate::haproxy::Backend;
 use crate::keys::{Cx, Family, block, keys};
 use crate::value::choice;
 use crate::value::text::Line;
+use crate::value::tried::Inherited;
 
 /// What HAProxy speaks with servers.
 pub const FAMILY: Family = Family {
@@ -36,14 +37,19 @@ keys! {
         ///
         /// `http`, `https`, `grpc` and `grpcs` are other words for `h1`, `h1-ssl`, `h2` and `h2-ssl`.
         /// With TLS, the server's certificate is not verified unless `secure-verify-ca-secret` says who signs
-        /// it. FastCGI needs `fcgi-app`.
-        "backend-protocol" => protocol: Protocol = "h1",
+        /// it; beside that key, with a protocol that cannot be read and without TLS, requests are answered
+        /// with 503. FastCGI needs `fcgi-app`.
+        "backend-protocol" => protocol: Inherited<Protocol> = "h1",
     }
 }
 
 impl BackendProtocol {
     fn apply(&self, backend: &mut Backend, _: &mut Cx<'_>) {
-        let (proto, alpn, is_tls) = match self.protocol.value {
+        let Inherited { value, refused } = &self.protocol.value;
+        let unread = refused.iter().map(|it| ("backend-protocol", it.clone()));
+        backend.unread_tls.extend(unread);
+        let protocol = value.unwrap_or(Protocol::H1);
+        let (proto, alpn, is_tls) = match protocol {
             Protocol::H1 => return,
             Protocol::H1Ssl => (None, None, true),
             Protocol::H2 => (Some("proto h2"), Some("alpn h2"), false),
@@ -51,7 +57,7 @@ impl BackendProtocol {
             Protocol::Fcgi => (Some("proto fcgi"), None, false),
             Protocol::FcgiSsl => (Some("proto fcgi"), None, true),
         };
-        if matches!(self.protocol.value, Protocol::Fcgi | Protocol::FcgiSsl) {
+        if matches!(protocol, Protocol::Fcgi | Protocol::FcgiSsl) {
             backend.fcgi = Some(self.protocol.origin.clone());
         }
         // Options whose names begin with `ssl` count only where somebody asks for `ssl`.

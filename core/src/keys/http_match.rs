@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crate::diagnostic::codes;
+use crate::keys::auth_tls::AuthTlsDefaults;
 use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::origin::Origin;
 use crate::value::ValueError;
 use crate::value::header_filter::{HeaderFilter, HeaderIs, HeaderMatches};
 use crate::value::items::Items;
@@ -29,7 +31,8 @@ keys! {
         ///
         /// One a line, `name: value` or `name value`. All of them must be there; of a header with several
         /// values one must be the value. A path with headers goes before those without, and one with more
-        /// headers before one with fewer. If a line is wrong, the paths match nothing.
+        /// headers before one with fewer. If a line is wrong, the paths match nothing. Headers about
+        /// certificates (`ssl-headers-prefix`) cannot be matched: the path is chosen before they are set.
         ///
         /// All paths together have at most 100 different sets of headers, each pair of `http-frontends`
         /// by itself. Paths with one more are left out; the oldest Ingresses have theirs.
@@ -51,12 +54,16 @@ impl HeaderMatch {
         let mut filters = Vec::new();
         let mut is_wrong = false;
         if let Some(lines) = &self.exact {
-            is_wrong |= report("http-header-match", lines, &lines.value.refused, cx);
-            filters.extend(lines.value.good.iter().map(|it| it.0.clone()));
+            let good = lines.value.good.iter().map(|it| &it.0);
+            is_wrong |= report(EXACT, lines, &lines.value.refused, cx);
+            is_wrong |= report_reserved(EXACT, &lines.origin, good.clone(), cx);
+            filters.extend(good.cloned());
         }
         if let Some(lines) = &self.regex {
-            is_wrong |= report("http-header-match-regex", lines, &lines.value.refused, cx);
-            filters.extend(lines.value.good.iter().map(|it| it.0.clone()));
+            let good = lines.value.good.iter().map(|it| &it.0);
+            is_wrong |= report(REGEX, lines, &lines.value.refused, cx);
+            is_wrong |= report_reserved(REGEX, &lines.origin, good.clone(), cx);
+            filters.extend(good.cloned());
         }
         filters.sort();
         filters.dedup();
@@ -78,6 +85,32 @@ impl HeaderMatch {
 }
 
 const OUTCOME: &str = "the paths are left out";
+const EXACT: &str = "http-header-match";
+const REGEX: &str = "http-header-match-regex";
+
+/// Reports headers that only HAProxy may set, which it does when the path is known, and says whether
+/// there are some. `-` and `_` are the same for many applications, so that both are taken from clients.
+fn report_reserved<'a>(
+    key: &str,
+    origin: &Origin,
+    filters: impl Iterator<Item = &'a HeaderFilter>,
+    cx: &mut Cx<'_>,
+) -> bool {
+    let plain = |name: &str| name.to_ascii_lowercase().replace('_', "-");
+    let defaults = cx.global_settings::<AuthTlsDefaults>();
+    let reserved = plain(&format!("{}-client-", defaults.prefix.value.as_str()));
+    let mut is_wrong = false;
+    for filter in filters.filter(|it| plain(it.name()).starts_with(&reserved)) {
+        let name = filter.name();
+        let message = format!(
+            "`{key}`: `{name}` says something about a client's certificate, and is not set before the \
+             path is chosen"
+        );
+        cx.report(&codes::INVALID_PATH, origin, message, OUTCOME);
+        is_wrong = true;
+    }
+    is_wrong
+}
 
 /// Reports lines that are wrong, and says whether there are some.
 fn report<T>(key: &str, lines: &Setting<T>, refused: &[ValueError], cx: &mut Cx<'_>) -> bool {

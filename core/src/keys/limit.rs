@@ -3,9 +3,11 @@
 use crate::diagnostic::codes;
 use crate::haproxy::{Backend, Limit, Part};
 use crate::keys::{Cx, Family, Setting, block, keys};
+use crate::origin::Origin;
 use crate::value::network::SourceRanges;
 use crate::value::number::Count;
 use crate::value::text::Line;
+use crate::value::tried::Inherited;
 
 /// How much one client may ask for.
 pub const FAMILY: Family = Family {
@@ -19,13 +21,15 @@ keys! {
         /// How many requests of one address a backend serves at the same time; more are answered 429,
         /// or rejected where bytes are passed on. 0 is no limit.
         ///
+        /// If the number cannot be read and no lower source has one, requests are answered with 503.
         /// Addresses are counted by each HAProxy; with `peers-port` the counts survive a reload.
-        "limit-connections" => connections: Count,
+        "limit-connections" => connections: Inherited<Count>,
         /// How many requests of one address a backend serves in a second; more are answered 429, or
         /// rejected where bytes are passed on. 0 is no limit.
         ///
-        /// What is refused counts, too: a client is served again when it has asked less for a second.
-        "limit-rps" => rate: Count,
+        /// What is refused counts, too: a client is served again when it has asked less for a second. If
+        /// the number cannot be read and no lower source has one, requests are answered with 503.
+        "limit-rps" => rate: Inherited<Count>,
         /// Addresses and networks without these limits, separated by commas.
         ///
         /// One with `!` in front has limits although a network around it has none. An item that cannot be
@@ -36,11 +40,19 @@ keys! {
 
 impl Limits {
     fn apply(&self, backend: &mut Backend, cx: &mut Cx<'_>) {
-        let limit = |setting: &Option<Setting<Count>>| {
-            let setting = setting.as_ref().filter(|it| it.value.get() > 0);
-            setting.map(|it| it.map(|it| it.get()))
+        let limits = [
+            ("limit-connections", &self.connections),
+            ("limit-rps", &self.rate),
+        ];
+        let limits = limits.map(|(key, it)| it.as_ref().map_or(Ok(None), |it| limit(key, it, cx)));
+        let (connections, rate) = match limits {
+            [Ok(connections), Ok(rate)] => (connections, rate),
+            limits => {
+                let refused = limits.into_iter().filter_map(Result::err);
+                backend.refused.extend(refused);
+                return;
+            }
         };
-        let (connections, rate) = (limit(&self.connections), limit(&self.rate));
         let Some(origin) = connections
             .as_ref()
             .or(rate.as_ref())
@@ -62,6 +74,27 @@ impl Limits {
             counted: self.exempt.as_ref().and_then(|it| counted(it, cx)),
             origin,
         });
+    }
+}
+
+/// A limit, unless it is 0; the error says who wants one that nobody can read.
+fn limit(
+    key: &str,
+    setting: &Setting<Inherited<Count>>,
+    cx: &mut Cx<'_>,
+) -> Result<Option<Setting<i64>>, Origin> {
+    let Inherited { value, refused } = &setting.value;
+    match (value, refused) {
+        (None, Some(refused)) => {
+            let code = &codes::INVALID_PROTECTION;
+            let outcome = "there is no lower limit to go by: requests are answered with 503";
+            cx.report_item(code, key, refused, &refused.value, outcome);
+            Err(refused.origin.clone())
+        }
+        _ => {
+            let limit = value.map(Count::get).filter(|it| *it > 0);
+            Ok(limit.map(|it| setting.map(|_| it)))
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! How paths are compared, and in which order kinds of paths are looked up.
 
+use crate::diagnostic::codes;
 use crate::haproxy::{Config, PathMatch, PathTypeOrder};
 use crate::keys::{Cx, Family, block, keys};
+use crate::origin::Origin;
+use crate::value::tried::Tried;
 use crate::value::{KeyValue, Shape, ValueError, choice};
 
 /// How paths are compared. Ingest reads the kind of a path itself, because two paths of different
@@ -44,7 +47,10 @@ keys! {
         /// - `exact`: the whole path
         /// - `prefix`: whole elements from the front; `/app` is a prefix of `/app/x`, not of `/apple`
         /// - `regex`: a regular expression, anchored at the front
-        "path-type" => kind: PathKind = "begin",
+        ///
+        /// With another word the path is `begin`, the widest, and its requests are denied: whom it should
+        /// have let in is not known, and as another path they could go around its protection.
+        "path-type" => kind: Tried<PathKind> = "begin",
     }
 }
 
@@ -55,9 +61,17 @@ impl PathOrder {
 }
 
 impl PathType {
-    /// How the path is compared.
-    pub fn path_match(&self) -> PathMatch {
-        self.kind.value.into()
+    /// How the path is compared, and who wants it otherwise in a word that is none, which is reported.
+    pub(crate) fn path_match(&self, cx: &mut Cx<'_>) -> (PathMatch, Option<Origin>) {
+        match &self.kind.value.0 {
+            Ok(kind) => ((*kind).into(), None),
+            Err(error) => {
+                let code = &codes::INVALID_PROTECTION;
+                let outcome = "the paths are compared as `begin`, and their requests are denied";
+                cx.report_item(code, "path-type", &self.kind, error, outcome);
+                (PathMatch::Begin, Some(self.kind.origin.clone()))
+            }
+        }
     }
 }
 

@@ -1,9 +1,11 @@
 //! The size of bodies.
 
+use crate::diagnostic::codes;
 use crate::haproxy::{Backend, Path, Phase, Rule};
 use crate::keys::{Cx, Family, block, keys};
 use crate::value::size::SizeLimit;
 use crate::value::text::Line;
+use crate::value::tried::Inherited;
 
 /// The size of bodies.
 pub const FAMILY: Family = Family {
@@ -18,17 +20,26 @@ keys! {
         ///
         /// What counts is the length that the request announces. A body that is sent in chunks
         /// announces none; of such a one counts what has arrived with the headers. `unlimited` takes
-        /// back a limit of the global ConfigMap.
-        "proxy-body-size" => limit: SizeLimit,
+        /// back a limit of the global ConfigMap. If the size cannot be read and no lower source has one,
+        /// requests are denied.
+        "proxy-body-size" => limit: Inherited<SizeLimit>,
     }
 }
 
 impl BodySize {
-    fn apply(&self, path: &mut Path, backend: &mut Backend, _: &mut Cx<'_>) {
+    fn apply(&self, path: &mut Path, backend: &mut Backend, cx: &mut Cx<'_>) {
         let Some(setting) = &self.limit else {
             return;
         };
-        let Some(bytes) = setting.value.bytes() else {
+        if let (None, Some(refused)) = (&setting.value.value, &setting.value.refused) {
+            let code = &codes::INVALID_PROTECTION;
+            let outcome = "there is no lower limit to go by: requests are denied";
+            cx.report_item(code, "proxy-body-size", refused, &refused.value, outcome);
+            let deny = Rule::new(Phase::BodySize, Line::keyword("http-request deny"));
+            backend.add(path.number, deny, &refused.origin);
+            return;
+        }
+        let Some(bytes) = setting.value.value.as_ref().and_then(|it| it.bytes()) else {
             return;
         };
         // `deny` answers with the page for the status, the backend's own one if it has one.

@@ -208,11 +208,13 @@ impl Reader<'_> {
     }
 
     /// Walks the sources from the highest; a text that is no value is reported, and the next lower
-    /// source counts.
+    /// source counts. Where nothing counts in its place but the type makes something of it, whoever
+    /// uses that reports it.
     fn find<T: KeyValue>(&mut self, default: Option<&str>) -> Option<Setting<T>> {
         let key = self.key;
         self.key += 1;
-        let mut refused: Vec<(Origin, ValueError)> = Vec::new();
+        let name = REGISTRY.key(key).name;
+        let mut refused: Vec<Setting<ValueError>> = Vec::new();
         let mut found = None;
         for source in self.sources {
             let Some(value) = source.get(key) else {
@@ -221,35 +223,56 @@ impl Reader<'_> {
             if default.is_none() && value.text.trim().is_empty() {
                 break;
             }
+            let author = Setting {
+                value: (),
+                origin: source.origin(value),
+                is_local: source.tier > Tier::Global,
+                is_tenants: source.tier > Tier::Class,
+            };
             match T::parse(&value.text) {
                 Ok(it) => {
-                    found = Some(Setting {
-                        value: it,
-                        origin: source.origin(value),
-                        is_local: source.tier > Tier::Global,
-                        is_tenants: source.tier > Tier::Class,
-                    });
+                    found = Some(author.map(|()| it));
                     break;
                 }
-                Err(error) => refused.push((source.origin(value), error)),
+                Err(error) => refused.push(author.map(|()| error)),
             }
         }
-        for (origin, error) in refused {
-            let outcome = match (&found, default) {
-                (Some(setting), _) => format!("the value of {} is used", setting.origin),
-                (None, Some(default)) => format!("the default, `{default}`, is used"),
-                (None, None) => "it counts as not set".into(),
-            };
-            let name = REGISTRY.key(key).name;
-            let mut diagnostic = Diagnostic::new(
-                &codes::INVALID_VALUE,
-                origin,
-                format!("`{name}`: {error}"),
-                outcome,
-            );
-            diagnostic.help = error.help;
+        let outcome = match (&found, default) {
+            (Some(setting), _) => format!("the value of {} is used", setting.origin),
+            (None, Some(default)) => format!("the default, `{default}`, is used"),
+            (None, None) => "it counts as not set".into(),
+        };
+        let found = found.or_else(|| {
+            let default = T::parse(default?).expect("a test parses every default");
+            Some(Setting::new(default, Origin::Default(name)))
+        });
+        let (found, is_reported) = match refused.first() {
+            None => (found, true),
+            Some(highest) => stand_in(found, highest),
+        };
+        for it in refused.into_iter().skip(usize::from(!is_reported)) {
+            let message = format!("`{name}`: {}", it.value);
+            let outcome = outcome.clone();
+            let mut diagnostic =
+                Diagnostic::new(&codes::INVALID_VALUE, it.origin, message, outcome);
+            diagnostic.help = it.value.help;
             self.sink.report(diagnostic);
         }
         found
     }
+}
+
+/// What counts in place of a text that is no value, and whether that is to be reported here.
+fn stand_in<T: KeyValue>(
+    lower: Option<Setting<T>>,
+    refused: &Setting<ValueError>,
+) -> (Option<Setting<T>>, bool) {
+    let has_lower = lower.is_some();
+    let author = match &lower {
+        Some(it) => it.map(|_| ()),
+        None => refused.map(|_| ()),
+    };
+    let value = T::in_place_of(lower.map(|it| it.value), refused.clone());
+    let is_reported = has_lower || value.is_none();
+    (value.map(|it| author.map(|()| it)), is_reported)
 }

@@ -92,25 +92,13 @@ fn in_any_case(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::haproxy::Group;
     use crate::origin::Origin;
 
     fn rules(matching: PathMatch, path: &str, target: &str) -> (String, String) {
         let path = Path {
-            group: Group::DEFAULT,
-            host: "".into(),
             path: path.into(),
             matching,
-            filters: None,
-            origin: Origin::Engine("test"),
-            is_tls: false,
-            is_behind_proxy: false,
-            backend: 0,
-            number: 1,
-            checks: crate::haproxy::Checks::default(),
-            redirect_to: None,
-            is_passed_on: false,
-            ssl_redirect: None,
+            ..Path::of_all(0, 1, &Origin::Engine("test"))
         };
         from_front(&path, &RewriteTarget::parse(target).expect("a target"))
     }

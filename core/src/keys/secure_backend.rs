@@ -5,7 +5,7 @@ use crate::keys::{Cx, Family, block, keys};
 use crate::value::hostname::Hostname;
 use crate::value::reference::Reference;
 use crate::value::text::Line;
-use crate::value::tried::Tried;
+use crate::value::tried::{Inherited, Tried};
 use crate::value::{KeyValue, Shape, ValueError};
 
 /// TLS with servers. The keys count where `backend-protocol` or `secure-backends` asks for TLS.
@@ -18,7 +18,9 @@ pub const FAMILY: Family = Family {
 keys! {
     Backend => pub struct SecureBackend {
         /// Whether servers speak TLS, whatever else `backend-protocol` says of them.
-        "secure-backends" => secure: bool = "false",
+        ///
+        /// Where this cannot be read, servers that should be verified get no request without TLS: 503.
+        "secure-backends" => secure: Inherited<bool> = "false",
         /// The Secret with the certificate that HAProxy shows to servers, in `tls.crt` and `tls.key`.
         ///
         /// Without a usable one requests are answered with 503.
@@ -26,8 +28,9 @@ keys! {
         /// The name that HAProxy asks for in the handshake: `host` for the host of the request, `sni` for the
         /// name in the client's handshake, or a name.
         ///
-        /// With `secure-verify-ca-secret` the server's certificate must be for that name.
-        "secure-sni" => sni: SniSource,
+        /// With `secure-verify-ca-secret` the server's certificate must be for that name, and if the name
+        /// cannot be read, requests are answered with 503.
+        "secure-sni" => sni: Inherited<SniSource>,
         /// The Secret with the authorities that sign the servers' certificates, in `ca.crt`, and maybe what
         /// they revoked, in `ca.crl`.
         ///
@@ -47,14 +50,17 @@ pub struct SniSource(Sni);
 
 impl SecureBackend {
     fn apply(&self, backend: &mut Backend, _: &mut Cx<'_>) {
-        if self.secure.value {
+        let Inherited { value, refused } = &self.secure.value;
+        let unread = refused.iter().map(|it| ("secure-backends", it.clone()));
+        backend.unread_tls.extend(unread);
+        if *value == Some(true) {
             let ssl = self.secure.map(|_| Line::keyword("ssl"));
             backend.server_options.insert("ssl", ssl);
         }
         let tls = ServerTls {
             authorities: self.authorities.clone(),
             certificate: self.certificate.clone(),
-            sni: self.sni.as_ref().map(|it| it.map(|it| it.0.clone())),
+            sni: (self.sni.as_ref()).map(|it| it.map(|it| it.map(|it| it.0.clone()))),
             hostname: self.hostname.clone(),
         };
         if tls != ServerTls::default() {

@@ -2,6 +2,7 @@
 
 use crate::haproxy::{Backend, Config, Path};
 use crate::keys::{Cx, Family, block, keys};
+use crate::origin::Origin;
 use crate::value::location::RedirectCode;
 use crate::value::path_prefix::PathPrefixes;
 
@@ -42,6 +43,11 @@ impl SslRedirects {
 
 impl SslRedirect {
     fn apply(&self, path: &mut Path, _: &mut Backend, _: &mut Cx<'_>) {
-        path.ssl_redirect = (self.redirect.value).then(|| self.redirect.origin.clone());
+        path.ssl_redirect = self.author().cloned();
+    }
+
+    /// Who wants plain requests to be sent to TLS, if anybody does.
+    pub(crate) fn author(&self) -> Option<&Origin> {
+        self.redirect.value.then_some(&self.redirect.origin)
     }
 }

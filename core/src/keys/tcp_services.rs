@@ -53,7 +53,7 @@ pub(crate) fn port(layers: &Layers, cx: &mut Cx<'_>) -> Option<Setting<ServicePo
 /// those with `=` behind are whole names.
 const OF_CONNECTIONS: &[&str] = &[
     "agent-check-",
-    "allowlist-source-range=",
+    "allowlist-source-",
     "assign-backend-server-id=",
     "auth-tls-",
     "backend-check-interval=",
@@ -125,12 +125,7 @@ mod tests {
         ] {
             assert!(is_of_connections(key), "{key}");
         }
-        for key in [
-            "cors-enable",
-            "timeout-http-request",
-            "affinity",
-            "allowlist-source-header",
-        ] {
+        for key in ["cors-enable", "timeout-http-request", "affinity"] {
             assert!(!is_of_connections(key), "{key}");
         }
     }

@@ -38,9 +38,9 @@ pub(super) fn fill(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
         cx.part("log", config.logs.http.as_ref());
     }
     snippet("early", frontend.early.as_ref(), cx);
-    cx.lines("routing", authored(&frontend.routing));
     let trust = trust(frontend, config);
     cx.lines("trust", parts(&trust));
+    cx.lines("routing", authored(&frontend.routing));
     cx.lines("client_checks", parts(&frontend.client_checks));
     cx.lines("auth", authored(&frontend.auth));
     cx.lines("client_refusals", parts(&frontend.client_refusals));
@@ -120,13 +120,6 @@ fn choice(frontend: &Frontend, config: &Config) -> Vec<Authored> {
             .format(&Format::expression("var(txn.route),field(1,/)"))
             .and("if { var(txn.route) -m found }");
         let authors = vec![engine];
-        lines.push(Authored { line, authors });
-    }
-    if let Some(place) = config.default_backend {
-        let line = Line::keyword("use_backend")
-            .text(&config.backends[place].name)
-            .and("if !{ var(txn.route) -m found }");
-        let authors = vec![Origin::Flag("default-backend-service")];
         lines.push(Authored { line, authors });
     }
     lines

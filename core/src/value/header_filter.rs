@@ -37,6 +37,11 @@ pub struct HeaderIs(pub HeaderFilter);
 pub struct HeaderMatches(pub HeaderFilter);
 
 impl HeaderFilter {
+    /// The header's name in lower case.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The test as HAProxy writes it.
     pub fn test(&self) -> Line {
         self.behind("{")

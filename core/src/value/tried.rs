@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::origin::Setting;
 use crate::value::{KeyValue, Shape, ValueError};
 
 /// A value, or why a text is none.
@@ -31,6 +32,56 @@ impl<T: fmt::Display> fmt::Display for Tried<T> {
         match &self.0 {
             Ok(value) => value.fmt(f),
             Err(error) => error.fmt(f),
+        }
+    }
+}
+
+/// A value, and whether a text that is none was meant to take its place.
+///
+/// As with every value, the next lower source counts where a text is none; with this one whoever uses it
+/// knows, so that what the text may have asked for is not mistaken for what nobody asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inherited<T> {
+    /// The value that counts, if any source has one.
+    pub value: Option<T>,
+    /// Who wrote the highest text, and why it is no value.
+    pub refused: Option<Setting<ValueError>>,
+}
+
+impl<T> Inherited<T> {
+    /// Another value made of this one, with the same doubt.
+    pub fn map<U>(&self, change: impl FnOnce(&T) -> U) -> Inherited<U> {
+        Inherited {
+            value: self.value.as_ref().map(change),
+            refused: self.refused.clone(),
+        }
+    }
+}
+
+impl<T: KeyValue> KeyValue for Inherited<T> {
+    const SHAPE: Shape = T::SHAPE;
+
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        Ok(Self {
+            value: Some(T::parse(text)?),
+            refused: None,
+        })
+    }
+
+    fn in_place_of(lower: Option<Self>, refused: Setting<ValueError>) -> Option<Self> {
+        Some(Self {
+            value: lower.and_then(|it| it.value),
+            refused: Some(refused),
+        })
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Inherited<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.value, &self.refused) {
+            (Some(value), _) => value.fmt(f),
+            (None, Some(refused)) => refused.value.fmt(f),
+            (None, None) => Ok(()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Redirects that a frontend makes itself.
 
 use crate::assemble::routing::{NOT_FOUND_YET, Rules, unless_begins};
+use crate::haproxy::Path;
 use crate::origin::Origin;
 use crate::value::text::{Format, Line};
 
@@ -35,6 +36,25 @@ impl<'c> Rules<'c, '_> {
                 self.app_root("str(<default>)", unnamed, &root);
             }
         }
+    }
+
+    /// A redirect of what nothing matches.
+    pub(super) fn redirect_fallback(&mut self, path: &Path) {
+        let Some(to) = &path.redirect_to else {
+            return;
+        };
+        let frontend = &self.config.frontends[self.place];
+        let mut line = Line::keyword("http-request redirect location")
+            .format(&Format::literal(to.value.as_str()));
+        if let Some(code) = &frontend.redirect_to_code {
+            line = line.and("code").number(code.value.get());
+        }
+        line = line.and("if").and(NOT_FOUND_YET);
+        let code = frontend.redirect_to_code.as_ref().map(|it| &it.origin);
+        let authors = std::iter::once(&to.origin)
+            .chain(code)
+            .chain(self.exempt_by());
+        self.push_by(also(line, self.exempt().as_ref()), authors);
     }
 
     /// Requests for the root of a host.
