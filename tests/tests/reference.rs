@@ -8,8 +8,11 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use haproxy_ingress_core::keys::REGISTRY;
+use haproxy_ingress_core::diagnostic::Severity;
+use haproxy_ingress_core::keys::{FAMILIES, REGISTRY};
+use haproxy_ingress_core::origin::{Field, Origin};
 use haproxy_ingress_core::reference::{self, Page};
+use haproxy_ingress_tests::case::Case;
 use haproxy_ingress_tests::show::show;
 use haproxy_ingress_tests::terminal;
 use haproxy_ingress_tests::tree::{files, read, root};
@@ -87,28 +90,154 @@ fn the_example_of_the_readme_is_what_the_program_prints() {
 }
 
 #[test]
-fn every_key_is_in_a_case() {
-    let mut written = BTreeSet::new();
-    for file in files(&root().join("tests/cases")) {
-        if file
-            .extension()
-            .is_some_and(|it| it == "md" || it == "yaml")
-        {
-            written.extend(fields(&read(&file)));
+fn every_key_is_shown_in_cases() {
+    let cases = Case::all(&Case::folder()).unwrap_or_else(|error| panic!("{error}"));
+    let seen: Vec<Seen> = cases.iter().map(Seen::of).collect();
+    let mut missing = Vec::new();
+    for family in FAMILIES {
+        let file = format!("tests/cases/keys/{}.md", family.name);
+        let page = read(&docs().join(format!("keys/{}.md", family.name)));
+        for key in family.blocks.iter().flat_map(|it| it.keys) {
+            let name = key.name;
+            if !seen.iter().any(|it| it.is_ordinary(name)) {
+                missing.push(format!("{file}: `{name}` in ordinary use"));
+            }
+            let is_free = NEVER_INVALID.iter().any(|it| it.0 == name);
+            let is_invalid = seen.iter().any(|it| it.invalid.contains(name));
+            if is_free && is_invalid {
+                missing.push(format!("NEVER_INVALID: `{name}` can be invalid"));
+            } else if !is_free && !is_invalid {
+                let others: BTreeSet<&str> =
+                    seen.iter().flat_map(|it| it.reports_of(name)).collect();
+                missing.push(format!(
+                    "{file}: `{name}` with an invalid value, of which the message says what is \
+                     expected and what was found (others that are shown: {others:?})"
+                ));
+            }
+            let mut of_family = seen.iter().filter(|it| it.family == family.name);
+            if !of_family.any(|it| !it.written.contains(name)) {
+                missing.push(format!("{file}: a case without `{name}`"));
+            }
+            let default = key.default.filter(|it| !it.is_empty());
+            if let Some(default) = default
+                && !is_default_named(&page, name, default)
+            {
+                missing.push(format!(
+                    "docs/keys/{}.md: the default of `{name}`",
+                    family.name
+                ));
+            }
         }
     }
-    let missing: Vec<&str> = REGISTRY
-        .keys
-        .iter()
-        .map(|it| it.name)
-        .filter(|it| !written.contains(*it))
-        .collect();
     assert!(
         missing.is_empty(),
-        "no case below tests/cases shows {} of {} keys: {missing:?}",
+        "{} are missing:\n{}",
         missing.len(),
-        REGISTRY.keys.len()
+        missing.join("\n")
     );
+    show(&format!(
+        "{} keys in {} cases",
+        REGISTRY.keys.len(),
+        cases.len()
+    ));
+}
+
+/// Keys that take every text, each with what becomes of one that means nothing.
+const NEVER_INVALID: &[(&str, &str)] = &[(
+    "http-frontend",
+    "a name that no pair has is `not-found`, and its Ingress is left out",
+)];
+
+/// The codes of what is wrong with a value by itself.
+const INVALID: &[&str] = &[
+    "invalid-host",
+    "invalid-path",
+    "invalid-port",
+    "invalid-protection",
+    "invalid-value",
+];
+
+/// What a case says about keys.
+struct Seen {
+    /// The family whose case it is, by the name of the file.
+    family: String,
+    /// The keys that its objects write.
+    written: BTreeSet<&'static str>,
+    /// The keys whose value is reported as none, with what is expected and what was found.
+    invalid: BTreeSet<&'static str>,
+    /// Errors and warnings about what stands at a key: the key and the code.
+    reports: Vec<(&'static str, &'static str)>,
+}
+
+impl Seen {
+    fn of(case: &Case) -> Self {
+        let input = case.input().unwrap_or_else(|error| panic!("{error}"));
+        let prefixes = &input.options.annotation_prefixes;
+        let key = |name: &str| -> Option<&'static str> {
+            let is_ours = |domain| prefixes.iter().any(|it| it == domain);
+            let name = match name.split_once('/') {
+                Some((domain, name)) if is_ours(domain) => name,
+                Some(_) => return None,
+                None => name,
+            };
+            REGISTRY.find(name).map(|it| REGISTRY.key(it).name)
+        };
+        let objects = &input.snapshot;
+        let ingresses = objects.ingresses.values().map(|it| &it.meta.annotations);
+        let services = objects.services.values().map(|it| &it.meta.annotations);
+        let data = objects.config_maps.values().map(|it| &it.data);
+        let names = ingresses
+            .chain(services)
+            .chain(data)
+            .flat_map(|it| it.keys());
+        let mut invalid = BTreeSet::new();
+        let mut reports = Vec::new();
+        for it in input.compile("").diagnostics {
+            let Origin::Object(_, Field::Annotation(name) | Field::Data(name)) = &it.origin else {
+                continue;
+            };
+            let Some(name) = key(name).filter(|_| it.severity() != Severity::Notice) else {
+                continue;
+            };
+            let says = |word| it.message.contains(word);
+            if INVALID.contains(&it.code.name) && says("expected ") && says("found ") {
+                invalid.insert(name);
+            }
+            reports.push((name, it.code.name));
+        }
+        Self {
+            family: case
+                .file
+                .file_stem()
+                .map_or_else(String::new, |it| it.to_string_lossy().into()),
+            written: names.filter_map(|it| key(it)).collect(),
+            invalid,
+            reports,
+        }
+    }
+
+    /// Whether a key is written, and nothing is wrong with it but that it has no effect yet.
+    fn is_ordinary(&self, key: &str) -> bool {
+        self.written.contains(key) && self.reports_of(key).all(|it| it == "unsupported")
+    }
+
+    /// The codes of what is wrong with a key.
+    fn reports_of(&self, key: &str) -> impl Iterator<Item = &'static str> {
+        let reports = self.reports.iter();
+        reports.filter(move |it| it.0 == key).map(|it| it.1)
+    }
+}
+
+/// Whether a page of the reference names the default of a key in the key's part of it.
+fn is_default_named(page: &str, key: &str, default: &str) -> bool {
+    let heading = format!("\n## {key}\n");
+    let part = page.split_once(&heading).map_or("", |it| it.1);
+    let part = part.split("\n## ").next().unwrap_or_default();
+    let line = part.lines().find_map(|it| it.strip_prefix("- Default: "));
+    line == Some(&format!(
+        "`{}`",
+        default.replace('|', "\\|").replace('\n', " ")
+    ))
 }
 
 /// Keys whose scope is another one than users of HAProxy Ingress know, each for a reason that
@@ -154,32 +283,6 @@ fn every_key_that_users_have_is_known_with_its_scope() {
         wanted.len(),
         scopes.len()
     ));
-}
-
-#[test]
-fn the_reader_of_cases_sees_annotations_and_data() {
-    let text = "Prose says\ncors-prose: nothing.\n\n```yaml\nmetadata:\n  annotations:\n    \
-                haproxy-ingress.github.io/cors-enable: \"true\"\n```\n\n\
-                ```yaml global\n\"timeout-client\": 5s\n```\n";
-    let fields = fields(text);
-    assert!(fields.contains("cors-enable"));
-    assert!(fields.contains("timeout-client"));
-    assert!(!fields.contains("cors-prose"));
-}
-
-/// The names before colons in the blocks `yaml` of a case file, without a prefix.
-fn fields(text: &str) -> BTreeSet<String> {
-    let mut is_yaml = false;
-    let mut fields = BTreeSet::new();
-    for line in text.lines() {
-        if line.starts_with("```") {
-            is_yaml = line.starts_with("```yaml");
-        } else if is_yaml && let Some((name, _)) = line.trim_start().split_once(':') {
-            let name = name.trim_matches(['"', '\'']);
-            fields.extend(name.rsplit('/').next().map(String::from));
-        }
-    }
-    fields
 }
 
 /// Compares a page with its file, or writes it.

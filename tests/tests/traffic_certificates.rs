@@ -2,9 +2,13 @@
 //!
 //! What one request can show is in `cases/keys/auth-tls.md`.
 
-use std::io;
 use std::sync::Arc;
+use std::{fs, io};
 
+use haproxy_ingress_core::options::{DefaultCertificate, Options};
+use haproxy_ingress_core::snapshot::Snapshot;
+use haproxy_ingress_tests::case::Settings;
+use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::http::{Connection, Request, tls_config};
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::stage::Stage;
@@ -134,5 +138,26 @@ fn each_request_of_a_connection_is_judged() -> io::Result<()> {
         assert_eq!(answer.status, status, "{host}: {answer}");
         assert_eq!(answer.received("x-ssl-client-cn"), None);
     }
+    Ok(())
+}
+
+/// A client that names no host of ours gets the certificate of the operator's file.
+#[test]
+fn the_default_certificate_can_be_a_file() -> io::Result<()> {
+    let pair = rcgen::generate_simple_self_signed(vec!["operator.example".into()])
+        .map_err(io::Error::other)?;
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("default.pem");
+    let pem = format!("{}{}", pair.cert.pem(), pair.signing_key.serialize_pem());
+    fs::write(&path, pem)?;
+    let options = Options {
+        haproxy: Haproxy::find().version,
+        default_certificate: DefaultCertificate::File(path.display().to_string()),
+        ..Settings::default().options().map_err(io::Error::other)?
+    };
+    let stage = Stage::set(Snapshot::default(), options).map_err(io::Error::other)?;
+    let connection = Connection::tls(stage.https, Some("unknown.example"))?;
+    let shown = connection.certificate().expect("HAProxy shows one");
+    assert_eq!(shown.names, ["operator.example"], "{shown:?}");
     Ok(())
 }

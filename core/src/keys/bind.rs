@@ -51,18 +51,21 @@ impl Bind {
             it.is_local || (frontend.group.is_default() && !frontend.is_extra)
         };
         let passthrough = self.passthrough.as_ref();
-        let own = match frontend.kind {
-            FrontendKind::Https => self.https.as_ref().filter(has_say),
-            FrontendKind::Http if frontend.is_extra => passthrough,
-            FrontendKind::Http => passthrough
-                .filter(|it| frontend.is_behind_proxy.is_some() && has_say(it))
-                .or_else(|| self.http.as_ref().filter(has_say)),
+        let (key, own) = match frontend.kind {
+            FrontendKind::Https => ("bind-https", self.https.as_ref().filter(has_say)),
+            FrontendKind::Http if frontend.is_extra => ("bind-http-passthrough", passthrough),
+            FrontendKind::Http => {
+                match passthrough.filter(|it| frontend.is_behind_proxy.is_some() && has_say(it)) {
+                    None => ("bind-http", self.http.as_ref().filter(has_say)),
+                    own => ("bind-http-passthrough", own),
+                }
+            }
         };
         let Some((own, line)) = own.and_then(|it| Some((it, it.value.line()?))) else {
             return;
         };
         let listens = if own.is_tenants {
-            match permitted(own, cx) {
+            match permitted(key, own, cx) {
                 Some(listens) => listens,
                 None => return,
             }
@@ -77,18 +80,19 @@ impl Bind {
 }
 
 /// What a tenant's frontend listens on, if the tenant may say so; else it is reported.
-fn permitted(own: &Setting<Words>, cx: &mut Cx<'_>) -> Option<Vec<(BindAddress, u16)>> {
+fn permitted(key: &str, own: &Setting<Words>, cx: &mut Cx<'_>) -> Option<Vec<(BindAddress, u16)>> {
     let outcome = "the frontend listens on its own port";
     if !cx.global_settings::<LocalBind>().allow.value {
-        let message = "an Ingress may choose where a frontend listens only with `allow-local-bind`";
+        let message = format!(
+            "`{key}`: an Ingress may choose where a frontend listens only with `allow-local-bind`"
+        );
         cx.report(&codes::NOT_PERMITTED, &own.origin, message, outcome);
         return None;
     }
     match listen::read(&own.value) {
         Ok(listens) => Some(listens),
         Err(error) => {
-            let message = error.to_string();
-            cx.report(&codes::INVALID_VALUE, &own.origin, message, outcome);
+            cx.report_item(&codes::INVALID_VALUE, key, own, &error, outcome);
             None
         }
     }

@@ -4,6 +4,7 @@ use crate::haproxy::{Config, Frontend, Part};
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::origin::Origin;
 use crate::value::address::BindAddress;
+use crate::value::tried::Tried;
 
 /// Addresses on which HAProxy listens; ports are [`bind_port`](crate::keys::bind_port)'s.
 pub const FAMILY: Family = Family {
@@ -20,9 +21,13 @@ keys! {
         /// The address of the health check of HAProxy itself; nothing stands for every IPv4 address.
         "bind-ip-addr-healthz" => healthz: BindAddress,
         /// The address of the exporter of metrics; nothing stands for every IPv4 address.
-        "bind-ip-addr-prometheus" => prometheus: BindAddress,
+        ///
+        /// With a value that cannot be read there are no metrics: they may be meant for few.
+        "bind-ip-addr-prometheus" => prometheus: Tried<BindAddress>,
         /// The address of the page of statistics; nothing stands for every IPv4 address.
-        "bind-ip-addr-stats" => stats: BindAddress,
+        ///
+        /// With a value that cannot be read there is no page: it may be meant for few.
+        "bind-ip-addr-stats" => stats: Tried<BindAddress>,
         /// The address of TCP services, those of Ingresses and those of the ConfigMap; nothing stands for
         /// every IPv4 address.
         "bind-ip-addr-tcp" => tcp: BindAddress,
@@ -50,6 +55,13 @@ impl FrontendAddress {
     fn apply(&self, frontend: &mut Frontend, _: &mut Cx<'_>) {
         frontend.bind = bind(self.http.as_ref(), &frontend.port);
     }
+}
+
+/// An address that was read, if one is set.
+pub(crate) fn good(address: Option<&Setting<Tried<BindAddress>>>) -> Option<Setting<BindAddress>> {
+    let setting = address?;
+    let address = setting.value.0.as_ref().ok()?;
+    Some(setting.map(|_| *address))
 }
 
 /// An address, if one is set, and a port, as they stand behind `bind`.

@@ -46,7 +46,8 @@ impl BindPorts {
         };
         let ports = &mut config.ports;
         ports.healthz = bind(addresses.healthz.as_ref(), listeners.healthz.as_ref());
-        ports.prometheus = bind(addresses.prometheus.as_ref(), listeners.prometheus.as_ref());
+        let prometheus = bind_ip_addr::good(addresses.prometheus.as_ref());
+        ports.prometheus = bind(prometheus.as_ref(), listeners.prometheus.as_ref());
         ports.http = Some(listeners.http.clone());
         ports.https = Some(listeners.https.clone());
         ports.behind_proxy.clone_from(&listeners.behind_proxy);

@@ -9,6 +9,7 @@ use crate::diagnostic::codes;
 use crate::haproxy::{Backend, Config};
 use crate::keys::configuration_snippet::GlobalSnippets;
 use crate::keys::{Cx, Family, block, keys};
+use crate::value::items::{Item, Items};
 use crate::value::{KeyValue, Shape, ValueError};
 
 /// FastCGI. The operator declares applications, sections `fcgi-app` in `config-sections`; a backend whose
@@ -23,15 +24,22 @@ pub const FAMILY: Family = Family {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AppName(Arc<str>);
 
-/// Names joined by commas, or `*` for all there are.
+/// The names of applications that backends may name, or of all there are.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AppNames(Option<Vec<AppName>>);
+pub enum Enabled {
+    /// All there are.
+    All,
+    /// One of them.
+    App(AppName),
+}
 
 keys! {
     Global => pub struct FastCgiApps {
         /// Applications that backends may name, joined by commas, or `*` for all sections `fcgi-app` of
         /// `config-sections`.
-        "fcgi-enabled-apps" => enabled: AppNames = "*",
+        ///
+        /// An item that is no name is reported and left out.
+        "fcgi-enabled-apps" => enabled: Items<Enabled> = "*",
     }
 }
 
@@ -47,12 +55,16 @@ keys! {
 
 impl FastCgiApps {
     fn apply(&self, _: &mut Config, cx: &mut Cx<'_>) {
+        let setting = &self.enabled;
+        cx.report_items("fcgi-enabled-apps", setting, &setting.value.refused);
         let declared = declared(cx);
-        for name in self.enabled.value.0.iter().flatten() {
-            if !declared.0.contains(&name.0) {
+        for item in &setting.value.good {
+            if let Enabled::App(name) = item
+                && !declared.0.contains(&name.0)
+            {
                 cx.report(
                     &codes::NOT_FOUND,
-                    &self.enabled.origin,
+                    &setting.origin,
                     format!("`fcgi-enabled-apps`: `config-sections` has no `fcgi-app {name}`"),
                     "the name is ignored",
                 );
@@ -70,11 +82,14 @@ impl FastCgi {
 /// Whether a backend may use an application; the error says why not.
 pub(crate) fn find(app: &Arc<str>, cx: &mut Cx<'_>) -> Result<(), String> {
     let apps = cx.global_settings::<FastCgiApps>();
-    let enabled = apps.enabled.value.0.as_ref();
+    let is_enabled = |it: &Enabled| match it {
+        Enabled::All => true,
+        Enabled::App(name) => name.0 == *app,
+    };
     if !declared(cx).0.contains(app) {
         return Err(format!("`config-sections` has no `fcgi-app {app}`"));
     }
-    if enabled.is_some_and(|it| it.iter().all(|it| it.0 != *app)) {
+    if !apps.enabled.value.good.iter().any(is_enabled) {
         return Err(format!("`fcgi-enabled-apps` does not permit `{app}`"));
     }
     Ok(())
@@ -116,18 +131,20 @@ impl KeyValue for AppName {
     }
 }
 
-impl KeyValue for AppNames {
+impl Item for Enabled {
     const SHAPE: Shape = Shape::Text {
         grammar: "names joined by commas, or *",
     };
 
-    fn parse(text: &str) -> Result<Self, ValueError> {
-        let names = || text.split(',').map(str::trim).filter(|it| !it.is_empty());
-        if names().any(|it| it == "*") {
-            return Ok(Self(None));
+    fn split(text: &str) -> impl Iterator<Item = &str> {
+        text.split(',')
+    }
+
+    fn parse_item(text: &str) -> Result<Self, ValueError> {
+        if text == "*" {
+            return Ok(Self::All);
         }
-        let names: Result<_, _> = names().map(AppName::parse).collect();
-        names.map(Some).map(Self)
+        AppName::parse(text).map(Self::App)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::keys::stats::Statistics;
 use crate::keys::{Cx, Setting};
 use crate::origin::Origin;
 use crate::value::address::BindAddress;
+use crate::value::tried::Tried;
 
 /// Ports that are taken, and by whom.
 #[derive(Clone, Debug, Default)]
@@ -98,11 +99,12 @@ impl Listeners {
         let healthz = ports.listener(Some(healthz), at, "healthz-port", Some(10253), cx);
         let statistics = cx.global_settings::<Statistics>();
         let stats = statistics.port.map(|it| it.port());
-        let at = address(addresses.stats.as_ref());
-        let stats = ports.listener(Some(stats), at, "stats-port", Some(1936), cx);
+        let at = tried("bind-ip-addr-stats", addresses.stats.as_ref(), cx);
+        let stats = at.and_then(|at| ports.listener(Some(stats), at, "stats-port", Some(1936), cx));
         let prometheus = bind_port::some(settings.prometheus.as_ref());
-        let at = address(addresses.prometheus.as_ref());
-        let prometheus = ports.listener(prometheus, at, "prometheus-port", None, cx);
+        let at = tried("bind-ip-addr-prometheus", addresses.prometheus.as_ref(), cx);
+        let prometheus =
+            at.and_then(|at| ports.listener(prometheus, at, "prometheus-port", None, cx));
         let peers = cx.global_settings::<PeerKeys>();
         let peers = bind_port::some(peers.port.as_ref());
         let peers = ports.listener(peers, BindAddress::default(), "peers-port", None, cx);
@@ -155,4 +157,23 @@ impl Ports {
 
 fn address(setting: Option<&Setting<BindAddress>>) -> BindAddress {
     setting.map(|it| it.value).unwrap_or_default()
+}
+
+/// The address of a listener that may be meant for few: where it cannot be read, nobody may reach it.
+fn tried(
+    key: &str,
+    setting: Option<&Setting<Tried<BindAddress>>>,
+    cx: &mut Cx<'_>,
+) -> Option<BindAddress> {
+    let Some(setting) = setting else {
+        return Some(BindAddress::default());
+    };
+    match &setting.value.0 {
+        Ok(address) => Some(*address),
+        Err(error) => {
+            let code = &codes::INVALID_PROTECTION;
+            cx.report_item(code, key, setting, error, "nothing listens there");
+            None
+        }
+    }
 }

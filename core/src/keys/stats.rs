@@ -3,7 +3,7 @@
 use crate::diagnostic::codes;
 use crate::haproxy::Config;
 use crate::keys::bind_ip_addr::{self, BindAddresses};
-use crate::keys::cross_namespace::{Permitted, Purpose};
+use crate::keys::cross_namespace::{Permitted, Purpose, Refusal};
 use crate::keys::ports::Listeners;
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::value::credentials::Credentials;
@@ -35,7 +35,7 @@ keys! {
         /// `namespace/name` of a Secret, or `file:///path` of a file in HAProxy's container. A Secret
         /// that cannot be used is reported, and there is no page: what it shows, and the password, are
         /// not for everybody on the way.
-        "stats-ssl-cert" => certificate: Reference,
+        "stats-ssl-cert" => certificate: Tried<Reference>,
     }
 }
 
@@ -45,9 +45,10 @@ pub(crate) const NO_PAGE: &str = "there is no page of statistics";
 impl Statistics {
     fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
         let addresses = cx.global_settings::<BindAddresses>();
+        let address = bind_ip_addr::good(addresses.stats.as_ref());
         let port = Listeners::of(cx).stats.clone();
         let stats = &mut config.stats;
-        stats.bind = port.map(|it| bind_ip_addr::bind(addresses.stats.as_ref(), &it));
+        stats.bind = port.map(|it| bind_ip_addr::bind(address.as_ref(), &it));
         match self.auth.as_ref().map(|it| (it, &it.value.0)) {
             Some((auth, Ok(it))) => stats.auth = Some(auth.map(|_| it.line())),
             Some((auth, Err(error))) => {
@@ -69,8 +70,12 @@ impl Statistics {
         }
     }
 
-    fn certificate(certificate: &Setting<Reference>, config: &mut Config, cx: &mut Cx<'_>) {
-        match cx.permit(certificate, Purpose::Certificate) {
+    fn certificate(certificate: &Setting<Tried<Reference>>, config: &mut Config, cx: &mut Cx<'_>) {
+        let permitted = match &certificate.value.0 {
+            Ok(it) => cx.permit(&certificate.map(|_| it.clone()), Purpose::Certificate),
+            Err(error) => Err(Refusal::new(error.to_string())),
+        };
+        match permitted {
             Ok(Permitted::File(path)) => {
                 config.stats.certificate = Some(certificate.map(|_| Line::default().text(&path)));
             }

@@ -354,7 +354,7 @@ impl Snippet {
         Self::read(text, true)
     }
 
-    /// Reads lines that may begin sections of their own (`config-sections`).
+    /// Reads lines that are whole sections (`config-sections`).
     pub fn parse_sections(text: &str) -> Result<Self, ValueError> {
         Self::read(text, false)
     }
@@ -370,6 +370,15 @@ impl Snippet {
             if inside && (SECTION_NAMES.contains(&first) || first.contains(['\\', '"', '\''])) {
                 return Err(ValueError::new(
                     "lines for the inside of a section, none of which begins another one",
+                    line,
+                ));
+            }
+            // Lines in front of the first section would act on the one that stands above them; `.if` and
+            // the like are no lines of a section.
+            let is_first = !inside && lines.iter().all(|it: &Line| it.as_str().starts_with('.'));
+            if is_first && !first.starts_with('.') && !SECTION_NAMES.contains(&first) {
+                return Err(ValueError::new(
+                    "sections, each of which begins with its name, such as `resolvers`",
                     line,
                 ));
             }
@@ -534,6 +543,20 @@ mod tests {
             "\"backend\" other",
         ] {
             assert!(Snippet::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn sections_begin_with_a_section() {
+        for text in [
+            "# why\nring buffer\n    size 32768",
+            ".if feature(OPENSSL)\nring buffer\n.endif",
+            "",
+        ] {
+            assert!(Snippet::parse_sections(text).is_ok(), "{text:?}");
+        }
+        for bad in ["size 32768\nring buffer", ".if true\nsize 32768\n.endif"] {
+            assert!(Snippet::parse_sections(bad).is_err(), "{bad:?}");
         }
     }
 
