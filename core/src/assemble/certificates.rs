@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::assemble::names;
 use crate::haproxy::{
     Authorities, Config, DataFile, FrontendKind, Group, Host, HostKey, Role, TcpProxy, Verify,
@@ -18,8 +20,11 @@ use crate::value::text::Line;
 /// The file of the generated default certificate.
 pub const GENERATED: &str = "/var/lib/haproxy/crt/_fake-default.pem";
 
-/// How many names stand on one line of a list; HAProxy takes at most 64 words.
+/// How many names stand on one line of a list at most; HAProxy takes at most 64 words.
 const NAMES: usize = 40;
+
+/// One of so many names is the last of its line.
+const ONE_IN: u64 = 16;
 
 /// The certificate of a host, if its Secret has a usable one.
 pub(super) fn of_host(
@@ -263,7 +268,7 @@ fn list(
     let authors = std::iter::once(&unknown.origin).chain(names.default.1.iter().copied());
     source_map.add_line_by(authors.cloned());
     for ((file, options), names) in lines {
-        for names in names.chunks(NAMES) {
+        for names in lines_of(&names) {
             text.push_str(&file);
             push_options(&mut text, &options);
             let mut authors = BTreeSet::new();
@@ -280,10 +285,51 @@ fn list(
     DataFile::of_lines(path, Role::CertificateList, text, source_map)
 }
 
+/// Divides sorted names into lines. Where a line ends depends on its last name alone, but for long ones, so
+/// that a name that comes or goes changes one line and leaves those behind it as they are.
+fn lines_of<'n, T>(names: &'n [(&'n str, T)]) -> impl Iterator<Item = &'n [(&'n str, T)]> {
+    let mut rest = names;
+    std::iter::from_fn(move || {
+        let is_last = |it: &(&str, T)| xxh3_64(it.0.as_bytes()).is_multiple_of(ONE_IN);
+        let end = rest.iter().take(NAMES).position(is_last);
+        let end = end.map_or(rest.len().min(NAMES), |it| it + 1);
+        let (line, behind) = rest.split_at(end);
+        rest = behind;
+        (!line.is_empty()).then_some(line)
+    })
+}
+
 fn push_options(text: &mut String, options: &str) {
     if !options.is_empty() {
         text.push_str(" [");
         text.push_str(options);
         text.push(']');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_comes_changes_one_line() {
+        let names: Vec<String> = (0..1_000)
+            .map(|it| format!("host{it:04}.example"))
+            .collect();
+        let all: Vec<(&str, ())> = names.iter().map(|it| (it.as_str(), ())).collect();
+        let lines = |names: &[(&str, ())]| -> BTreeSet<Vec<String>> {
+            let words = |line: &[(&str, ())]| line.iter().map(|it| it.0.to_owned()).collect();
+            lines_of(names).map(words).collect()
+        };
+        let before = lines(&all);
+        assert!(before.iter().all(|it| (1..=NAMES).contains(&it.len())));
+        assert!(before.len() < 120, "{} lines", before.len());
+        for gone in [0, 123, 500, 999] {
+            let mut fewer = all.clone();
+            fewer.remove(gone);
+            let after = lines(&fewer);
+            let changed = before.difference(&after).count() + after.difference(&before).count();
+            assert!(changed <= 4, "{changed} lines change without host {gone}");
+        }
     }
 }
