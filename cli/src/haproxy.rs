@@ -3,7 +3,7 @@
 //! ```text
 //!             ┌── files ──▶ etc/haproxy, var/lib/haproxy  ──▶ a HAProxy that starts or reloads
 //!  Plan ──▶ Haproxy ── master ──▶ master.sock             ──▶ reload, which processes there are
-//!             └── admin ──▶ admin.sock                    ──▶ servers of the worker
+//!             └── admin ──▶ admin.sock                    ──▶ what the worker has in memory
 //! ```
 //!
 //! It does not matter who starts HAProxy: somebody else (*external*), or [`process`] (*embedded*). It
@@ -287,20 +287,10 @@ impl Haproxy {
         }
     }
 
-    /// Compares what HAProxy has in memory with what it should have, and repairs what differs: the plan
-    /// is what that took.
-    pub(crate) async fn audit(
-        &mut self,
-        compiled: &Compiled,
-    ) -> Result<Option<(Plan, Outcome)>, Error> {
+    /// Compares what HAProxy has in memory with what it should have: what would put it right.
+    pub(crate) async fn audit(&mut self, compiled: &Compiled) -> Result<Plan, Error> {
         let found = self.admin.find(compiled).await?;
-        match Plan::repair(&found, compiled) {
-            Plan::Nothing => Ok(None),
-            plan => {
-                let outcome = self.carry_out(&plan, compiled).await?;
-                Ok(Some((plan, outcome)))
-            }
-        }
+        Ok(Plan::repair(&found, compiled))
     }
 
     /// Whether HAProxy answers, and still runs what was confirmed last.

@@ -48,6 +48,8 @@ pub struct NewServer {
     pub is_checked: bool,
     /// Whether its agent is asked.
     pub has_agent: bool,
+    /// Whether its cookie is made of its address.
+    pub has_dynamic_cookie: bool,
 }
 
 /// One file.
@@ -74,6 +76,8 @@ pub struct Section {
     pub first_line: u32,
     /// How many lines it has.
     pub lines: u32,
+    /// Where its first line begins in the file, in bytes.
+    pub offset: usize,
     /// A digest of its text.
     pub digest: u64,
     /// A digest of its text without its servers, whose state can be changed while HAProxy runs.

@@ -10,8 +10,10 @@ use crate::haproxy::{Backend, Config};
 use crate::ingest;
 use crate::keys::Cx;
 use crate::options::Options;
+use crate::origin::Setting;
 use crate::render;
 use crate::snapshot::Snapshot;
+use crate::value::text::Snippet;
 
 /// Compiles a snapshot. Never fails: what cannot be used is left out and reported.
 ///
@@ -49,11 +51,26 @@ fn new_servers(config: &Config, options: &Options) -> BTreeMap<Arc<str>, NewServ
     // Cookies of servers that are added are a matter of newer versions.
     let takes_cookies = options.haproxy.is_at_least(2, 8);
     let has_cookie = |it: &Backend| it.servers.iter().any(|it| it.cookie.is_some());
+    // What an operator says of all servers does not reach those that are added.
+    let says_all = |it: Option<&Setting<Snippet>>| {
+        it.is_some_and(|it| {
+            let mut lines = it.value.lines().iter();
+            lines.any(|it| it.as_str().trim_start().starts_with("default-server"))
+        })
+    };
+    if says_all(config.defaults.snippet.as_ref()) {
+        return BTreeMap::new();
+    }
+    let is_plain = |it: &Backend| {
+        let own = config.proxy_snippets.get(&it.name);
+        let snippets = [it.early.as_ref(), it.late.as_ref(), own];
+        !snippets.into_iter().any(says_all)
+    };
     let backends = config.backends.iter();
     let own = config.tcp.iter().filter_map(|it| it.own.as_ref());
     backends
         .chain(own)
-        .filter(|it| takes_cookies || !has_cookie(it))
+        .filter(|it| (takes_cookies || !has_cookie(it)) && is_plain(it))
         .filter_map(|it| Some((it.name.clone(), render::new_server(it)?)))
         .collect()
 }

@@ -165,6 +165,9 @@ pub enum Role {
     Config,
     /// A map (HAProxy configuration manual, section 7.3.1, converters `map`).
     Map,
+    /// A map that says what is asked of requests before they are served, such as a certificate of the
+    /// client: no entry of it may be missing while routes change.
+    Checks,
     /// A map of regular expressions, which are tried in the order of the file (converter `map_reg`).
     RegexMap,
     /// A list of certificates (`crt-list`).
@@ -188,7 +191,7 @@ pub enum Role {
 impl Role {
     /// Whether it is a map, whatever its keys are.
     pub fn is_map(self) -> bool {
-        matches!(self, Self::Map | Self::RegexMap)
+        matches!(self, Self::Map | Self::RegexMap | Self::Checks)
     }
 }
 

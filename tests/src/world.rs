@@ -220,7 +220,7 @@ impl Memory {
                 _ => Table::Map(path.clone()),
             };
             match file.role {
-                Role::Map | Role::RegexMap | Role::List => {
+                Role::Map | Role::Checks | Role::RegexMap | Role::List => {
                     let entries = entries(&table, &file.content).collect();
                     memory.tables.insert(path, entries);
                 }

@@ -101,6 +101,7 @@ pub struct OutputFile {
 pub enum Role {
     Config,
     Map,
+    Checks,
     RegexMap,
     CertificateList,
     Certificate,
@@ -377,6 +378,7 @@ impl From<core::bundle::Role> for Role {
         match role {
             From::Config => Self::Config,
             From::Map => Self::Map,
+            From::Checks => Self::Checks,
             From::RegexMap => Self::RegexMap,
             From::CertificateList => Self::CertificateList,
             From::Certificate => Self::Certificate,

@@ -50,12 +50,11 @@ pub(crate) trait Proxy: Send {
         compiled: &Compiled,
     ) -> impl Future<Output = Result<Applied, Self::Error>> + Send;
 
-    /// Compares what it has in memory with what it should have and repairs what differs; tells what
-    /// that took.
+    /// Compares what it has in memory with what it should have: what would put it right.
     fn audit(
         &mut self,
         compiled: &Compiled,
-    ) -> impl Future<Output = Result<Option<(Plan, Applied)>, Self::Error>> + Send;
+    ) -> impl Future<Output = Result<Plan, Self::Error>> + Send;
 
     /// Whether it still is the HAProxy that was last talked to.
     fn alive(&mut self) -> impl Future<Output = Alive> + Send;
@@ -153,30 +152,7 @@ impl Proxy for Haproxy {
         plan: &Plan,
         compiled: &Compiled,
     ) -> Result<Applied, Self::Error> {
-        Ok(self.carry_out(plan, compiled).await?.into())
-    }
-
-    async fn audit(&mut self, compiled: &Compiled) -> Result<Option<(Plan, Applied)>, Self::Error> {
-        let done = Haproxy::audit(self, compiled).await?;
-        Ok(done.map(|(plan, outcome)| (plan, outcome.into())))
-    }
-
-    async fn alive(&mut self) -> Alive {
-        match self.alive().await {
-            haproxy::Alive::Yes => Alive::Same,
-            haproxy::Alive::Restarted { why } => Alive::Restarted(why),
-            haproxy::Alive::Silent { why } => Alive::Gone(why),
-        }
-    }
-
-    async fn finish(self, hurry: impl Future<Output = ()> + Send) {
-        self.stop(hurry).await;
-    }
-}
-
-impl From<haproxy::Outcome> for Applied {
-    fn from(outcome: haproxy::Outcome) -> Self {
-        let (outcome, timings) = match outcome {
+        let (outcome, timings) = match self.carry_out(plan, compiled).await? {
             haproxy::Outcome::Unchanged => (Outcome::Unchanged, Timings::default()),
             haproxy::Outcome::Updated { commands, timings } => {
                 (Outcome::Updated { commands }, timings)
@@ -202,9 +178,25 @@ impl From<haproxy::Outcome> for Applied {
             ("reload_haproxy", timings.reload),
         ];
         let steps = steps.into_iter().filter(|(_, time)| !time.is_zero());
-        Self {
+        Ok(Applied {
             outcome,
             steps: steps.collect(),
+        })
+    }
+
+    async fn audit(&mut self, compiled: &Compiled) -> Result<Plan, Self::Error> {
+        Haproxy::audit(self, compiled).await
+    }
+
+    async fn alive(&mut self) -> Alive {
+        match self.alive().await {
+            haproxy::Alive::Yes => Alive::Same,
+            haproxy::Alive::Restarted { why } => Alive::Restarted(why),
+            haproxy::Alive::Silent { why } => Alive::Gone(why),
         }
+    }
+
+    async fn finish(self, hurry: impl Future<Output = ()> + Send) {
+        self.stop(hurry).await;
     }
 }

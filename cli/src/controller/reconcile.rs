@@ -44,6 +44,7 @@ const REPEAT: Duration = Duration::from_secs(10);
 
 /// How long everything waits for the first list of Pods, whose labels decide about little.
 const PODS: Duration = Duration::from_secs(10);
+
 /// How long after a reload to look whether the new worker has what it should have.
 const AFTER_RELOAD: Duration = Duration::from_secs(1);
 
@@ -304,43 +305,42 @@ impl<P: Proxy> Reconcile<P> {
         self.run_at(Instant::now());
     }
 
-    /// Compares what HAProxy has in memory with what it should have. It may differ: somebody else
-    /// changed it, or a worker that a reload had replaced already took our commands.
+    /// Compares what HAProxy has in memory with what it should have, and puts it right. It may differ:
+    /// somebody else changed it, or a worker that a reload had replaced already took our commands.
     async fn audit(&mut self) {
         self.audit_due = None;
-        let Some(running) = self.running.as_ref().map(|it| it.compiled.clone()) else {
+        let Some(running) = self.running.clone() else {
             return;
         };
-        self.audit_at(self.audit_period);
-        match self.proxy.audit(&running).await {
-            Ok(None) => debug!("haproxy has what it should have"),
-            Ok(Some((plan, applied))) => self.repaired(&plan, applied.outcome),
-            Err(error) => warn!("what haproxy has could not be compared: {error}"),
-        }
-    }
-
-    /// Says what differed, and forgets what HAProxy runs if it still does.
-    fn repaired(&mut self, plan: &Plan, outcome: Outcome) {
-        let differences = match plan {
-            Plan::Nothing => Vec::new(),
-            Plan::Update { commands } => commands.iter().map(ToString::to_string).collect(),
-            Plan::Reload { reasons } => reasons.iter().map(ToString::to_string).collect(),
+        let plan = match self.proxy.audit(&running.compiled).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                warn!("what haproxy has could not be compared: {error}");
+                self.audit_at(self.audit_period);
+                return;
+            }
         };
-        let differences = sentence(&differences);
-        match outcome {
-            Outcome::Unchanged | Outcome::Updated { .. } => {
-                warn!("haproxy differed from its configuration and was repaired: {differences}");
+        let differences = match &plan {
+            Plan::Nothing => {
+                debug!("haproxy has what it should have");
+                self.audit_at(self.audit_period);
+                return;
             }
-            Outcome::Reloaded { .. } => {
-                warn!("haproxy differed from its configuration and was reloaded: {differences}");
-                self.reloaded = Some(Instant::now());
-            }
-            Outcome::Rejected { messages } => {
-                self.running = None;
-                self.fail(&format!(
-                    "haproxy differs from its configuration and refuses it: {differences}: {messages}"
-                ));
-            }
+            Plan::Update { commands } => sentence(commands),
+            Plan::Reload { reasons } => sentence(reasons),
+        };
+        let next = self.reloaded.map(|it| it + self.reload_interval);
+        if let (Plan::Reload { .. }, Some(time)) = (&plan, next)
+            && time > Instant::now()
+        {
+            self.audit_due = Some(time);
+            return;
+        }
+        warn!("haproxy differs from its configuration: {differences}");
+        // One that is refused is not tried again before something changes.
+        let mut timer = Timer::default();
+        if let Done::Confirmed = self.carry_out(&plan, running, &mut timer).await {
+            info!("haproxy was repaired");
         }
     }
 

@@ -108,7 +108,12 @@ impl Admin {
         let mut rest = commands;
         while let [first, behind @ ..] = rest {
             let lines: Vec<String> = rest.iter().map_while(line).collect();
-            if lines.is_empty() {
+            if let Command::RemoveFromList { list, .. } = first {
+                let entries = rest.iter().map_while(|it| of_same_list(it, list));
+                let entries: Vec<&str> = entries.collect();
+                self.remove_from_list(list, &entries).await?;
+                rest = &rest[entries.len()..];
+            } else if lines.is_empty() {
                 self.carry_out_whole(first).await?;
                 rest = behind;
             } else {
@@ -139,11 +144,7 @@ impl Admin {
     /// Carries out what takes several commands, or more than a line.
     async fn carry_out_whole(&mut self, command: &Command) -> Result<(), Error> {
         match command {
-            Command::AddServer {
-                is_checked,
-                has_agent,
-                ..
-            } => self.add_server(command, *is_checked, *has_agent).await,
+            Command::AddServer { .. } => self.add_server(command).await,
             Command::RemoveServer { backend, server } => {
                 self.remove_server(&format!("{backend}/{server}")).await
             }
@@ -156,12 +157,12 @@ impl Admin {
             Command::SetCertificate { file, pem } => self.set_certificate(file, pem.reveal()).await,
             Command::RemoveCertificate { file } => self.remove_certificate(file).await,
             Command::AddToList { list, line } => self.add_to_list(list, line).await,
-            Command::RemoveFromList { list, line } => self.remove_from_list(list, line).await,
             Command::SetServerAddress { .. }
             | Command::SetServerWeight { .. }
             | Command::SetServerState { .. }
             | Command::SetEntry { .. }
-            | Command::RemoveEntry { .. } => unreachable!("`line` makes a line of it"),
+            | Command::RemoveEntry { .. }
+            | Command::RemoveFromList { .. } => unreachable!("these are given several at once"),
         }
     }
 
@@ -259,6 +260,14 @@ impl Error {
             Self::Frozen => true,
             Self::Name { .. } | Self::Refused { .. } | Self::Differs { .. } => false,
         }
+    }
+}
+
+/// The line that a command removes from a list, if it is one that does.
+fn of_same_list<'c>(command: &'c Command, same: &str) -> Option<&'c str> {
+    match command {
+        Command::RemoveFromList { list, line } if **list == *same => Some(line),
+        _ => None,
     }
 }
 

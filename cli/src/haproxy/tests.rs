@@ -66,6 +66,7 @@ fn section(name: &str) -> Section {
         name: name.into(),
         first_line: 1,
         lines: 1,
+        offset: 0,
         digest: 0,
         frame: 0,
     }
@@ -217,7 +218,8 @@ async fn what_somebody_else_changed_is_put_right() -> Result<(), Error> {
     let map = format!("{}/a.map", folder.display());
     let text = format!(
         "backend app\n    http-request set-var(txn.a) path,map_str({map})\n    \
-         server s1 127.0.0.1:8081\n    server s2 127.0.0.1:8082 disabled\n"
+         server s1 127.0.0.1:8081\n    server s2 127.0.0.1:8082 disabled\n    \
+         server sorry 127.0.0.1:8083 backup\n"
     );
     let mut wanted = with(&shop(it.prefix(), 1), it.prefix(), &text);
     let entries = "a 1\nb 2\n# End of file.\n";
@@ -237,7 +239,7 @@ async fn what_somebody_else_changed_is_put_right() -> Result<(), Error> {
     ];
     wanted.places.insert("app".into(), places);
     haproxy.carry_out(&reload(), &wanted).await?;
-    assert_eq!(haproxy.audit(&wanted).await?, None);
+    assert_eq!(haproxy.audit(&wanted).await?, Plan::Nothing);
 
     for command in [
         "set server app/s1 weight 7".to_owned(),
@@ -248,12 +250,13 @@ async fn what_somebody_else_changed_is_put_right() -> Result<(), Error> {
         let socket = Socket::worker(it.admin_socket(), TIMEOUT);
         socket.ask(&command).await.expect("HAProxy answers");
     }
-    let repaired = haproxy.audit(&wanted).await?;
-    let Some((Plan::Update { commands }, Outcome::Updated { .. })) = repaired else {
-        panic!("{repaired:?}");
+    let plan = haproxy.audit(&wanted).await?;
+    let Plan::Update { commands } = &plan else {
+        panic!("{plan:?}");
     };
     assert_eq!(commands.len(), 4, "{commands:?}");
-    assert_eq!(haproxy.audit(&wanted).await?, None);
+    haproxy.carry_out(&plan, &wanted).await?;
+    assert_eq!(haproxy.audit(&wanted).await?, Plan::Nothing);
     Ok(())
 }
 

@@ -27,7 +27,7 @@ pub(super) fn text(bundle: &Bundle, positions: &Positions) -> String {
     let is_shown = |it: &&File| {
         matches!(
             it.role,
-            Role::Map | Role::RegexMap | Role::List | Role::CertificateList
+            Role::Map | Role::Checks | Role::RegexMap | Role::List | Role::CertificateList
         )
     };
     for file in bundle.files.iter().filter(is_shown) {

@@ -453,7 +453,7 @@ fn map(frontend: &str, stem: &str, entries: Entries) -> Option<DataFile> {
         source_map.add_line_by(authors);
     }
     let path = names::map(&format!("{frontend}_{stem}"), "exact");
-    Some(DataFile::of_lines(path, Role::Map, text, source_map))
+    Some(DataFile::of_lines(path, Role::Checks, text, source_map))
 }
 
 /// Tells servers about the certificate of whoever asks, on the paths of hosts that ask for one.

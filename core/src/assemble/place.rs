@@ -60,7 +60,10 @@ impl Place {
             address: server.address.clone(),
             weight: server.weight,
             state: server.state,
-            options: server.options().map(|it| it.as_str().into()),
+            options: match server.options() {
+                Some(options) => Some(options.as_str().into()),
+                None => server.left.clone(),
+            },
         }
     }
 
@@ -129,7 +132,10 @@ pub(super) fn place(endpoints: Vec<Endpoint>, places: &[Place], rules: Rules<'_>
         return both
             .filter_map(|(place, it)| match it {
                 Some(endpoint) => Some(endpoint.into_server(place.name.clone())),
-                None => keep().map(|()| rules.free(place.name.clone())),
+                None => keep().map(|()| Server {
+                    left: place.options.clone(),
+                    ..rules.free(place.name.clone())
+                }),
             })
             .collect();
     }
@@ -232,6 +238,7 @@ impl Rules<'_> {
             cookie: None,
             source: None,
             instance: None,
+            left: None,
             origin: (self.owner)(),
         }
     }

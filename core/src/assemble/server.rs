@@ -397,6 +397,7 @@ impl Endpoint {
             cookie: None,
             source: None,
             instance: self.instance,
+            left: None,
             origin: self.origin,
         }
     }

@@ -29,6 +29,8 @@ pub struct Server {
     pub source: Option<IpAddr>,
     /// What runs there, as far as it is known.
     pub instance: Option<Instance>,
+    /// What HAProxy still has of [`Server::options`] of whoever stood here, where nobody does now.
+    pub left: Option<Arc<str>>,
     /// Who made it.
     pub origin: Origin,
 }
@@ -133,6 +135,7 @@ impl Server {
             cookie: None,
             source: None,
             instance: None,
+            left: None,
             origin,
         }
     }

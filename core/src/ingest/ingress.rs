@@ -1,7 +1,7 @@
 //! Ingress v1 → routes.
 
+use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
@@ -9,7 +9,7 @@ use crate::haproxy::{Group, Host, HostKey, PathMatch, short};
 use crate::ingest::class::Ours;
 use crate::ingest::service::{self, Services};
 use crate::ingest::{layers, object};
-use crate::keys::http_match::{Filters, HeaderMatch, MOST_SETS};
+use crate::keys::http_match::{Filters, HeaderMatch, MOST_SETS, MOST_SETS_OF_ONE};
 use crate::keys::path_type::PathType;
 use crate::keys::{self, Cx, Layers, REGISTRY, Scope, Source, Tier, http_frontends};
 use crate::options::Name;
@@ -41,9 +41,9 @@ const PICKS_FRONTENDS: &str = "http-frontend";
 /// A host and what of its paths an entry takes.
 type Claim = (HostKey, Arc<str>, PathMatch, Filters);
 
-/// What headers have to be for paths of each group.
+/// What headers have to be for paths of each group, and which namespace was the first to say so.
 #[derive(Default)]
-struct FilterSets(BTreeMap<Group, BTreeSet<Arc<[HeaderFilter]>>>);
+struct FilterSets(BTreeMap<Group, BTreeMap<Arc<[HeaderFilter]>, Arc<str>>>);
 
 /// The texts that apply to a path, and what they say of headers that it needs.
 pub(super) type Applied = (Layers, Result<Filters, ()>);
@@ -488,21 +488,32 @@ impl FilterSets {
             return true;
         };
         let sets = self.0.entry(entry.group).or_default();
-        let is_permitted = sets.contains(filters) || sets.len() < MOST_SETS;
-        if is_permitted {
-            sets.insert(filters.clone());
-        } else {
-            cx.report(
-                &codes::INVALID_PATH,
-                &entry.origin,
-                format!(
-                    "`http-header-match`: older paths need {MOST_SETS} different sets of headers, \
-                     which is the most that there can be"
-                ),
-                "the path is left out",
-            );
+        if sets.contains_key(filters) {
+            return true;
         }
-        is_permitted
+        let object = entry.origin.object();
+        let namespace = object.map_or_else(|| "".into(), |it| it.namespace.clone());
+        let of_one = sets.values().filter(|it| **it == namespace).count();
+        let most = match (sets.len(), of_one) {
+            (MOST_SETS.., _) => format!("{MOST_SETS} different sets of headers"),
+            (_, MOST_SETS_OF_ONE..) => {
+                format!("{MOST_SETS_OF_ONE} different sets of headers in namespace `{namespace}`")
+            }
+            _ => {
+                sets.insert(filters.clone(), namespace);
+                return true;
+            }
+        };
+        let message = format!(
+            "`http-header-match`: older paths need {most}, which is the most that there can be"
+        );
+        cx.report(
+            &codes::INVALID_PATH,
+            &entry.origin,
+            message,
+            "the path is left out",
+        );
+        false
     }
 }
 
@@ -688,11 +699,11 @@ mod tests {
     use crate::snapshot::Snapshot;
 
     /// An Ingress with one path for requests with a header, or for all.
-    fn ingress(name: &str, path: &str, header: &str) -> Object {
+    fn ingress(namespace: &str, name: &str, path: &str, header: &str) -> Object {
         let key = "haproxy-ingress.github.io/http-header-match";
         let mut ingress = Ingress {
             meta: Meta {
-                namespace: "shop".into(),
+                namespace: namespace.into(),
                 name: name.into(),
                 annotations: [(key.into(), header.into())].into(),
                 ..Meta::default()
@@ -713,9 +724,12 @@ mod tests {
 
     #[test]
     fn sets_of_headers_beyond_the_most_are_left_out_and_the_oldest_stay() {
-        let sets = (0..=MOST_SETS).map(|it| ingress(&format!("{it:03}"), "/", &format!("X: {it}")));
-        let known = ingress("again", "/known", "X: 0");
-        let plain = ingress("plain", "/plain", "");
+        let sets = (0..=MOST_SETS).map(|it| {
+            let namespace = format!("shop-{}", it / 20);
+            ingress(&namespace, &format!("{it:03}"), "/", &format!("X: {it}"))
+        });
+        let known = ingress("shop", "again", "/known", "X: 0");
+        let plain = ingress("shop", "plain", "/plain", "");
         let snapshot: Snapshot = sets.chain([known, plain]).collect();
         let options = Options {
             watch_without_class: true,
@@ -734,6 +748,23 @@ mod tests {
         let origin = refused.next().and_then(|it| it.origin.object());
         assert_eq!(origin.map(|it| &*it.name), Some(&*last));
         assert!(refused.next().is_none());
+    }
+
+    #[test]
+    fn no_namespace_takes_the_sets_of_all() {
+        let sets = (0..=MOST_SETS_OF_ONE)
+            .map(|it| ingress("shop", &format!("{it:03}"), "/", &format!("X: {it}")));
+        let other = ingress("zoo", "other", "/other", "X: other");
+        let snapshot: Snapshot = sets.chain([other]).collect();
+        let options = Options {
+            watch_without_class: true,
+            ..Options::default()
+        };
+        let mut cx = Cx::new(&snapshot, &options);
+        let table = crate::ingest::table(&mut cx);
+        assert_eq!(table.entries.len(), MOST_SETS_OF_ONE + 1);
+        let origins = table.entries.iter().filter_map(|it| it.origin.object());
+        assert!(origins.clone().any(|it| &*it.namespace == "zoo"));
     }
 
     #[test]

@@ -25,6 +25,9 @@ const MOST: usize = 16;
 /// of these frontends some rules.
 pub(crate) const MOST_SETS: usize = 100;
 
+/// How many of them one namespace may have, so that none takes all.
+pub(crate) const MOST_SETS_OF_ONE: usize = 25;
+
 keys! {
     Path => pub struct HeaderMatch {
         /// Headers that a request must have for the paths to match.
@@ -35,7 +38,8 @@ keys! {
         /// certificates (`ssl-headers-prefix`) cannot be matched: the path is chosen before they are set.
         ///
         /// All paths together have at most 100 different sets of headers, each pair of `http-frontends`
-        /// by itself. Paths with one more are left out; the oldest Ingresses have theirs.
+        /// by itself, and those of one namespace at most 25. Paths with one more are left out; the oldest
+        /// Ingresses have theirs.
         "http-header-match" => exact: Items<HeaderIs>,
         /// Headers whose value must match an expression for the paths to match.
         ///

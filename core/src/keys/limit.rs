@@ -84,17 +84,16 @@ fn limit(
     cx: &mut Cx<'_>,
 ) -> Result<Option<Setting<i64>>, Origin> {
     let Inherited { value, refused } = &setting.value;
-    match (value, refused) {
+    let limit = value.map(Count::get).filter(|it| *it > 0);
+    match (limit, refused) {
+        // A lower source that has no limit is nothing to go by.
         (None, Some(refused)) => {
             let code = &codes::INVALID_PROTECTION;
             let outcome = "there is no lower limit to go by: requests are answered with 503";
             cx.report_item(code, key, refused, &refused.value, outcome);
             Err(refused.origin.clone())
         }
-        _ => {
-            let limit = value.map(Count::get).filter(|it| *it > 0);
-            Ok(limit.map(|it| setting.map(|_| it)))
-        }
+        _ => Ok(limit.map(|it| setting.map(|_| it))),
     }
 }
 

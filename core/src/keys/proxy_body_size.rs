@@ -31,7 +31,9 @@ impl BodySize {
         let Some(setting) = &self.limit else {
             return;
         };
-        if let (None, Some(refused)) = (&setting.value.value, &setting.value.refused) {
+        let bytes = setting.value.value.as_ref().and_then(|it| it.bytes());
+        // A lower source that has no limit is nothing to go by.
+        if let (None, Some(refused)) = (bytes, &setting.value.refused) {
             let code = &codes::INVALID_PROTECTION;
             let outcome = "there is no lower limit to go by: requests are denied";
             cx.report_item(code, "proxy-body-size", refused, &refused.value, outcome);
@@ -39,9 +41,7 @@ impl BodySize {
             backend.add(path.number, deny, &refused.origin);
             return;
         }
-        let Some(bytes) = setting.value.value.as_ref().and_then(|it| it.bytes()) else {
-            return;
-        };
+        let Some(bytes) = bytes else { return };
         // `deny` answers with the page for the status, the backend's own one if it has one.
         let rule = Rule::new(
             Phase::BodySize,

@@ -10,13 +10,9 @@ pub(super) fn lines<'a>(
     section: &Section,
     compiled: &'a Compiled,
 ) -> impl Iterator<Item = &'a str> {
-    let from = section.first_line as usize - 1;
-    compiled
-        .bundle
-        .config()
-        .lines()
-        .skip(from)
-        .take(section.lines as usize)
+    let text = compiled.bundle.config().get(section.offset..);
+    let lines = text.unwrap_or_default().lines();
+    lines.take(section.lines as usize)
 }
 
 /// Who made the lines of a section that a test picks.

@@ -11,8 +11,7 @@ use crate::haproxy::ServerState;
 
 /// One change of a running worker (HAProxy management guide, section 9.3).
 ///
-/// What several commands make together, such as a transaction about a certificate, is one change: it
-/// takes effect as a whole or not at all.
+/// What takes several commands, such as a transaction about a certificate, is one change.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "command")]
 pub enum Command {
@@ -34,6 +33,8 @@ pub enum Command {
         is_checked: bool,
         /// Whether its agent is asked.
         has_agent: bool,
+        /// Whether its cookie is made of its address.
+        has_dynamic_cookie: bool,
     },
     /// `set server B/S state maint`, `del server B/S`. One that still has connections stays in
     /// maintenance.
@@ -161,6 +162,9 @@ pub struct Entry {
 pub struct ListEntry {
     /// The path of the certificate.
     pub certificate: Arc<str>,
+    /// What is asked of clients, such as `verify optional`, sorted. HAProxy shows options in an order of
+    /// its own and with all that they stand for, so that of others nothing is told.
+    pub checks: Vec<Arc<str>>,
     /// For which names it is shown, sorted.
     pub names: Vec<Arc<str>>,
 }
@@ -233,24 +237,35 @@ impl Pem {
 }
 
 impl ListEntry {
-    /// Reads `CERTIFICATE [OPTIONS] NAME…`. HAProxy shows options in an order of its own and with all
-    /// that they stand for, so they are not compared.
+    /// Reads `CERTIFICATE [OPTIONS] NAME…`.
     pub fn read(line: &str) -> Option<Self> {
         let (certificate, rest) = line.split_once(' ').unwrap_or((line, ""));
-        let names = match rest.trim_start().strip_prefix('[') {
-            Some(rest) => rest.split_once(']')?.1,
-            None => rest,
+        let (options, names) = match rest.trim_start().strip_prefix('[') {
+            Some(rest) => rest.split_once(']')?,
+            None => ("", rest),
         };
+        let words: Vec<&str> = options.split_whitespace().collect();
+        let asks = |it: &&[&str]| matches!(it[0], "ca-file" | "crl-file" | "verify");
+        let checks = words.windows(2).filter(asks);
+        let mut checks: Vec<Arc<str>> = checks.map(|it| it.join(" ").into()).collect();
+        checks.sort_unstable();
         let mut names: Vec<Arc<str>> = names.split_whitespace().map(Into::into).collect();
         names.sort_unstable();
         let certificate = certificate.into();
-        Some(Self { certificate, names })
+        Some(Self {
+            certificate,
+            checks,
+            names,
+        })
     }
 }
 
 impl fmt::Display for ListEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.certificate)?;
+        if !self.checks.is_empty() {
+            write!(f, " [{}]", self.checks.join(" "))?;
+        }
         self.names.iter().try_for_each(|it| write!(f, " {it}"))
     }
 }

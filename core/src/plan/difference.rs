@@ -1,6 +1,6 @@
 //! Compares two results, section by section and file by file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::bundle::{Compiled, Section};
 use crate::origin::Origin;
@@ -93,10 +93,10 @@ fn section(
         commands.extend(changes);
         return;
     }
-    let before: Vec<&str> = lines(old, running).collect();
+    let before: BTreeSet<&str> = lines(old, running).collect();
     reasons.push(Reason {
         place: new.name.clone(),
         change: Change::Changed,
-        origins: authors(new, wanted, |line| !before.contains(&line)),
+        origins: authors(new, wanted, |line| !before.contains(line)),
     });
 }

@@ -40,7 +40,7 @@ pub(super) fn change(table: Table, old: &File, new: &File) -> Option<Vec<Command
     let is_sendable = |content: &str| content.lines().all(|it| it.len() <= LONGEST);
     // Expressions are tried in the order of the file, and an address that is listed and another that
     // is not any more are to be one step.
-    if old.role == Role::Map
+    if matches!(old.role, Role::Map | Role::Checks)
         && let Some(commands) = edits(&table, old, new)
         && commands.iter().all(is_short)
     {

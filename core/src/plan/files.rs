@@ -1,10 +1,11 @@
 //! Compares the files beside the main configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::bundle::{Compiled, File, Role};
 use crate::plan::authors::{authors_of_difference, authors_of_lines};
-use crate::plan::command::{Command, Pem, Table};
+use crate::plan::command::{Command, ListEntry, Pem, Table};
 use crate::plan::{Change, Reason, entries};
 
 /// The longest certificate that is sent: HAProxy reads a command with all its lines into one buffer
@@ -46,6 +47,9 @@ pub(super) fn compare(
             None => add(new, Change::Added, authors_of_lines(new)),
         }
     }
+    for file in together(running, wanted) {
+        add(file, Change::Changed, authors_of_lines(file));
+    }
     for old in before.into_values() {
         match old.role {
             Role::Certificate => commands.push(Command::RemoveCertificate {
@@ -56,6 +60,24 @@ pub(super) fn compare(
             _ => add(old, Change::Removed, authors_of_lines(old)),
         }
     }
+}
+
+/// Files whose change is not safe with commands because of another one: what is asked of requests names
+/// routes and other lists, and HAProxy changes one table after the other. In between a route could have
+/// what belongs to another one.
+fn together<'a>(running: &Compiled, wanted: &'a Compiled) -> Vec<&'a File> {
+    let is_changed = |file: &&File| {
+        let old = running.bundle.file(&file.path);
+        old.is_none_or(|it| it.content != file.content)
+    };
+    let of = |is_it: fn(Role) -> bool| {
+        let files = wanted.bundle.files.iter();
+        files.filter(move |it| is_it(it.role)).filter(is_changed)
+    };
+    let checks: Vec<&File> = of(|it| matches!(it, Role::Checks | Role::List)).collect();
+    let routes = of(|it| matches!(it, Role::Map | Role::RegexMap)).next();
+    let is_alone = checks.len() == 1 && routes.is_none();
+    if is_alone { Vec::new() } else { checks }
 }
 
 /// What makes one version of a file of another; nothing if no command can do it.
@@ -80,6 +102,10 @@ fn is_sendable(file: &File) -> bool {
     file.role == Role::Certificate && file.content.len() <= LONGEST_CERTIFICATE
 }
 
+/// The most lines of a list that are changed one by one: one costs HAProxy up to a millisecond, and much
+/// more where a certificate has many.
+const MOST_LINES: usize = 200;
+
 /// What changes a list of certificates line by line. The first line is for handshakes that name no
 /// host, which only a reload changes.
 fn list(old: &File, new: &File, running: &Compiled) -> Option<Vec<Command>> {
@@ -90,26 +116,49 @@ fn list(old: &File, new: &File, running: &Compiled) -> Option<Vec<Command>> {
     }
     let (before, after): (BTreeSet<_>, BTreeSet<_>) =
         (old.iter().copied().collect(), new.iter().copied().collect());
-    let added = new.iter().filter(|it| !before.contains(**it));
-    let removed = old.iter().filter(|it| !after.contains(**it));
-    // HAProxy opens no file while it runs.
-    let is_known = |line: &&&str| {
-        let files = line.split(['[', ']', ' ']).collect::<Vec<_>>();
-        let mut files = files.windows(2).filter(|it| it[0].ends_with("-file"));
-        files.all(|it| running.bundle.file(it[1]).is_some())
-    };
-    if !added.clone().all(|it| is_known(&it)) {
+    let added: Vec<&str> = after.difference(&before).copied().collect();
+    let removed: Vec<&str> = before.difference(&after).copied().collect();
+    if added.len() + removed.len() > MOST_LINES || !is_known(&added, running) {
         return None;
     }
-    let added = added.map(|it| Command::AddToList {
+    // Whoever has a connection has shown a certificate to an authority that counts no more.
+    let (asked_before, asked_now) = (asked(&removed), asked(&added));
+    let mut both = asked_now
+        .iter()
+        .filter_map(|(name, now)| Some((now, asked_before.get(name)?)));
+    if both.any(|(now, before)| now != before) {
+        return None;
+    }
+    let added = added.into_iter().map(|it| Command::AddToList {
         list: list.clone(),
-        line: (*it).into(),
+        line: it.into(),
     });
-    let removed = removed.map(|it| Command::RemoveFromList {
+    let removed = removed.into_iter().map(|it| Command::RemoveFromList {
         list: list.clone(),
-        line: (*it).into(),
+        line: it.into(),
     });
     Some(added.chain(removed).collect())
+}
+
+/// Whether HAProxy has read the files that lines name: it opens none while it runs.
+fn is_known(lines: &[&str], running: &Compiled) -> bool {
+    let entries = lines.iter().map(|it| ListEntry::read(it));
+    let mut checks = entries.flatten().flat_map(|it| it.checks);
+    checks.all(|it| {
+        let file = it.split_once("-file ").map(|it| it.1);
+        file.is_none_or(|it| running.bundle.file(it).is_some())
+    })
+}
+
+/// What is asked of clients by the name of the host.
+fn asked(lines: &[&str]) -> BTreeMap<Arc<str>, Vec<Arc<str>>> {
+    let entries = lines.iter().filter_map(|it| ListEntry::read(it));
+    entries
+        .flat_map(|it| {
+            let checks = it.checks;
+            it.names.into_iter().map(move |name| (name, checks.clone()))
+        })
+        .collect()
 }
 
 fn lines(file: &File) -> Vec<&str> {
@@ -119,8 +168,6 @@ fn lines(file: &File) -> Vec<&str> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::bundle::Bundle;
     use crate::origin::{Field, Kind, ObjectRef, Origin, SourceMap};
@@ -280,6 +327,73 @@ mod tests {
         let long = pem("a.pem", &"A".repeat(16_000));
         assert_eq!(plan(&old[..1], &[long]), ["a.pem changed"]);
         assert!(!format!("{:?}", Pem::new(&"A".into())).contains('A'));
+    }
+
+    #[test]
+    fn what_is_asked_of_requests_changes_alone_or_with_a_reload() {
+        let checks = |path: &str, lines: &[&str]| file(path, Role::Checks, lines);
+        let routes = |lines: &[&str]| file("m.map", Role::Map, lines);
+        let old = [
+            checks("c.map", &["b/path02 asked"]),
+            checks("d.map", &["b/path02 1"]),
+            routes(&["x#/ b/path01", "y#/ b/path02"]),
+        ];
+        // `y` becomes the third path of its backend.
+        let mut new = old.clone();
+        new[0] = checks("c.map", &["b/path03 asked"]);
+        assert_eq!(
+            plan(&old, &new),
+            ["add map c.map b/path03 asked", "del map c.map b/path02"]
+        );
+        new[2] = routes(&["w#/ b/path02", "x#/ b/path01", "y#/ b/path03"]);
+        assert_eq!(plan(&old, &new), ["c.map changed"]);
+        new[2] = old[2].clone();
+        new[1] = checks("d.map", &["b/path03 1"]);
+        assert_eq!(plan(&old, &new), ["c.map changed", "d.map changed"]);
+        // Who may come, and who may not all the same.
+        let lists = |allowed: &str, except: &str| {
+            [
+                file("a", Role::List, &[allowed]),
+                file("e", Role::List, &[except]),
+            ]
+        };
+        let both = plan(
+            &lists("10.0.0.0/8", "10.1.0.0/16"),
+            &lists("11.0.0.0/8", "11.1.0.0/16"),
+        );
+        assert_eq!(both, ["a changed", "e changed"]);
+    }
+
+    #[test]
+    fn another_authority_for_a_host_needs_a_reload() {
+        let list = |lines: &[&str]| file("l.list", Role::CertificateList, lines);
+        let ca = |path: &str| file(path, Role::Authorities, &["CA"]);
+        let line = |file: &str, names: &str| {
+            format!("a.pem [alpn h2 ca-file {file} verify optional] {names}")
+        };
+        let of = |first: &str, second: &str| {
+            let lines = [line(first, "a.example"), line(second, "b.example")];
+            [
+                ca("1.pem"),
+                ca("2.pem"),
+                list(&["a.pem !*", &lines[0], &lines[1]]),
+            ]
+        };
+        let reload = plan(&of("1.pem", "2.pem"), &of("2.pem", "2.pem"));
+        assert_eq!(reload, ["l.list changed"]);
+        let old = of("1.pem", "2.pem");
+        let more = line("1.pem", "a.example c.example");
+        let other = line("2.pem", "b.example");
+        let new = [
+            old[0].clone(),
+            old[1].clone(),
+            list(&["a.pem !*", &more, &other]),
+        ];
+        assert_eq!(
+            plan(&old, &new).len(),
+            2,
+            "another host of the same authority"
+        );
     }
 
     #[test]

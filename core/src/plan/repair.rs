@@ -18,7 +18,7 @@ use crate::plan::{Change, Plan, Reason, entries, servers};
 pub struct Found {
     /// Where its servers stand, by the backend's name. Options are not told.
     pub servers: Places,
-    /// The entries of tables by the path of their file, in any order.
+    /// The entries of tables by the path of their file, in their order.
     pub tables: BTreeMap<Arc<str>, Vec<Entry>>,
     /// Certificates that it has by the path of their file, and whether they are the ones of the file.
     pub certificates: BTreeMap<Arc<str>, bool>,
@@ -32,7 +32,9 @@ pub(super) fn plan(found: &Found, wanted: &Compiled) -> Plan {
     of_servers(found, wanted, &mut commands, &mut reasons);
     for file in &wanted.bundle.files {
         match file.role {
-            Role::Map | Role::RegexMap | Role::List => of_table(found, file, &mut commands),
+            Role::Map | Role::Checks | Role::RegexMap | Role::List => {
+                of_table(found, file, &mut commands)
+            }
             Role::Certificate => of_certificate(found, file, &mut commands),
             Role::CertificateList => of_list(found, file, &mut commands),
             _ => {}
@@ -55,16 +57,21 @@ fn of_servers(
     commands: &mut Vec<Command>,
     reasons: &mut Vec<Reason>,
 ) {
-    let judged = judged_by_agents(wanted);
+    let (judged, others) = read(wanted);
+    let no_others = BTreeSet::new();
     for section in &wanted.bundle.sections {
-        let Some(("backend", name)) = section.name.split_once(' ') else {
+        let Some(("backend" | "listen", name)) = section.name.split_once(' ') else {
             continue;
         };
         let Some((name, places)) = wanted.places.get_key_value(name) else {
             continue;
         };
-        let Some(found) = found.servers.get(name) else {
-            continue;
+        // A backend without any server is not told at all.
+        let none = Vec::new();
+        let found = match found.servers.get(name) {
+            Some(found) => found,
+            None if found.servers.is_empty() => continue,
+            None => &none,
         };
         // Where a name is, HAProxy looks up itself.
         if places
@@ -73,7 +80,11 @@ fn of_servers(
         {
             continue;
         }
-        let found = as_wanted(found, places, judged.contains(&**name));
+        let others = others.get(&**name).unwrap_or(&no_others);
+        if others.contains("") {
+            continue;
+        }
+        let found = as_wanted(found, places, others, judged.contains(&**name));
         match servers::changes(name, &found, places, wanted) {
             Some(changes) => commands.extend(changes),
             None => reasons.push(Reason {
@@ -86,13 +97,18 @@ fn of_servers(
 }
 
 /// The found servers with what is not told, and without what makes no difference: servers that are in
-/// maintenance and should not be there, and, where an agent has a say, what it says.
-fn as_wanted(found: &[Place], wanted: &[Place], is_judged: bool) -> Vec<Place> {
+/// maintenance and should not be there, those of an operator, and, where an agent has a say, what it says.
+fn as_wanted(
+    found: &[Place],
+    wanted: &[Place],
+    others: &BTreeSet<&str>,
+    is_judged: bool,
+) -> Vec<Place> {
     let wanted: BTreeMap<&str, &Place> = wanted.iter().map(|it| (&*it.name, it)).collect();
     let found = found.iter().filter_map(|it| {
         let mut it = it.clone();
         match wanted.get(&*it.name) {
-            None if it.state == ServerState::Maint => return None,
+            None if it.state == ServerState::Maint || others.contains(&*it.name) => return None,
             None => {}
             Some(wanted) => {
                 it.options.clone_from(&wanted.options);
@@ -109,18 +125,30 @@ fn as_wanted(found: &[Place], wanted: &[Place], is_judged: bool) -> Vec<Place> {
     found.collect()
 }
 
-/// Backends whose servers have agents, which may change weights and states.
-fn judged_by_agents(wanted: &Compiled) -> BTreeSet<&str> {
+/// Backends whose servers have agents, which may change weights and states; and the servers that the text
+/// of backends has, among which are those of an operator's snippets. An empty name stands for servers
+/// that HAProxy names itself.
+fn read(wanted: &Compiled) -> (BTreeSet<&str>, BTreeMap<&str, BTreeSet<&str>>) {
     let mut judged = BTreeSet::new();
-    let mut backend = "";
+    let mut servers: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut proxy = "";
     for line in wanted.bundle.config().lines() {
-        if let Some(name) = line.strip_prefix("backend ") {
-            backend = name;
-        } else if line.contains(" agent-check") {
-            judged.insert(backend);
+        let mut words = line.split_ascii_whitespace();
+        match (words.next(), words.next()) {
+            (Some("backend" | "listen"), Some(name)) => proxy = name,
+            (Some("server"), Some(name)) => {
+                servers.entry(proxy).or_default().insert(name);
+            }
+            (Some("server-template"), _) => {
+                servers.entry(proxy).or_default().insert("");
+            }
+            _ => {}
+        }
+        if line.contains(" agent-check") {
+            judged.insert(proxy);
         }
     }
-    judged
+    (judged, servers)
 }
 
 fn of_table(found: &Found, file: &File, commands: &mut Vec<Command>) {
@@ -129,8 +157,11 @@ fn of_table(found: &Found, file: &File, commands: &mut Vec<Command>) {
     };
     let mut wanted: Vec<Entry> = entries(&table, &file.content).collect();
     let mut found = found.clone();
-    wanted.sort_unstable();
-    found.sort_unstable();
+    // Expressions are tried in their order.
+    if file.role != Role::RegexMap {
+        wanted.sort_unstable();
+        found.sort_unstable();
+    }
     if wanted != found {
         let content = file.content.clone();
         commands.push(Command::ReplaceEntries { table, content });
@@ -166,4 +197,138 @@ fn of_list(found: &Found, file: &File, commands: &mut Vec<Command>) {
         list: list.clone(),
         line: it.to_string().into(),
     }));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bundle::{Bundle, NewServer, Section};
+
+    fn place(name: &str, last: u8, state: ServerState) -> Place {
+        Place {
+            name: name.into(),
+            address: Address::Ip([10, 0, 0, last].into(), 80),
+            weight: 1,
+            state,
+            options: None,
+        }
+    }
+
+    /// A backend of two servers of ours, one of which is free, and one of an operator.
+    fn wanted() -> Compiled {
+        let config = "backend b\n    server sorry 10.9.9.9:80 backup\n    server s1 10.0.0.1:80\n";
+        let map = "a one\nb two\n# End of file.\n";
+        let list = "a.pem !*\na.pem [ca-file ca.pem verify optional] a.example\n";
+        let files = vec![
+            File::new("haproxy.cfg", 0o644, Role::Config, config),
+            File::new("m.map", 0o644, Role::Map, map),
+            File::new("a.pem", 0o600, Role::Certificate, "A"),
+            File::new("l.list", 0o644, Role::CertificateList, list),
+        ];
+        let section = Section {
+            name: "backend b".into(),
+            first_line: 1,
+            lines: 3,
+            offset: 0,
+            digest: 0,
+            frame: 0,
+        };
+        let places = vec![
+            place("s1", 1, ServerState::Ready),
+            place("s2", 2, ServerState::Maint),
+        ];
+        let new_server = NewServer {
+            options: "".into(),
+            is_checked: false,
+            has_agent: false,
+            has_dynamic_cookie: false,
+        };
+        Compiled {
+            bundle: Bundle {
+                files,
+                sections: vec![section],
+            },
+            places: [("b".into(), places)].into(),
+            new_servers: [("b".into(), new_server)].into(),
+            ..Compiled::default()
+        }
+    }
+
+    /// What HAProxy has when all is well.
+    fn found() -> Found {
+        let entry = |key: &str, value: &str| Entry {
+            key: key.into(),
+            value: value.into(),
+        };
+        let lines = [
+            "a.pem !*",
+            "a.pem [verify optional ca-file ca.pem] a.example",
+        ];
+        let servers = vec![
+            place("sorry", 9, ServerState::Ready),
+            place("s1", 1, ServerState::Ready),
+            place("s2", 7, ServerState::Maint),
+            place("s9", 9, ServerState::Maint),
+        ];
+        Found {
+            servers: [("b".into(), servers)].into(),
+            tables: [("m.map".into(), vec![entry("b", "two"), entry("a", "one")])].into(),
+            certificates: [("a.pem".into(), true)].into(),
+            lists: [(
+                "l.list".into(),
+                lines.iter().filter_map(|it| ListEntry::read(it)).collect(),
+            )]
+            .into(),
+        }
+    }
+
+    fn repair(found: &Found) -> Vec<String> {
+        match Plan::repair(found, &wanted()) {
+            Plan::Nothing => Vec::new(),
+            Plan::Update { commands } => commands.iter().map(ToString::to_string).collect(),
+            Plan::Reload { reasons } => reasons.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn what_makes_no_difference_is_left_alone() {
+        assert_eq!(repair(&found()), [""; 0]);
+        // What was not looked at is taken to be right.
+        assert_eq!(repair(&Found::default()), [""; 0]);
+    }
+
+    #[test]
+    fn what_differs_is_put_right() {
+        let mut it = found();
+        let servers = it.servers.get_mut("b").expect("it is there");
+        servers[1].weight = 7;
+        servers[2].state = ServerState::Ready;
+        servers.push(place("stray", 3, ServerState::Ready));
+        it.tables.get_mut("m.map").expect("it is there").pop();
+        it.certificates.insert("a.pem".into(), false);
+        let line = ListEntry::read("a.pem a.example");
+        it.lists.insert("l.list".into(), line.into_iter().collect());
+        assert_eq!(
+            repair(&it),
+            [
+                "set server b/s1 weight 1",
+                "set server b/s2 state maint",
+                "del server b/stray",
+                "set ssl cert a.pem",
+                "add ssl crt-list l.list a.pem !*",
+                "add ssl crt-list l.list a.pem [ca-file ca.pem verify optional] a.example",
+                "commit map m.map",
+                "del ssl crt-list l.list a.pem a.example",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_backend_that_lost_its_servers_gets_them_back() {
+        let mut it = found();
+        it.servers.insert("b".into(), Vec::new());
+        let commands = repair(&it);
+        assert_eq!(commands.len(), 3, "{commands:?}");
+        assert_eq!(commands[0], "add server b/s1 10.0.0.1:80 weight 1");
+    }
 }

@@ -55,6 +55,7 @@ fn add(
         options: options.trim().into(),
         is_checked: shared.is_checked,
         has_agent: shared.has_agent,
+        has_dynamic_cookie: shared.has_dynamic_cookie,
     });
     if new.state != ServerState::Maint {
         commands.push(Command::SetServerState {
@@ -71,8 +72,12 @@ fn change(backend: &Arc<str>, old: &Place, new: &Place, commands: &mut Vec<Comma
         return Some(());
     }
     // Nothing is ever sent to a server in maintenance, whatever its line says.
-    if old.options != new.options && new.state != ServerState::Maint {
-        return None;
+    if new.state != ServerState::Maint {
+        // Which options HAProxy has of one that comes back depends on whether there was a reload since.
+        let has_some = old.options.is_some() || new.options.is_some();
+        if old.options != new.options || (old.state == ServerState::Maint && has_some) {
+            return None;
+        }
     }
     let (backend, server) = (backend.clone(), new.name.clone());
     if new.state == ServerState::Maint {

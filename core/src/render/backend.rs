@@ -290,6 +290,7 @@ pub(crate) fn new_server(backend: &Backend) -> Option<NewServer> {
         options: text.into(),
         is_checked: server,
         has_agent: agent,
+        has_dynamic_cookie: (backend.cookie.as_ref()).is_some_and(|it| it.dynamic_key.is_some()),
     })
 }
 

@@ -173,6 +173,7 @@ impl Output {
             name,
             first_line: number(first_line),
             lines: number(self.source_map.len() + 1 - first_line),
+            offset: start,
             digest,
             frame: if changing.is_empty() {
                 digest

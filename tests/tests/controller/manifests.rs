@@ -309,3 +309,40 @@ fn a_configuration_that_haproxy_rejects_is_rolled_back() {
     rig.manifest("other", &app("other.example", "other", &[&backend]));
     rig.soon_served_by(&controller, "other.example", "app");
 }
+
+#[test]
+fn a_server_that_is_added_has_its_cookie_and_what_goes_is_not_missed() {
+    let (one, two) = (Backend::start("one"), Backend::start("two"));
+    let rig = Rig::external();
+    let controller = rig.reads_manifests();
+    let objects = |backends: &[&Backend]| {
+        let mut objects = app("app.example", "app", &backends[..1]);
+        objects[0] = objects[0].clone().annotation("affinity", "cookie");
+        let others = backends.iter().skip(1);
+        objects.extend(others.map(|it| slice("app", &[*it]).with("/metadata/name", "app-2")));
+        objects
+    };
+    rig.manifest("app", &objects(&[&one]));
+    rig.soon_served_by(&controller, "app.example", "one");
+    let reloads = rig.haproxy().reloads();
+
+    rig.manifest("app", &objects(&[&one, &two]));
+    let answer = rig.soon_served_by(&controller, "app.example", "two");
+    let cookie = answer.header("set-cookie").expect("a client gets a cookie");
+    let cookie = cookie.split(';').next().expect("a value");
+    assert!(!cookie.ends_with('='), "{cookie}");
+    for _ in 0..5 {
+        let request = Request::get("/").host("app.example");
+        let request = request
+            .header("Cookie", cookie)
+            .header("Connection", "close");
+        let answer = request.send_to(rig.http).expect("it answers");
+        assert_eq!(answer.backend().as_deref(), Some("two"), "{cookie}");
+    }
+    rig.manifest("app", &objects(&[&two]));
+    rig.soon(&controller, "app.example", "nobody but two", |_| {
+        let answers = (0..4).filter_map(|_| rig.get("app.example", "/"));
+        answers.filter_map(|it| it.backend()).all(|it| it == "two")
+    });
+    assert_eq!(rig.haproxy().reloads(), reloads, "commands were enough");
+}

@@ -64,7 +64,7 @@ fn haproxy_has_in_memory_what_its_files_say() {
         "no command was refused"
     );
     assert_eq!(
-        count("differed from its configuration"),
+        count("differs from its configuration"),
         0,
         "nothing had to be repaired"
     );

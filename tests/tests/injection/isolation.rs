@@ -222,7 +222,7 @@ fn serves_alpha(bundle: &Bundle) -> BTreeSet<String> {
             return;
         }
         match entry.file.role {
-            Role::Map | Role::RegexMap => {
+            Role::Map | Role::Checks | Role::RegexMap => {
                 // The name of a host, which is quoted in a regular expression; another tenant may well
                 // write something else that has the word.
                 let key = entry.line.split(['#', ' ']).next().unwrap_or_default();

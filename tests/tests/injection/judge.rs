@@ -122,7 +122,7 @@ impl<'l> Judge<'l> {
             *self.lines.entry(entry.file.role).or_default() += 1;
         }
         match entry.file.role {
-            Role::Map | Role::RegexMap => map(entry),
+            Role::Map | Role::Checks | Role::RegexMap => map(entry),
             Role::CertificateList => certificate_list(entry, bundle),
             Role::List => list(entry),
             Role::Certificate | Role::Authorities | Role::DhParameters => pem(entry.line),

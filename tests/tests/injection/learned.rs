@@ -182,6 +182,7 @@ impl Learned {
                 entry.file.role,
                 Role::Lua
                     | Role::Map
+                    | Role::Checks
                     | Role::RegexMap
                     | Role::List
                     | Role::Response

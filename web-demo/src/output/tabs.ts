@@ -7,6 +7,7 @@ import { baseName } from './view'
 const ROLES: Record<OutputFile['role'], string> = {
   config: 'main configuration',
   map: 'map',
+  checks: 'map of what is asked of requests',
   'regex-map': 'map of regular expressions',
   'certificate-list': 'list of certificates',
   certificate: 'certificate, its key is not shown',

@@ -109,9 +109,9 @@ impl Proxy for Puppet {
         })
     }
 
-    async fn audit(&mut self, _: &Compiled) -> Result<Option<(Plan, Applied)>, String> {
+    async fn audit(&mut self, _: &Compiled) -> Result<Plan, String> {
         self.tell("audit");
-        Ok(None)
+        Ok(Plan::Nothing)
     }
 
     async fn alive(&mut self) -> Alive {

@@ -78,23 +78,29 @@ impl Admin {
         }
     }
 
-    /// Removes an entry; where another one is like it, the older of both.
-    pub(super) async fn remove_from_list(&mut self, list: &str, line: &str) -> Result<(), Error> {
-        let wanted = ListEntry::read(line);
-        let entries = self.list(list).await?;
-        let oldest = entries.iter().filter(|(_, it)| Some(it) == wanted.as_ref());
-        let oldest = oldest.map(|(number, _)| number).min();
-        let command = format!("del ssl crt-list {} ", escaped(list));
-        let (Some(number), Some(wanted)) = (oldest, wanted) else {
-            return Err(refused(command + line, "(no entry is like this)"));
-        };
-        let command = format!("{command}{}:{number}", escaped(&wanted.certificate));
-        let answer = self.ask_one(&command).await?;
-        if last(&answer).starts_with("Entry ") {
-            Ok(())
-        } else {
-            Err(refused(command, &answer))
+    /// Removes entries; where another one is like one of them, the older of both.
+    pub(super) async fn remove_from_list(
+        &mut self,
+        list: &str,
+        lines: &[&str],
+    ) -> Result<(), Error> {
+        let mut entries = self.list(list).await?;
+        entries.sort_unstable_by_key(|it| it.0);
+        for line in lines {
+            let wanted = ListEntry::read(line);
+            let oldest = entries.iter().position(|it| Some(&it.1) == wanted.as_ref());
+            let command = format!("del ssl crt-list {} ", escaped(list));
+            let Some(oldest) = oldest else {
+                return Err(refused(command + line, "(no entry is like this)"));
+            };
+            let (number, entry) = entries.remove(oldest);
+            let command = format!("{command}{}:{number}", escaped(&entry.certificate));
+            let answer = self.ask_one(&command).await?;
+            if !last(&answer).starts_with("Entry ") {
+                return Err(refused(command, &answer));
+            }
         }
+        Ok(())
     }
 
     /// The entries of a list with their numbers.
@@ -182,9 +188,10 @@ impl Admin {
         for batch in batches(&commands) {
             answers.push_str(&self.ask(batch).await?);
         }
+        let contents = wanted.bundle.files.iter();
+        let contents: BTreeMap<&str, &str> = contents.map(|it| (&*it.path, &*it.content)).collect();
         let is_wanted = |(file, found): (&str, &str)| {
-            let content = wanted.bundle.file(file).map_or("", |it| &*it.content);
-            let wanted = fingerprint(content);
+            let wanted = contents.get(file).and_then(|it| fingerprint(it));
             (file.into(), wanted.is_some_and(|it| it == found))
         };
         Ok(fingerprints(&answers).map(is_wanted).collect())
@@ -345,6 +352,9 @@ mod tests {
         let found = numbered("/a:1.pem:12 [verify optional ca-file /c] y x");
         let (number, found) = found.expect("an entry");
         assert_eq!((number, &*found.certificate), (12, "/a:1.pem"));
-        assert_eq!(found.to_string(), "/a:1.pem x y");
+        assert_eq!(
+            found.to_string(),
+            "/a:1.pem [ca-file /c verify optional] x y"
+        );
     }
 }

@@ -12,29 +12,49 @@ use crate::haproxy::admin::{Admin, Error, batches, last, refused};
 const MANY_BACKENDS: usize = 200;
 
 impl Admin {
-    /// Adds a server. One of the same name may be there that could not be removed when it was to be.
-    pub(super) async fn add_server(
-        &mut self,
-        command: &Command,
-        is_checked: bool,
-        has_agent: bool,
-    ) -> Result<(), Error> {
-        const ADDED: &str = "New server registered.";
-        let Some((backend, server)) = server(command) else {
+    /// Adds a server. One of the same name may be there that could not be removed when it was to be; if
+    /// it still has connections, it is told where to go on.
+    pub(super) async fn add_server(&mut self, command: &Command) -> Result<(), Error> {
+        let Command::AddServer {
+            backend,
+            server,
+            ip,
+            port,
+            weight,
+            options,
+            is_checked,
+            has_agent,
+            has_dynamic_cookie,
+        } = command
+        else {
             return Ok(());
         };
         let (name, text) = (format!("{backend}/{server}"), command.to_string());
+        let is_there = |it: &str| last(it).starts_with("Already exists a server");
         let mut answer = self.ask_one(&text).await?;
-        if last(&answer).starts_with("Already exists a server") {
+        if is_there(&answer) {
             self.remove_server(&name).await?;
             answer = self.ask_one(&text).await?;
         }
-        if last(&answer) != ADDED {
+        // What one server has for itself may be another's by now; what all share is the same.
+        let is_shared = |it: &str| !["id", "cookie", "source"].contains(&it);
+        if is_there(&answer) && options.split(' ').all(is_shared) {
+            let lines = [
+                format!("set server {name} addr {ip} port {port}"),
+                format!("set server {name} weight {weight}"),
+            ];
+            self.ask(&lines).await?;
+            return Ok(());
+        }
+        if last(&answer) != "New server registered." {
             return Err(refused(text, &answer));
         }
-        let health = is_checked.then(|| format!("enable health {name}"));
-        let agent = has_agent.then(|| format!("enable agent {name}"));
-        let lines: Vec<String> = [health, agent].into_iter().flatten().collect();
+        let lines = [
+            is_checked.then(|| format!("enable health {name}")),
+            has_agent.then(|| format!("enable agent {name}")),
+            has_dynamic_cookie.then(|| format!("enable dynamic-cookie backend {backend}")),
+        ];
+        let lines: Vec<String> = lines.into_iter().flatten().collect();
         self.give_quietly(&lines).await
     }
 
@@ -245,6 +265,7 @@ mod tests {
             options: options.into(),
             is_checked: options.contains("check"),
             has_agent: options.contains("agent"),
+            has_dynamic_cookie: false,
         };
         let options = "check inter 2s agent-check agent-port 9 ssl verify none sni str(a.example)";
         let commands = [

@@ -27,7 +27,7 @@ pub(super) fn look_up(early: BTreeMap<String, (String, Origin)>, config: &mut Co
     }
     config
         .files
-        .push(DataFile::of_lines(path, Role::Map, text, source_map));
+        .push(DataFile::of_lines(path, Role::Checks, text, source_map));
     let look_up = format!("var(txn.route),field(1,/,2),map_str({file})");
     // A preflight is answered in the backend, which asks about all others.
     let line = Line::keyword("http-request set-var(req.auth)")
