@@ -13,7 +13,7 @@ mod upstream;
 
 use std::env;
 
-pub(crate) use self::changes::{certificates, endpoints, paths};
+pub(crate) use self::changes::{certificates, endpoints, paths, replaced};
 pub(crate) use self::idle::{restarts, resyncs};
 pub(crate) use self::reloads::{closed, http2, kept, rejected};
 pub(crate) use self::swaps::swaps;

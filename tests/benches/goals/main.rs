@@ -71,6 +71,10 @@ const ROWS: &[Row] = &[
         live::endpoints,
     ),
     (
+        "live: 200 endpoints that answer on are replaced",
+        live::replaced,
+    ),
+    (
         "live: 99 % of 1,000 certificate renewals among 1,000 hosts",
         live::certificates,
     ),

@@ -15,10 +15,13 @@ use crate::Measured;
 const BACKENDS: u32 = 1_000;
 
 /// How many changes come at one instant, as with a Deployment that is rolled out.
-const BATCH: u32 = 10;
+const BATCH: usize = 10;
 
 /// How often changes come: the shortest time between two runs of the controller, and a little more.
 const PERIOD: Duration = Duration::from_millis(110);
+
+/// How long an endpoint may be asked after another one has taken its place.
+const REPLACED: Duration = Duration::from_secs(1);
 
 /// A client that looks whether a change is there, over one connection: without a reload it lasts.
 struct Client<'a> {
@@ -26,22 +29,43 @@ struct Client<'a> {
     kept: Option<Connection>,
 }
 
-/// Endpoints move.
+/// Endpoints move. The old ones keep no connection, as if they were gone.
 pub(crate) fn endpoints() -> Measured {
     let scene = start(false);
-    let generation = |number: u32| number / BACKENDS + 1;
+    scene.upstream.closes_connections();
     let mut client = Client::new(&scene);
     measured(
         &scene,
         scaled(10_000),
-        |number| slice(number % BACKENDS, generation(number), &scene),
-        |number| {
-            let backend = number % BACKENDS;
-            let wanted = address(backend, generation(number)).to_string();
-            let answer = client.get(&host(backend), "/a");
-            answer == Some((200, Some(wanted)))
-        },
+        |number| slice(number, &scene),
+        |number| client.is_served_by_new(number),
     )
+}
+
+/// Endpoints move, and the old ones go on answering over the connections that HAProxy has to them, as Pods
+/// do that are only not ready or have other labels: they must not be asked any more.
+pub(crate) fn replaced() -> Measured {
+    let scene = start(false);
+    let mut client = Client::new(&scene);
+    let numbers: Vec<u32> = (0..scaled(200)).collect();
+    let mut asked = 0;
+    for batch in numbers.chunks(BATCH) {
+        let mut pending = batch.to_vec();
+        // Connections to the old endpoints are there, and some of them are in use.
+        pending.retain(|it| !client.is_served_by_new(*it));
+        scene.api.has_all(batch.iter().map(|it| slice(*it, &scene)));
+        let start = Instant::now();
+        while !pending.is_empty() && start.elapsed() < REPLACED {
+            pending.retain(|it| !client.is_served_by_new(*it));
+        }
+        asked += pending.len();
+    }
+    Measured {
+        value: asked as f64,
+        unit: "asked",
+        goal: 0.0,
+        remark: format!("of {} after {REPLACED:?}", numbers.len()),
+    }
 }
 
 /// Certificates are renewed.
@@ -84,7 +108,7 @@ fn measured(
     let (reloads, updates) = (scene.haproxy.reloads(), scene.count(UPDATED));
     let mut times = Vec::new();
     let numbers: Vec<u32> = (0..count).collect();
-    for batch in numbers.chunks(usize::try_from(BATCH).expect("it is small")) {
+    for batch in numbers.chunks(BATCH) {
         let objects: Vec<Object> = batch.iter().map(|it| change(*it)).collect();
         let start = Instant::now();
         scene.api.has_all(objects);
@@ -130,6 +154,12 @@ const UPDATED: &str = "updated without reload";
 impl<'a> Client<'a> {
     fn new(scene: &'a Scene) -> Self {
         Self { scene, kept: None }
+    }
+
+    /// Whether it is the endpoint after a change that answers.
+    fn is_served_by_new(&mut self, number: u32) -> bool {
+        let wanted = new_address(number).to_string();
+        self.get(&host(number % BACKENDS), "/a") == Some((200, Some(wanted)))
     }
 
     /// The status, and at which address the server was asked; nothing if there was no answer.
@@ -183,9 +213,14 @@ fn secret(number: u32) -> Object {
     object::tls_secret(&name(number), &[&host(number)])
 }
 
-fn slice(number: u32, generation: u32, scene: &Scene) -> Object {
-    let addresses = [address(number, generation).into()];
-    object::endpoints(&name(number), &addresses, scene.upstream.port)
+/// The endpoint that a backend has after a change.
+fn slice(number: u32, scene: &Scene) -> Object {
+    let addresses = [new_address(number).into()];
+    object::endpoints(&name(number % BACKENDS), &addresses, scene.upstream.port)
+}
+
+fn new_address(number: u32) -> Ipv4Addr {
+    address(number % BACKENDS, number / BACKENDS + 1)
 }
 
 /// An address of this machine that no other backend and no other generation has.

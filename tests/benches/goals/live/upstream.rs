@@ -3,7 +3,7 @@
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use haproxy_ingress_tests::haproxy::free_port;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,8 +17,15 @@ pub(crate) const ADDRESS: &str = "x-address";
 pub(crate) struct Upstream {
     /// Its port at all addresses of `127.0.0.0/8`.
     pub(crate) port: u16,
-    served: Arc<AtomicU64>,
+    shared: Arc<Shared>,
     _runtime: Runtime,
+}
+
+/// What its connections share.
+#[derive(Default)]
+struct Shared {
+    served: AtomicU64,
+    closes: AtomicBool,
 }
 
 impl Upstream {
@@ -30,44 +37,56 @@ impl Upstream {
             .build()
             .expect("a thread can be started");
         let port = free_port();
-        let served = Arc::new(AtomicU64::new(0));
+        let shared = Arc::new(Shared::default());
         let listener = runtime
             .block_on(TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))
             .expect("the port is free");
-        let counter = served.clone();
+        let all = shared.clone();
         runtime.spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let served = counter.clone();
+                let shared = all.clone();
                 tokio::spawn(async move {
                     // What fails shows at the client.
-                    let _ = serve(stream, &served).await;
+                    let _ = serve(stream, &shared).await;
                 });
             }
         });
         Self {
             port,
-            served,
+            shared,
             _runtime: runtime,
         }
     }
 
     /// How many requests have reached it.
     pub(crate) fn served(&self) -> u64 {
-        self.served.load(Ordering::SeqCst)
+        self.shared.served.load(Ordering::SeqCst)
+    }
+
+    /// From now on closes each connection after an answer.
+    pub(crate) fn closes_connections(&self) {
+        self.shared.closes.store(true, Ordering::SeqCst);
     }
 }
 
-async fn serve(mut stream: TcpStream, served: &AtomicU64) -> io::Result<()> {
+async fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let address = stream.local_addr()?.ip();
-    let answer = format!("HTTP/1.1 200 OK\r\n{ADDRESS}: {address}\r\ncontent-length: 0\r\n\r\n");
     let mut request = Vec::new();
     // HAProxy sends no request before it has the answer to the one before.
     while stream.read_buf(&mut request).await? > 0 {
-        if request.ends_with(b"\r\n\r\n") {
-            request.clear();
-            served.fetch_add(1, Ordering::SeqCst);
-            stream.write_all(answer.as_bytes()).await?;
+        if !request.ends_with(b"\r\n\r\n") {
+            continue;
+        }
+        request.clear();
+        shared.served.fetch_add(1, Ordering::SeqCst);
+        let closes = shared.closes.load(Ordering::SeqCst);
+        let more = if closes { "connection: close\r\n" } else { "" };
+        let answer =
+            format!("HTTP/1.1 200 OK\r\n{ADDRESS}: {address}\r\n{more}content-length: 0\r\n\r\n");
+        stream.write_all(answer.as_bytes()).await?;
+        if closes {
+            break;
         }
     }
     Ok(())
