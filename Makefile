@@ -1,9 +1,9 @@
 # The menu. Each line calls cargo or `cargo xtask`, which anyone may call instead.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check update generate bench web release
+.PHONY: help demo test check update generate bench bench-reload web release
 
 help:     ## this list
-	@sed -n 's/^\([a-z]*\):\( *\)## /  make \1\2 /p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^\([a-z-]*\):\( *\)## /  make \1\2 /p' $(firstword $(MAKEFILE_LIST))
 demo:     ## a real HAProxy, the controller on a folder of manifests, two backends; ONCE=1 ends by itself
 	@cargo xtask demo $(if $(ONCE),--once)
 test:     ## everything: lints, all tests with two versions of HAProxy, the page in a browser
@@ -16,6 +16,8 @@ generate: ## writes the reference under docs/ from the code
 	@cargo xtask generate
 bench:    ## measures what the design promises, and says where it falls short
 	@cargo xtask bench
+bench-reload: ## the rows of it about what clients notice of changes; BENCH_SCALE=10 does a tenth
+	@cargo xtask bench live
 web:      ## builds the playground to web-demo/dist
 	@cargo xtask web
 release:  ## the controller, optimised: target/release/haproxy-ingress

@@ -101,11 +101,21 @@ pub(crate) fn generate(check: bool) -> Result<()> {
 /// Runs the benchmark, optimised.
 pub(crate) fn bench(arguments: &[String]) -> Result<()> {
     setup::install(&[Tool::Haproxy])?;
+    command::run(&mut cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "haproxy-ingress",
+    ]))?;
     let mut bench = cargo(&["bench", "-p", "haproxy-ingress-tests", "--bench", "goals"]);
     bench
         .arg("--")
         .args(arguments)
-        .env("HAPROXY", setup::haproxy()?);
+        .env("HAPROXY", setup::haproxy()?)
+        .env(
+            "HAPROXY_INGRESS",
+            command::target()?.join("release/haproxy-ingress"),
+        );
     command::run(&mut bench)
 }
 

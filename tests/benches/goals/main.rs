@@ -11,6 +11,7 @@
 
 mod clock;
 mod compile;
+mod live;
 mod memory;
 mod proxy;
 
@@ -55,6 +56,38 @@ const ROWS: &[Row] = &[
         "memory of HAProxy with 10,000 simple backends",
         proxy::memory_simple,
     ),
+    (
+        "live: 100 reloads, a connection for each request",
+        live::closed,
+    ),
+    ("live: 100 reloads, kept connections", live::kept),
+    ("live: 100 reloads, HTTP/2 over TLS", live::http2),
+    (
+        "live: 20 refused reloads, all kinds of clients",
+        live::rejected,
+    ),
+    (
+        "live: 99 % of 10,000 endpoint changes among 1,000 backends",
+        live::endpoints,
+    ),
+    (
+        "live: 200 endpoints that answer on are replaced",
+        live::replaced,
+    ),
+    (
+        "live: 99 % of 1,000 certificate renewals among 1,000 hosts",
+        live::certificates,
+    ),
+    (
+        "live: 99 % of 1,000 path changes among 1,000 backends",
+        live::paths,
+    ),
+    ("live: 100 swaps of a map of 10,000 entries", live::swaps),
+    ("live: 1,000 resyncs without a change", live::resyncs),
+    (
+        "live: 20 restarts of the controller without a change",
+        live::restarts,
+    ),
 ];
 
 /// What was measured, and what it shall be.
@@ -94,13 +127,23 @@ fn main() -> ExitCode {
         };
         let unit = it.unit;
         println!(
-            "| {name} | {:.2} {unit} | {:.2} {unit} | {:.0} % | {} | {} |",
+            "| {name} | {:.2} {unit} | {:.2} {unit} | {} | {} | {} |",
             it.value,
             it.goal,
-            100.0 * it.value / it.goal,
+            share(&it),
             if it.value <= it.goal { "ok" } else { "short" },
             it.remark
         );
     }
     outcome
+}
+
+/// How much of its goal a value takes.
+fn share(it: &Measured) -> String {
+    // Of what shall not happen at all there is no share.
+    if it.goal > 0.0 {
+        format!("{:.0} %", 100.0 * it.value / it.goal)
+    } else {
+        String::new()
+    }
 }
