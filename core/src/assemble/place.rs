@@ -100,22 +100,35 @@ pub(super) fn place(endpoints: Vec<Endpoint>, places: &[Place], rules: Rules<'_>
             _ => rest.push(endpoint),
         }
     }
-    let mut new = Vec::new();
-    let mut from = 0;
-    for endpoint in rest {
-        let name = rules.fixed_name(&endpoint);
-        let is_open =
-            |it: usize| taken[it].is_none() && is_named(&places[it].name, name.as_deref());
-        match (from..places.len()).find(|it| is_open(*it)) {
-            Some(place) => {
-                taken[place] = Some(endpoint);
-                if name.is_none() {
-                    from = place + 1;
-                }
-            }
-            None => new.push(endpoint),
+    // Places that were free come first. One that is left only now may have connections in use, which
+    // HAProxy before 2.8 keeps for requests to whoever comes next.
+    let leaves_alone = rules.scaling == Scaling::Add;
+    for is_free in [true, false] {
+        if !is_free && leaves_alone {
+            break;
         }
+        let mut from = 0;
+        let mut left = Vec::new();
+        for endpoint in rest {
+            let name = rules.fixed_name(&endpoint);
+            let is_open = |it: usize| {
+                taken[it].is_none()
+                    && (!is_free || places[it].is_free())
+                    && is_named(&places[it].name, name.as_deref())
+            };
+            match (from..places.len()).find(|it| is_open(*it)) {
+                Some(place) => {
+                    taken[place] = Some(endpoint);
+                    if name.is_none() {
+                        from = place + 1;
+                    }
+                }
+                None => left.push(endpoint),
+            }
+        }
+        rest = left;
     }
+    let new = rest;
     if new.is_empty() && !places.is_empty() {
         let used = taken.iter().flatten().count();
         let mut kept = match rules.scaling {
@@ -152,8 +165,11 @@ fn in_order(
     let mut names = Names::default();
     let mut servers = Vec::with_capacity(places.len() + new.len());
     for (place, endpoint) in places.iter().zip(taken) {
-        if let Some(endpoint) = endpoint {
+        // A server that goes may still have connections under its name.
+        if endpoint.is_some() || rules.scaling == Scaling::Add {
             names.used.insert(place.name.clone());
+        }
+        if let Some(endpoint) = endpoint {
             servers.push(endpoint.into_server(place.name.clone()));
         }
     }
@@ -357,6 +373,18 @@ mod tests {
     }
 
     #[test]
+    fn whoever_comes_when_another_goes_is_another_server() {
+        let rules = rules(Naming::Sequence, Scaling::Add);
+        let (before, _) = placed(&[1, 2], &[], rules);
+        let (before, shown) = placed(&[1, 3], &before, rules);
+        assert_eq!(shown, "srv001=1 srv003=3");
+        let (before, shown) = placed(&[4, 5], &before, rules);
+        assert_eq!(shown, "srv002=4 srv004=5");
+        let (_, shown) = placed(&[4, 6], &before, rules);
+        assert_eq!(shown, "srv002=4 srv003=6");
+    }
+
+    #[test]
     fn slots_are_put_in_order_when_there_are_too_few() {
         let slots = |min_free, increment| {
             let scaling = Scaling::Slots {
@@ -405,8 +433,10 @@ mod tests {
         let rules = rules(Naming::Pod, scaling);
         let (before, shown) = placed(&[1, 2], &[], rules);
         assert_eq!(shown, "pod-1=1 pod-2=2 srv003=free");
-        let (_, shown) = placed(&[1, 3], &before, rules);
-        assert_eq!(shown, "pod-1=1 pod-2=3 srv003=free");
+        let (before, shown) = placed(&[1, 3], &before, rules);
+        assert_eq!(shown, "pod-1=1 pod-2=free srv003=3");
+        let (_, shown) = placed(&[1, 4, 5], &before, rules);
+        assert_eq!(shown, "pod-1=1 pod-2=4 srv003=5");
     }
 
     #[test]

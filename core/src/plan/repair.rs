@@ -169,10 +169,9 @@ fn of_table(found: &Found, file: &File, commands: &mut Vec<Command>) {
 }
 
 fn of_certificate(found: &Found, file: &File, commands: &mut Vec<Command>) {
-    let (path, pem) = (file.path.clone(), Pem::new(&file.content));
-    match found.certificates.get(&file.path) {
-        Some(false) => commands.push(Command::SetCertificate { file: path, pem }),
-        Some(true) | None => {}
+    if found.certificates.get(&file.path) == Some(&false) {
+        let (file, pem) = (file.path.clone(), Pem::new(&file.content));
+        commands.push(Command::SetCertificate { file, pem });
     }
 }
 
