@@ -354,8 +354,10 @@ pub struct Registry {
     pub blocks: Vec<(&'static BlockInfo, u16)>,
     /// For each key the place of its block.
     block_of: Vec<usize>,
-    /// Names, old ones included, with the index of their key, sorted as [`by_name`] says.
+    /// Names, old ones included, with the index of their key, the shorter ones first.
     names: Vec<(&'static str, u16)>,
+    /// Where the names of each length begin in `names`.
+    lengths: Vec<usize>,
 }
 
 /// The registry of [`FAMILIES`].
@@ -365,6 +367,7 @@ pub static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         blocks: Vec::new(),
         block_of: Vec::new(),
         names: Vec::new(),
+        lengths: Vec::new(),
     };
     for block in FAMILIES.iter().flat_map(|it| it.blocks) {
         let first = index(registry.keys.len());
@@ -378,14 +381,14 @@ pub static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
                 .extend(key.old.iter().map(|old| (*old, place)));
         }
     }
-    registry.names.sort_unstable_by_key(|it| by_name(it.0));
+    registry.names.sort_unstable_by_key(|it| (it.0.len(), it.0));
+    let names = &registry.names;
+    let longest = names.last().map_or(0, |it| it.0.len());
+    registry.lengths = (0..=longest + 1)
+        .map(|length| names.partition_point(|it| it.0.len() < length))
+        .collect();
     registry
 });
-
-/// The order of names: by length first, so that most comparisons need not look at the text.
-fn by_name(name: &str) -> (usize, &str) {
-    (name.len(), name)
-}
 
 fn index(length: usize) -> u16 {
     u16::try_from(length).expect("a few hundred keys")
@@ -394,11 +397,13 @@ fn index(length: usize) -> u16 {
 impl Registry {
     /// The index of a key by its name or one of its old names.
     pub fn find(&self, name: &str) -> Option<u16> {
-        let place = self
-            .names
-            .binary_search_by_key(&by_name(name), |it| by_name(it.0))
-            .ok()?;
-        Some(self.names[place].1)
+        let (from, to) = (
+            self.lengths.get(name.len())?,
+            self.lengths.get(name.len() + 1)?,
+        );
+        let of_length = &self.names[*from..*to];
+        let place = of_length.binary_search_by_key(&name, |it| it.0).ok()?;
+        Some(of_length[place].1)
     }
 
     /// The key of an index.
