@@ -1,6 +1,6 @@
 //! Paths and their backends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::assemble::names;
@@ -31,7 +31,14 @@ type Winners = Vec<(u16, Arc<str>)>;
 type PortKey = (u8, Arc<str>);
 
 /// Backends by namespace, Service and port, with what their keys say.
-type Known = BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Vec<(Signature, usize)>>;
+type Known = BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Split>;
+
+/// The backends of one Service and port, by what tells them apart.
+#[derive(Default)]
+struct Split {
+    places: BTreeMap<Signature, usize>,
+    names: BTreeSet<Arc<str>>,
+}
 
 /// Backends while they are made.
 pub(super) struct Backends<'s, 'p> {
@@ -303,19 +310,20 @@ impl<'s, 'p> Backends<'s, 'p> {
         config: &mut Config,
         fill: impl FnOnce(&mut Self, &mut Backend, &Winners),
     ) -> usize {
-        let known = self.known.entry(key(target)).or_default();
-        if let Some((_, place)) = known.iter().find(|it| it.0 == signature) {
+        let split = self.known.entry(key(target)).or_default();
+        if let Some(place) = split.places.get(&signature) {
             let owners = &mut config.backends[*place].owners;
             if owners.last() != Some(origin) {
                 owners.push(origin.clone());
             }
             return *place;
         }
-        let name = unused_name(target, origin, known, config);
+        let name = unused_name(target, origin, &split.names);
+        split.names.insert(name.clone());
         let place = config.backends.len();
         let mut backend = empty(name, target, origin);
         let winners = signature.2.clone();
-        known.push((signature, place));
+        split.places.insert(signature, place);
         fill(self, &mut backend, &winners);
         config.backends.push(backend);
         place
@@ -351,15 +359,9 @@ fn port_key(port: &TargetPort) -> PortKey {
 }
 
 /// A name that no backend of the same Service and port has.
-fn unused_name(
-    target: &Target,
-    origin: &Origin,
-    known: &[(Signature, usize)],
-    config: &Config,
-) -> Arc<str> {
-    let is_used = |name: &Arc<str>| known.iter().any(|it| config.backends[it.1].name == *name);
+fn unused_name(target: &Target, origin: &Origin, used: &BTreeSet<Arc<str>>) -> Arc<str> {
     let name = names::backend(target, None);
-    if !is_used(&name) {
+    if !used.contains(&name) {
         return name;
     }
     let owner = origin
@@ -367,11 +369,11 @@ fn unused_name(
         .map_or_else(|| "operator".into(), |it| it.name.clone());
     // One Ingress can split a Service more than once, with other Services' annotations in between;
     // of one more name than there are backends, one is free.
-    (1..known.len() + 2)
+    (1..used.len() + 2)
         .map(|number| match number {
             1 => names::backend(target, Some(&owner)),
             _ => names::backend(target, Some(&format!("{owner}.{number}"))),
         })
-        .find(|it| !is_used(it))
+        .find(|it| !used.contains(it))
         .expect("there are more names than backends")
 }
