@@ -255,7 +255,11 @@ pub enum Effect {
     Frontend(fn(&dyn Any, &mut haproxy::Frontend, &mut Cx<'_>)),
     Host(fn(&dyn Any, &mut haproxy::Host, &mut Cx<'_>)),
     Backend(fn(&dyn Any, &mut haproxy::Backend, &mut Cx<'_>)),
+    /// It is the same for all paths that the same is written for, and asked once for several: all that
+    /// it may look at of a path is its backend, its group and whether it is served over TLS.
     Path(fn(&dyn Any, &mut haproxy::Path, &mut haproxy::Backend, &mut Cx<'_>)),
+    /// It looks at the path itself.
+    OnePath(fn(&dyn Any, &mut haproxy::Path, &mut haproxy::Backend, &mut Cx<'_>)),
     Tcp(fn(&dyn Any, &mut haproxy::TcpProxy, &mut Cx<'_>)),
     /// The block is read by another stage, for a reason that its family gives.
     None,
@@ -331,8 +335,10 @@ macro_rules! block {
             effect: $effect,
         }
     };
-    (Path, $block:ty) => {
-        $crate::keys::block!(@info $block, $crate::keys::Effect::Path(|it, path, backend, cx| {
+    (Path, $block:ty) => { $crate::keys::block!(@path Path, $block) };
+    (OnePath, $block:ty) => { $crate::keys::block!(@path OnePath, $block) };
+    (@path $effect:ident, $block:ty) => {
+        $crate::keys::block!(@info $block, $crate::keys::Effect::$effect(|it, path, backend, cx| {
             it.downcast_ref::<$block>().expect("the block that `read` made").apply(path, backend, cx);
         }))
     };

@@ -45,7 +45,18 @@ pub(super) struct Backends<'s, 'p> {
     known: Known,
     pub(super) servers: Servers<'s, 'p>,
     effects: Vec<(usize, BackendEffect)>,
+    /// What is the same for all paths that the same is written for.
     path_effects: Vec<(usize, PathEffect)>,
+    /// What looks at each path.
+    one_path_effects: Vec<(usize, PathEffect)>,
+}
+
+/// The newest path, for the next one, for which the same is written mostly.
+struct Newest {
+    place: usize,
+    layers: Layers,
+    /// Rules that it has whatever the path is.
+    rules: Vec<usize>,
 }
 
 type BackendEffect = fn(&dyn std::any::Any, &mut Backend, &mut Cx<'_>);
@@ -65,6 +76,7 @@ pub(super) fn add(
         .map(|it| it.group)
         .collect();
     let passes_on = config.hosts.values().any(|it| it.passthrough.is_some());
+    let mut newest: Option<Newest> = None;
     for entry in &table.entries {
         let key = HostKey::new(entry.group, &entry.host);
         let mut target = &entry.target;
@@ -98,10 +110,28 @@ pub(super) fn add(
         path.is_tls = host.tls.is_some();
         path.is_behind_proxy = behind_proxy.contains(&entry.group);
         host.paths.push(place);
-        for (block, effect) in &backends.path_effects {
-            let block = cx.read(*block, &entry.layers);
-            effect(&*block, &mut path, model, cx);
+        let alike = newest.as_ref().filter(|it| {
+            it.layers.is_same(&entry.layers) && path.is_treated_like(&config.paths[it.place])
+        });
+        if let Some(other) = alike {
+            path = path.with_keys_of(&config.paths[other.place]);
+            model.rules.add_again(path.number, &other.rules);
+        } else {
+            model.rules.newest();
+            act(&backends.path_effects, &entry.layers, &mut path, model, cx);
+            newest = Some(Newest {
+                place,
+                layers: entry.layers.clone(),
+                rules: model.rules.newest(),
+            });
         }
+        act(
+            &backends.one_path_effects,
+            &entry.layers,
+            &mut path,
+            model,
+            cx,
+        );
         if let Some(origin) = &entry.denied {
             let deny = Rule::new(Phase::Access, Line::keyword(model.mode.denial()));
             model.add(path.number, deny, origin);
@@ -143,13 +173,25 @@ fn fallback(
     let model = &mut config.backends[backend];
     model.paths.push(place);
     let mut path = Path::of_all(backend, number(model.paths.len()), &origin);
-    for (block, effect) in &backends.path_effects {
-        let block = cx.read(*block, layers);
-        effect(&*block, &mut path, model, cx);
-    }
+    act(&backends.path_effects, layers, &mut path, model, cx);
+    act(&backends.one_path_effects, layers, &mut path, model, cx);
     path.ssl_redirect = None;
     config.paths.push(path);
     config.default_path = Some(place);
+}
+
+/// Lets keys act on a path.
+fn act(
+    effects: &[(usize, PathEffect)],
+    layers: &Layers,
+    path: &mut Path,
+    backend: &mut Backend,
+    cx: &mut Cx<'_>,
+) {
+    for (place, effect) in effects {
+        let block = cx.read(*place, layers);
+        effect(&*block, path, backend, cx);
+    }
 }
 
 /// Beginnings of the names of keys that say how a request finds its path, or what goes for a host that
@@ -207,6 +249,12 @@ impl<'s, 'p> Backends<'s, 'p> {
             path_effects: blocks()
                 .filter_map(|(place, it)| match it.0.effect {
                     Effect::Path(effect) => Some((place, effect)),
+                    _ => None,
+                })
+                .collect(),
+            one_path_effects: blocks()
+                .filter_map(|(place, it)| match it.0.effect {
+                    Effect::OnePath(effect) => Some((place, effect)),
                     _ => None,
                 })
                 .collect(),
@@ -293,7 +341,7 @@ impl<'s, 'p> Backends<'s, 'p> {
             }
             // Keys of paths act on all of the backend, as if it had one.
             let mut path = Path::of_all(place, 1, origin);
-            for (place, effect) in &it.path_effects {
+            for (place, effect) in it.path_effects.iter().chain(&it.one_path_effects) {
                 let block = cx.read_alone(*place, layers);
                 effect(&*block, &mut path, backend, cx);
             }
