@@ -33,10 +33,12 @@ type PortKey = (u8, Arc<str>);
 /// Backends by namespace, Service and port, with what their keys say.
 type Known = BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Split>;
 
-/// The backends of one Service and port, by what tells them apart.
+/// The backends of one Service and port, by what tells them apart: mostly one.
 #[derive(Default)]
 struct Split {
-    places: BTreeMap<Signature, usize>,
+    first: Option<(Signature, usize)>,
+    others: BTreeMap<Signature, usize>,
+    /// The names of the others.
     names: BTreeSet<Arc<str>>,
 }
 
@@ -51,9 +53,10 @@ pub(super) struct Backends<'s, 'p> {
     one_path_effects: Vec<(usize, PathEffect)>,
 }
 
-/// The newest path, for the next one, for which the same is written mostly.
+/// The newest path: mostly the next one leads to the same, and the same is written for it.
 struct Newest {
     place: usize,
+    target: Target,
     layers: Layers,
     /// Rules that it has whatever the path is.
     rules: Vec<usize>,
@@ -77,6 +80,9 @@ pub(super) fn add(
         .collect();
     let passes_on = config.hosts.values().any(|it| it.passthrough.is_some());
     let mut newest: Option<Newest> = None;
+    // So thousands of backends stay where they are; room that is not used costs nothing.
+    config.backends.reserve(table.entries.len());
+    config.paths.reserve(table.entries.len());
     for entry in &table.entries {
         let key = HostKey::new(entry.group, &entry.host);
         let mut target = &entry.target;
@@ -98,7 +104,17 @@ pub(super) fn add(
                 target = &served_by;
             }
         }
-        let backend = backends.of(target, &entry.layers, &entry.origin, config, cx);
+        let same = newest
+            .as_ref()
+            .filter(|it| it.layers.is_same(&entry.layers) && it.target.is_same(target));
+        let backend = match same {
+            Some(it) => {
+                let backend = config.paths[it.place].backend;
+                own(&mut config.backends[backend], &entry.origin);
+                backend
+            }
+            None => backends.of(target, &entry.layers, &entry.origin, config, cx),
+        };
         let Some(host) = config.hosts.get_mut(&key) else {
             continue;
         };
@@ -121,6 +137,7 @@ pub(super) fn add(
             act(&backends.path_effects, &entry.layers, &mut path, model, cx);
             newest = Some(Newest {
                 place,
+                target: target.clone(),
                 layers: entry.layers.clone(),
                 rules: model.rules.newest(),
             });
@@ -359,22 +376,25 @@ impl<'s, 'p> Backends<'s, 'p> {
         fill: impl FnOnce(&mut Self, &mut Backend, &Winners),
     ) -> usize {
         let split = self.known.entry(key(target)).or_default();
-        if let Some(place) = split.places.get(&signature) {
-            let owners = &mut config.backends[*place].owners;
-            if owners.last() != Some(origin) {
-                owners.push(origin.clone());
-            }
-            return *place;
+        if let Some(place) = split.place(&signature) {
+            own(&mut config.backends[place], origin);
+            return place;
         }
-        let name = unused_name(target, origin, &split.names);
-        split.names.insert(name.clone());
         let place = config.backends.len();
+        let name = split.name(target, origin);
         let mut backend = empty(name, target, origin);
         let winners = signature.2.clone();
-        split.places.insert(signature, place);
+        split.add(signature, place);
         fill(self, &mut backend, &winners);
         config.backends.push(backend);
         place
+    }
+}
+
+/// Notes who asks for a backend.
+fn own(backend: &mut Backend, origin: &Origin) {
+    if backend.owners.last() != Some(origin) {
+        backend.owners.push(origin.clone());
     }
 }
 
@@ -406,22 +426,41 @@ fn port_key(port: &TargetPort) -> PortKey {
     }
 }
 
-/// A name that no backend of the same Service and port has.
-fn unused_name(target: &Target, origin: &Origin, used: &BTreeSet<Arc<str>>) -> Arc<str> {
-    let name = names::backend(target, None);
-    if !used.contains(&name) {
-        return name;
+impl Split {
+    /// The place of the backend with a signature.
+    fn place(&self, signature: &Signature) -> Option<usize> {
+        match &self.first {
+            Some((first, place)) if first == signature => Some(*place),
+            _ => self.others.get(signature).copied(),
+        }
     }
-    let owner = origin
-        .object()
-        .map_or_else(|| "operator".into(), |it| it.name.clone());
-    // One Ingress can split a Service more than once, with other Services' annotations in between;
-    // of one more name than there are backends, one is free.
-    (1..used.len() + 2)
-        .map(|number| match number {
-            1 => names::backend(target, Some(&owner)),
-            _ => names::backend(target, Some(&format!("{owner}.{number}"))),
-        })
-        .find(|it| !used.contains(it))
-        .expect("there are more names than backends")
+
+    fn add(&mut self, signature: Signature, place: usize) {
+        if self.first.is_none() {
+            self.first = Some((signature, place));
+        } else {
+            self.others.insert(signature, place);
+        }
+    }
+
+    /// A name that no backend of the same Service and port has.
+    fn name(&mut self, target: &Target, origin: &Origin) -> Arc<str> {
+        if self.first.is_none() {
+            return names::backend(target, None);
+        }
+        let owner = origin
+            .object()
+            .map_or_else(|| "operator".into(), |it| it.name.clone());
+        // One Ingress can split a Service more than once, with other Services' annotations in between;
+        // of one more name than there are others, one is free.
+        let name = (1..self.names.len() + 2)
+            .map(|number| match number {
+                1 => names::backend(target, Some(&owner)),
+                _ => names::backend(target, Some(&format!("{owner}.{number}"))),
+            })
+            .find(|it| !self.names.contains(it))
+            .expect("there are more names than backends");
+        self.names.insert(name.clone());
+        name
+    }
 }
