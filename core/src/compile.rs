@@ -35,6 +35,8 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>
     let table = ingest::table(&mut cx);
     let none = Places::new();
     let config = assemble::assemble(&table, previous.unwrap_or(&none), &mut cx);
+    // Its memory is taken again for the text: to get new one from the system costs more than to fill it.
+    drop(table);
     let bundle = render::render(&config, &mut cx);
     Compiled {
         bundle,

@@ -255,7 +255,11 @@ pub enum Effect {
     Frontend(fn(&dyn Any, &mut haproxy::Frontend, &mut Cx<'_>)),
     Host(fn(&dyn Any, &mut haproxy::Host, &mut Cx<'_>)),
     Backend(fn(&dyn Any, &mut haproxy::Backend, &mut Cx<'_>)),
+    /// It is the same for all paths that the same is written for, and asked once for several: all that
+    /// it may look at of a path is its backend, its group and whether it is served over TLS.
     Path(fn(&dyn Any, &mut haproxy::Path, &mut haproxy::Backend, &mut Cx<'_>)),
+    /// It looks at the path itself.
+    OnePath(fn(&dyn Any, &mut haproxy::Path, &mut haproxy::Backend, &mut Cx<'_>)),
     Tcp(fn(&dyn Any, &mut haproxy::TcpProxy, &mut Cx<'_>)),
     /// The block is read by another stage, for a reason that its family gives.
     None,
@@ -331,8 +335,10 @@ macro_rules! block {
             effect: $effect,
         }
     };
-    (Path, $block:ty) => {
-        $crate::keys::block!(@info $block, $crate::keys::Effect::Path(|it, path, backend, cx| {
+    (Path, $block:ty) => { $crate::keys::block!(@path Path, $block) };
+    (OnePath, $block:ty) => { $crate::keys::block!(@path OnePath, $block) };
+    (@path $effect:ident, $block:ty) => {
+        $crate::keys::block!(@info $block, $crate::keys::Effect::$effect(|it, path, backend, cx| {
             it.downcast_ref::<$block>().expect("the block that `read` made").apply(path, backend, cx);
         }))
     };
@@ -354,8 +360,10 @@ pub struct Registry {
     pub blocks: Vec<(&'static BlockInfo, u16)>,
     /// For each key the place of its block.
     block_of: Vec<usize>,
-    /// Names, old ones included, with the index of their key, sorted as [`by_name`] says.
+    /// Names, old ones included, with the index of their key, the shorter ones first.
     names: Vec<(&'static str, u16)>,
+    /// Where the names of each length begin in `names`.
+    lengths: Vec<usize>,
 }
 
 /// The registry of [`FAMILIES`].
@@ -365,6 +373,7 @@ pub static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         blocks: Vec::new(),
         block_of: Vec::new(),
         names: Vec::new(),
+        lengths: Vec::new(),
     };
     for block in FAMILIES.iter().flat_map(|it| it.blocks) {
         let first = index(registry.keys.len());
@@ -378,14 +387,14 @@ pub static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
                 .extend(key.old.iter().map(|old| (*old, place)));
         }
     }
-    registry.names.sort_unstable_by_key(|it| by_name(it.0));
+    registry.names.sort_unstable_by_key(|it| (it.0.len(), it.0));
+    let names = &registry.names;
+    let longest = names.last().map_or(0, |it| it.0.len());
+    registry.lengths = (0..=longest + 1)
+        .map(|length| names.partition_point(|it| it.0.len() < length))
+        .collect();
     registry
 });
-
-/// The order of names: by length first, so that most comparisons need not look at the text.
-fn by_name(name: &str) -> (usize, &str) {
-    (name.len(), name)
-}
 
 fn index(length: usize) -> u16 {
     u16::try_from(length).expect("a few hundred keys")
@@ -394,11 +403,13 @@ fn index(length: usize) -> u16 {
 impl Registry {
     /// The index of a key by its name or one of its old names.
     pub fn find(&self, name: &str) -> Option<u16> {
-        let place = self
-            .names
-            .binary_search_by_key(&by_name(name), |it| by_name(it.0))
-            .ok()?;
-        Some(self.names[place].1)
+        let (from, to) = (
+            self.lengths.get(name.len())?,
+            self.lengths.get(name.len() + 1)?,
+        );
+        let of_length = &self.names[*from..*to];
+        let place = of_length.binary_search_by_key(&name, |it| it.0).ok()?;
+        Some(of_length[place].1)
     }
 
     /// The key of an index.

@@ -1,6 +1,6 @@
 //! Paths and their backends.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::assemble::names;
@@ -31,14 +31,35 @@ type Winners = Vec<(u16, Arc<str>)>;
 type PortKey = (u8, Arc<str>);
 
 /// Backends by namespace, Service and port, with what their keys say.
-type Known = BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Vec<(Signature, usize)>>;
+type Known = BTreeMap<(Arc<str>, Arc<str>, Arc<str>), Split>;
+
+/// The backends of one Service and port, by what tells them apart: mostly one.
+#[derive(Default)]
+struct Split {
+    first: Option<(Signature, usize)>,
+    others: BTreeMap<Signature, usize>,
+    /// The names of the others.
+    names: BTreeSet<Arc<str>>,
+}
 
 /// Backends while they are made.
 pub(super) struct Backends<'s, 'p> {
     known: Known,
     pub(super) servers: Servers<'s, 'p>,
     effects: Vec<(usize, BackendEffect)>,
+    /// What is the same for all paths that the same is written for.
     path_effects: Vec<(usize, PathEffect)>,
+    /// What looks at each path.
+    one_path_effects: Vec<(usize, PathEffect)>,
+}
+
+/// The newest path: mostly the next one leads to the same, and the same is written for it.
+struct Newest {
+    place: usize,
+    target: Target,
+    layers: Layers,
+    /// Rules that it has whatever the path is.
+    rules: Vec<usize>,
 }
 
 type BackendEffect = fn(&dyn std::any::Any, &mut Backend, &mut Cx<'_>);
@@ -58,6 +79,10 @@ pub(super) fn add(
         .map(|it| it.group)
         .collect();
     let passes_on = config.hosts.values().any(|it| it.passthrough.is_some());
+    let mut newest: Option<Newest> = None;
+    // So thousands of backends stay where they are; room that is not used costs nothing.
+    config.backends.reserve(table.entries.len());
+    config.paths.reserve(table.entries.len());
     for entry in &table.entries {
         let key = HostKey::new(entry.group, &entry.host);
         let mut target = &entry.target;
@@ -79,7 +104,17 @@ pub(super) fn add(
                 target = &served_by;
             }
         }
-        let backend = backends.of(target, &entry.layers, &entry.origin, config, cx);
+        let same = newest
+            .as_ref()
+            .filter(|it| it.layers.is_same(&entry.layers) && it.target.is_same(target));
+        let backend = match same {
+            Some(it) => {
+                let backend = config.paths[it.place].backend;
+                own(&mut config.backends[backend], &entry.origin);
+                backend
+            }
+            None => backends.of(target, &entry.layers, &entry.origin, config, cx),
+        };
         let Some(host) = config.hosts.get_mut(&key) else {
             continue;
         };
@@ -91,10 +126,29 @@ pub(super) fn add(
         path.is_tls = host.tls.is_some();
         path.is_behind_proxy = behind_proxy.contains(&entry.group);
         host.paths.push(place);
-        for (block, effect) in &backends.path_effects {
-            let block = cx.read(*block, &entry.layers);
-            effect(&*block, &mut path, model, cx);
+        let alike = newest.as_ref().filter(|it| {
+            it.layers.is_same(&entry.layers) && path.is_treated_like(&config.paths[it.place])
+        });
+        if let Some(other) = alike {
+            path = path.with_keys_of(&config.paths[other.place]);
+            model.rules.add_again(path.number, &other.rules);
+        } else {
+            model.rules.newest();
+            act(&backends.path_effects, &entry.layers, &mut path, model, cx);
+            newest = Some(Newest {
+                place,
+                target: target.clone(),
+                layers: entry.layers.clone(),
+                rules: model.rules.newest(),
+            });
         }
+        act(
+            &backends.one_path_effects,
+            &entry.layers,
+            &mut path,
+            model,
+            cx,
+        );
         if let Some(origin) = &entry.denied {
             let deny = Rule::new(Phase::Access, Line::keyword(model.mode.denial()));
             model.add(path.number, deny, origin);
@@ -136,13 +190,25 @@ fn fallback(
     let model = &mut config.backends[backend];
     model.paths.push(place);
     let mut path = Path::of_all(backend, number(model.paths.len()), &origin);
-    for (block, effect) in &backends.path_effects {
-        let block = cx.read(*block, layers);
-        effect(&*block, &mut path, model, cx);
-    }
+    act(&backends.path_effects, layers, &mut path, model, cx);
+    act(&backends.one_path_effects, layers, &mut path, model, cx);
     path.ssl_redirect = None;
     config.paths.push(path);
     config.default_path = Some(place);
+}
+
+/// Lets keys act on a path.
+fn act(
+    effects: &[(usize, PathEffect)],
+    layers: &Layers,
+    path: &mut Path,
+    backend: &mut Backend,
+    cx: &mut Cx<'_>,
+) {
+    for (place, effect) in effects {
+        let block = cx.read(*place, layers);
+        effect(&*block, path, backend, cx);
+    }
 }
 
 /// Beginnings of the names of keys that say how a request finds its path, or what goes for a host that
@@ -200,6 +266,12 @@ impl<'s, 'p> Backends<'s, 'p> {
             path_effects: blocks()
                 .filter_map(|(place, it)| match it.0.effect {
                     Effect::Path(effect) => Some((place, effect)),
+                    _ => None,
+                })
+                .collect(),
+            one_path_effects: blocks()
+                .filter_map(|(place, it)| match it.0.effect {
+                    Effect::OnePath(effect) => Some((place, effect)),
                     _ => None,
                 })
                 .collect(),
@@ -286,7 +358,7 @@ impl<'s, 'p> Backends<'s, 'p> {
             }
             // Keys of paths act on all of the backend, as if it had one.
             let mut path = Path::of_all(place, 1, origin);
-            for (place, effect) in &it.path_effects {
+            for (place, effect) in it.path_effects.iter().chain(&it.one_path_effects) {
                 let block = cx.read_alone(*place, layers);
                 effect(&*block, &mut path, backend, cx);
             }
@@ -303,22 +375,26 @@ impl<'s, 'p> Backends<'s, 'p> {
         config: &mut Config,
         fill: impl FnOnce(&mut Self, &mut Backend, &Winners),
     ) -> usize {
-        let known = self.known.entry(key(target)).or_default();
-        if let Some((_, place)) = known.iter().find(|it| it.0 == signature) {
-            let owners = &mut config.backends[*place].owners;
-            if owners.last() != Some(origin) {
-                owners.push(origin.clone());
-            }
-            return *place;
+        let split = self.known.entry(key(target)).or_default();
+        if let Some(place) = split.place(&signature) {
+            own(&mut config.backends[place], origin);
+            return place;
         }
-        let name = unused_name(target, origin, known, config);
         let place = config.backends.len();
+        let name = split.name(target, origin);
         let mut backend = empty(name, target, origin);
         let winners = signature.2.clone();
-        known.push((signature, place));
+        split.add(signature, place);
         fill(self, &mut backend, &winners);
         config.backends.push(backend);
         place
+    }
+}
+
+/// Notes who asks for a backend.
+fn own(backend: &mut Backend, origin: &Origin) {
+    if backend.owners.last() != Some(origin) {
+        backend.owners.push(origin.clone());
     }
 }
 
@@ -350,28 +426,41 @@ fn port_key(port: &TargetPort) -> PortKey {
     }
 }
 
-/// A name that no backend of the same Service and port has.
-fn unused_name(
-    target: &Target,
-    origin: &Origin,
-    known: &[(Signature, usize)],
-    config: &Config,
-) -> Arc<str> {
-    let is_used = |name: &Arc<str>| known.iter().any(|it| config.backends[it.1].name == *name);
-    let name = names::backend(target, None);
-    if !is_used(&name) {
-        return name;
+impl Split {
+    /// The place of the backend with a signature.
+    fn place(&self, signature: &Signature) -> Option<usize> {
+        match &self.first {
+            Some((first, place)) if first == signature => Some(*place),
+            _ => self.others.get(signature).copied(),
+        }
     }
-    let owner = origin
-        .object()
-        .map_or_else(|| "operator".into(), |it| it.name.clone());
-    // One Ingress can split a Service more than once, with other Services' annotations in between;
-    // of one more name than there are backends, one is free.
-    (1..known.len() + 2)
-        .map(|number| match number {
-            1 => names::backend(target, Some(&owner)),
-            _ => names::backend(target, Some(&format!("{owner}.{number}"))),
-        })
-        .find(|it| !is_used(it))
-        .expect("there are more names than backends")
+
+    fn add(&mut self, signature: Signature, place: usize) {
+        if self.first.is_none() {
+            self.first = Some((signature, place));
+        } else {
+            self.others.insert(signature, place);
+        }
+    }
+
+    /// A name that no backend of the same Service and port has.
+    fn name(&mut self, target: &Target, origin: &Origin) -> Arc<str> {
+        if self.first.is_none() {
+            return names::backend(target, None);
+        }
+        let owner = origin
+            .object()
+            .map_or_else(|| "operator".into(), |it| it.name.clone());
+        // One Ingress can split a Service more than once, with other Services' annotations in between;
+        // of one more name than there are others, one is free.
+        let name = (1..self.names.len() + 2)
+            .map(|number| match number {
+                1 => names::backend(target, Some(&owner)),
+                _ => names::backend(target, Some(&format!("{owner}.{number}"))),
+            })
+            .find(|it| !self.names.contains(it))
+            .expect("there are more names than backends");
+        self.names.insert(name.clone());
+        name
+    }
 }

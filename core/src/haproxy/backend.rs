@@ -79,7 +79,7 @@ pub struct Backend {
 }
 
 /// What a proxy speaks.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Mode {
     /// HTTP.
     #[default]

@@ -217,6 +217,28 @@ impl Path {
             ssl_redirect: None,
         }
     }
+
+    /// Whether keys that do not look at the path itself act on both alike, where the same is written for
+    /// them.
+    pub fn is_treated_like(&self, other: &Self) -> bool {
+        self.backend == other.backend
+            && self.group == other.group
+            && self.is_tls == other.is_tls
+            && self.is_behind_proxy == other.is_behind_proxy
+    }
+
+    /// The same path with what keys say of another one that is treated like it.
+    pub fn with_keys_of(self, other: &Self) -> Self {
+        Self {
+            host: self.host,
+            path: self.path,
+            matching: self.matching,
+            filters: self.filters,
+            origin: self.origin,
+            number: self.number,
+            ..other.clone()
+        }
+    }
 }
 
 impl PathMatch {

@@ -27,8 +27,13 @@ pub(crate) fn short(text: &str, max: usize) -> Cow<'_, str> {
 /// included, becomes `:` and two hexadecimal digits; so does a `.` in front, which hides files and
 /// leaves folders.
 pub(crate) fn escape(name: &mut String, part: &str) {
+    let is_kept = |it: u8| it.is_ascii_alphanumeric() || it == b'-' || it == b'.';
+    if part.bytes().all(is_kept) && !part.starts_with('.') {
+        name.push_str(part);
+        return;
+    }
     for (place, byte) in part.bytes().enumerate() {
-        if byte.is_ascii_alphanumeric() || byte == b'-' || (byte == b'.' && place > 0) {
+        if is_kept(byte) && (byte != b'.' || place > 0) {
             name.push(char::from(byte));
         } else {
             // Writing to a `String` cannot fail.

@@ -17,6 +17,8 @@ pub struct Rules {
     places: BTreeMap<Rule, usize>,
     /// How many of the list are among them.
     known: usize,
+    /// Where rules for paths were added since somebody asked.
+    newest: Vec<usize>,
 }
 
 impl Rules {
@@ -24,6 +26,7 @@ impl Rules {
     /// them.
     pub fn add(&mut self, path: u32, rule: Rule, origin: &Origin) {
         let Some(place) = self.find(&rule) else {
+            self.newest.push(self.list.len());
             self.list.push(Placed {
                 rule,
                 paths: vec![path],
@@ -31,6 +34,7 @@ impl Rules {
             });
             return;
         };
+        self.newest.push(place);
         let same = &mut self.list[place];
         // Paths mostly come in their order, one with all its rules after the other.
         if same.paths.last() != Some(&path)
@@ -50,10 +54,26 @@ impl Rules {
         });
     }
 
+    /// Where the rules for paths stand that were added since this was asked before.
+    pub fn newest(&mut self) -> Vec<usize> {
+        std::mem::take(&mut self.newest)
+    }
+
+    /// Adds rules that are there for another path for the newest one as well, given by its number.
+    pub fn add_again(&mut self, path: u32, places: &[usize]) {
+        for place in places {
+            let paths = &mut self.list[*place].paths;
+            if paths.last() != Some(&path) {
+                paths.push(path);
+            }
+        }
+    }
+
     /// Keeps some of them.
     pub fn retain(&mut self, keep: impl FnMut(&Placed) -> bool) {
         self.list.retain(keep);
         self.places.clear();
+        self.newest.clear();
         self.known = 0;
     }
 
@@ -111,6 +131,22 @@ mod tests {
         assert_eq!(rules.len(), 1 + 2 * FEW);
         assert!(rules[0].paths.is_empty());
         assert!(rules[1..].iter().all(|it| it.paths == [1, 2, 3]));
+    }
+
+    #[test]
+    fn what_one_path_has_another_one_has_as_well() {
+        let by = Origin::Engine("a test");
+        let mut rules = Rules::default();
+        rules.add(1, rule(0), &by);
+        rules.newest();
+        for number in [1, 0, 1, 2] {
+            rules.add(2, rule(number), &by);
+        }
+        let of_two = rules.newest();
+        rules.add(2, rule(3), &by);
+        rules.add_again(3, &of_two);
+        let paths: Vec<&[u32]> = rules.iter().map(|it| &*it.paths).collect();
+        assert_eq!(paths, [&[1, 2, 3][..], &[2, 3], &[2, 3], &[2]]);
     }
 
     #[test]

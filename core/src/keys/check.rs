@@ -15,7 +15,7 @@ pub fn annotations(object: &Arc<ObjectRef>, meta: &Meta, tier: Tier, cx: &mut Cx
     let mut source = Source {
         object: object.clone(),
         tier,
-        values: Vec::new(),
+        values: Vec::with_capacity(meta.annotations.len()),
     };
     // The prefix that stands first wins, so its keys come first.
     for prefix in &cx.options.annotation_prefixes {
@@ -92,6 +92,10 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut 
             .help(format!("write `{}`", known.name)),
         );
     }
+    let field = match &field {
+        Field::Annotation(name) => Field::Annotation(cx.shared_annotation(key, name)),
+        _ => field,
+    };
     let value = SourceValue {
         key,
         text: text.clone(),

@@ -45,6 +45,8 @@ pub struct Cx<'a> {
     facts: BTreeMap<TypeId, Rc<dyn Any>>,
     /// The key nearest to names that are unknown: the same mistake stands on many objects.
     nearest: BTreeMap<Box<str>, Option<&'static str>>,
+    /// The name of the newest annotation with each key.
+    annotations: Vec<Option<Arc<str>>>,
 }
 
 impl<'a> Cx<'a> {
@@ -64,6 +66,7 @@ impl<'a> Cx<'a> {
             has_nobody: false,
             facts: BTreeMap::new(),
             nearest: BTreeMap::new(),
+            annotations: vec![None; REGISTRY.keys.len()],
         }
     }
 
@@ -75,6 +78,16 @@ impl<'a> Cx<'a> {
         let nearest = REGISTRY.nearest(name);
         self.nearest.insert(name.into(), nearest);
         nearest
+    }
+
+    /// The name of an annotation with a key, as another object has it: each has a copy of its own, and to
+    /// count on thousands of them who refers to it would fetch all of these into the cache.
+    pub(super) fn shared_annotation(&mut self, key: u16, name: &Arc<str>) -> Arc<str> {
+        let known = &mut self.annotations[usize::from(key)];
+        match known {
+            Some(known) if known == name => known.clone(),
+            _ => known.insert(name.clone()).clone(),
+        }
     }
 
     /// Takes the global ConfigMap.

@@ -194,12 +194,8 @@ impl Reader<'_> {
         let default = key
             .default
             .expect("`keys!` calls this for keys with a default");
-        self.find(Some(default)).unwrap_or_else(|| {
-            Setting::new(
-                T::parse(default).expect("a test parses every default"),
-                Origin::Default(key.name),
-            )
-        })
+        self.find(Some(default))
+            .unwrap_or_else(|| default_setting(key.name, default))
     }
 
     /// The next key, which has no default; an empty text counts as not set.
@@ -237,19 +233,16 @@ impl Reader<'_> {
                 Err(error) => refused.push(author.map(|()| error)),
             }
         }
+        if refused.is_empty() {
+            return found.or_else(|| Some(default_setting(name, default?)));
+        }
         let outcome = match (&found, default) {
             (Some(setting), _) => format!("the value of {} is used", setting.origin),
             (None, Some(default)) => format!("the default, `{default}`, is used"),
             (None, None) => "it counts as not set".into(),
         };
-        let found = found.or_else(|| {
-            let default = T::parse(default?).expect("a test parses every default");
-            Some(Setting::new(default, Origin::Default(name)))
-        });
-        let (found, is_reported) = match refused.first() {
-            None => (found, true),
-            Some(highest) => stand_in(found, highest),
-        };
+        let found = found.or_else(|| Some(default_setting(name, default?)));
+        let (found, is_reported) = stand_in(found, &refused[0]);
         for it in refused.into_iter().skip(usize::from(!is_reported)) {
             let message = format!("`{name}`: {}", it.value);
             let outcome = outcome.clone();
@@ -260,6 +253,12 @@ impl Reader<'_> {
         }
         found
     }
+}
+
+/// The default of a key.
+fn default_setting<T: KeyValue>(key: &'static str, default: &str) -> Setting<T> {
+    let value = T::parse(default).expect("a test parses every default");
+    Setting::new(value, Origin::Default(key))
 }
 
 /// What counts in place of a text that is no value, and whether that is to be reported here.

@@ -12,7 +12,7 @@ use crate::value::text::{Format, Line};
 pub const FAMILY: Family = Family {
     name: "rewrite-target",
     title: "Rewriting the path",
-    blocks: &[block!(Path, Rewrite)],
+    blocks: &[block!(OnePath, Rewrite)],
 };
 
 keys! {

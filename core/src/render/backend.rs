@@ -231,7 +231,7 @@ fn rule<'a>(placed: &'a Placed, backend: &Backend, lines: &mut Vec<(Line, &'a [O
             (Some(paths), Some(own)) => Some(paths.line(own)),
         };
         let line = match conditions {
-            Some(conditions) => rule.line.clone().and("if").line(&conditions),
+            Some(conditions) => rule.line.under(&conditions),
             None => rule.line.clone(),
         };
         lines.push((line, &placed.origins));

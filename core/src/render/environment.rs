@@ -1,14 +1,15 @@
 //! The templates' environment: the one place where a value becomes text.
 //!
-//! A template can print a [`Printed`] value, which our code made of typed parts, a number, or the
-//! result of a macro, and nothing else. Where a value knows who wrote it, a mark follows it that
-//! [`section`](crate::render::section) takes out again and turns into the line's origin.
+//! A template can print a [`Printed`] value, which our code made of typed parts, several of them as
+//! [`Lines`], a number, or the result of a macro, and nothing else. Where a value knows who wrote it, a
+//! mark follows it that [`section`](crate::render::section) takes out again and turns into the line's
+//! origin. Lines are printed as a mark alone: the line on which it stands is repeated for each of them.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::value::{Enumerator, Object, ObjectRepr, Value};
 use minijinja::{AutoEscape, Environment, Error, ErrorKind, Output, State, UndefinedBehavior};
 
 use crate::value::text::Line;
@@ -17,6 +18,8 @@ use crate::value::text::Line;
 pub(super) const MARK: u8 = 1;
 /// Ends a mark.
 pub(super) const MARK_END: u8 = 2;
+/// Begins a mark, behind [`MARK`], that stands for lines by their number in the section.
+pub(super) const LINES: char = '*';
 /// Stands in front of text that can be changed while HAProxy runs; the next mark ends it.
 pub(super) const CHANGE: u8 = 3;
 
@@ -45,11 +48,19 @@ pub const TEMPLATES: &[(&str, &str)] = &[
 ];
 
 /// Text made of typed parts, and which set of authors wrote it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Printed {
     pub(super) text: Line,
     pub(super) authors: Option<u32>,
     pub(super) changes: Changes,
+}
+
+/// Lines of a section, each of which is printed on a line of its own.
+#[derive(Debug)]
+pub(super) struct Lines {
+    /// Which of the section's lists they are.
+    pub(super) number: usize,
+    pub(super) lines: Vec<Printed>,
 }
 
 /// How a text can be changed.
@@ -68,6 +79,22 @@ pub(super) struct Record(Vec<(&'static str, Value)>);
 impl Object for Printed {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
+    }
+}
+
+/// A template may also loop over them.
+impl Object for Lines {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Seq
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let line = self.lines.get(key.as_usize()?)?;
+        Some(Value::from_object(line.clone()))
+    }
+
+    fn enumerate(self: &Arc<Self>) -> Enumerator {
+        Enumerator::Seq(self.lines.len())
     }
 }
 
@@ -125,6 +152,11 @@ fn format(out: &mut Output, _: &mut State, value: &Value) -> Result<(), Error> {
         out.write_char(char::from(MARK))?;
         out.write_str(mark.format(authors))?;
         out.write_char(char::from(MARK_END))?;
+        return Ok(());
+    }
+    if let Some(lines) = value.downcast_object_ref::<Lines>() {
+        let (mark, end) = (char::from(MARK), char::from(MARK_END));
+        write!(out, "{mark}{LINES}{}{end}", lines.number)?;
         return Ok(());
     }
     if value.is_safe() || value.is_integer() {

@@ -10,7 +10,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::bundle::Section;
 use crate::haproxy::Part;
 use crate::origin::{Origin, Setting, SourceMap};
-use crate::render::environment::{CHANGE, Changes, MARK, MARK_END, Printed, Record};
+use crate::render::environment::{CHANGE, Changes, LINES, Lines, MARK, MARK_END, Printed, Record};
 use crate::value::text::{Line, Snippet};
 
 /// The main configuration while it is written.
@@ -24,13 +24,24 @@ pub(super) struct Output {
 /// The context of one section while it is filled.
 pub(super) struct Context<'a> {
     record: Record,
+    lists: Vec<Arc<Lines>>,
     source_map: &'a mut SourceMap,
+}
+
+/// A section's text while its marks are taken out.
+struct Marked<'a> {
+    lists: &'a [Arc<Lines>],
+    /// Who made the lines that say nothing of their own.
+    owner: u32,
+    /// Where the text says what can be changed while HAProxy runs.
+    changing: Vec<Range<usize>>,
 }
 
 impl<'a> Context<'a> {
     pub(super) fn new(source_map: &'a mut SourceMap) -> Self {
         Self {
             record: Record::new(),
+            lists: Vec::new(),
             source_map,
         }
     }
@@ -79,21 +90,24 @@ impl<'a> Context<'a> {
     ) {
         // Lines that one rule needs for its many paths share their authors, who may be as many.
         let mut before: (&[Origin], Option<u32>) = (&[], None);
-        let values: Vec<Value> = lines
+        let lines: Vec<Printed> = lines
             .into_iter()
             .map(|(text, by)| {
                 if !std::ptr::eq(before.0, by) {
                     before = (by, self.authors(by));
                 }
-                Value::from_object(Printed {
+                Printed {
                     text,
                     authors: before.1,
                     changes,
-                })
+                }
             })
             .collect();
-        if !values.is_empty() {
-            self.record.set(name, Value::from_object(values));
+        if !lines.is_empty() {
+            let number = self.lists.len();
+            let lines = Arc::new(Lines { number, lines });
+            self.lists.push(lines.clone());
+            self.record.set(name, Value::from_dyn_object(lines));
         }
     }
 
@@ -134,34 +148,37 @@ impl Output {
         self.source_map.add_line(owner);
         let mut context = Context::new(&mut self.source_map);
         fill(&mut context);
-        let context = Value::from_object(context.record);
-        let marked = template.render(context)?;
-        self.add(&marked, owner);
+        let lists = context.lists;
+        let marked = template.render(Value::from_object(context.record))?;
+        self.add(&marked, &lists, owner);
         Ok(())
     }
 
     /// Adds text that is no template's, such as sections of the operator.
     pub(super) fn text(&mut self, text: &str, owners: &[Origin]) {
         let owner = self.source_map.add_set(owners);
-        self.add(text, owner);
+        self.add(text, &[], owner);
     }
 
     /// Takes the marks out of a section's text and notes who made each line.
-    fn add(&mut self, marked: &str, owner: u32) {
+    fn add(&mut self, marked: &str, lists: &[Arc<Lines>], owner: u32) {
         let start = self.text.len();
         let first_line = self.source_map.len() + 1;
         let mut name: Option<Arc<str>> = None;
-        // Where the text says what can be changed while HAProxy runs.
-        let mut changing: Vec<Range<usize>> = Vec::new();
+        let mut section = Marked {
+            lists,
+            owner,
+            changing: Vec::new(),
+        };
         let mut rest = marked;
         while !rest.is_empty() {
             let from = self.text.len();
             let authors;
-            (authors, rest) = self.add_line(rest, &mut changing);
+            (authors, rest) = self.add_line(rest, &mut section);
             self.source_map.add_line(authors.unwrap_or(owner));
             let text = &self.text[from..];
             if name.is_none() && text.starts_with(|it: char| it.is_ascii_alphabetic()) {
-                name = Some(text.into());
+                name = text.lines().next().map(Arc::from);
             }
             self.text.push('\n');
         }
@@ -175,21 +192,22 @@ impl Output {
             lines: number(self.source_map.len() + 1 - first_line),
             offset: start,
             digest,
-            frame: if changing.is_empty() {
+            frame: if section.changing.is_empty() {
                 digest
             } else {
-                frame(text, start, &changing)
+                frame(text, start, &section.changing)
             },
         });
     }
 
-    /// Adds the first line of a marked text without its marks; returns who made it, if a mark says so,
-    /// and the text behind the line.
+    /// Adds the first line of a marked text without its marks, or several if it is repeated; returns who
+    /// made the last one, if a mark says so, and the text behind.
     fn add_line<'t>(
         &mut self,
         marked: &'t str,
-        changing: &mut Vec<Range<usize>>,
+        section: &mut Marked<'_>,
     ) -> (Option<u32>, &'t str) {
+        let start = self.text.len();
         let mut authors: Option<u32> = None;
         let mut change = None;
         let mut rest = marked;
@@ -201,20 +219,62 @@ impl Output {
                 b'\n' => return (authors, rest),
                 CHANGE => change = Some(self.text.len()),
                 _ => {
-                    let (set, behind) = rest.split_once(char::from(MARK_END)).unwrap_or((rest, ""));
+                    let (mark, behind) =
+                        rest.split_once(char::from(MARK_END)).unwrap_or((rest, ""));
                     rest = behind;
-                    changing.extend(change.take().map(|it| it..self.text.len()));
                     // An operator's template can write anything.
-                    let set = set.parse().ok().filter(|it| self.source_map.has_set(*it));
-                    authors = match (authors, set) {
-                        (Some(one), Some(other)) => Some(self.both(one, other)),
-                        (one, other) => one.or(other),
-                    };
+                    if let Some(number) = mark.strip_prefix(LINES) {
+                        let list = number.parse().ok();
+                        if let Some(list) = list.and_then(|it: usize| section.lists.get(it)) {
+                            authors = self.add_list(list, start, authors, section);
+                        }
+                        continue;
+                    }
+                    section
+                        .changing
+                        .extend(change.take().map(|it| it..self.text.len()));
+                    let set = mark.parse().ok().filter(|it| self.source_map.has_set(*it));
+                    authors = self.either(authors, set);
                 }
             }
         }
         self.text.push_str(rest);
         (authors, "")
+    }
+
+    /// Adds lines, in front of each of which stands what the text has from `start`, which some have made;
+    /// returns who made the last one.
+    fn add_list(
+        &mut self,
+        list: &Lines,
+        start: usize,
+        authors: Option<u32>,
+        section: &mut Marked<'_>,
+    ) -> Option<u32> {
+        let front = start..self.text.len();
+        let mut of_line = authors;
+        for (place, line) in list.lines.iter().enumerate() {
+            if place > 0 {
+                self.source_map.add_line(of_line.unwrap_or(section.owner));
+                self.text.push('\n');
+                self.text.extend_from_within(front.clone());
+            }
+            let from = self.text.len();
+            self.text.push_str(line.text.as_str());
+            if line.changes == Changes::WhileRunning {
+                section.changing.push(from..self.text.len());
+            }
+            of_line = self.either(authors, line.authors);
+        }
+        of_line
+    }
+
+    /// The authors of two sets, if there are any.
+    fn either(&mut self, one: Option<u32>, other: Option<u32>) -> Option<u32> {
+        match (one, other) {
+            (Some(one), Some(other)) => Some(self.both(one, other)),
+            (one, other) => one.or(other),
+        }
     }
 
     /// The authors of two sets.
@@ -256,11 +316,54 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_line_of_a_list_is_repeated_for_each_of_its_lines() {
+        let by = ["owner", "front", "a", "b"].map(Origin::Engine);
+        let mut environment = crate::render::environment::environment();
+        let source = "s {{ front }}\n  {{ front }} {{ list }}\n\
+                      {% if none %}\n  {{ none }}\n{% endif %}\n\
+                      {% for it in list %}\nof {{ it }}\n{% endfor %}\n";
+        environment
+            .add_template("t", source)
+            .expect("a template of two lists");
+        let template = environment.get_template("t").expect("it was added");
+        let mut output = Output::default();
+        output
+            .section(&template, &by[..1], |cx| {
+                let front = Line::keyword("front");
+                cx.line_of("front", front, std::slice::from_ref(&by[1]));
+                let lines = [("a", &by[2..3]), ("b", &by[3..]), ("c", &[][..])];
+                cx.lines("list", lines.map(|it| (Line::keyword(it.0), it.1)));
+                cx.lines("none", []);
+            })
+            .expect("it renders");
+        let text = "\ns front\n  front a\n  front b\n  front c\nof a\nof b\nof c\n";
+        assert_eq!(output.text, text);
+        let [owner, front, a, b] = &by;
+        let authors: Vec<&[Origin]> = output.source_map.lines().collect();
+        let both = |it: &Origin| [front.clone(), it.clone()];
+        let (with_a, with_b) = (both(a), both(b));
+        let alone = std::slice::from_ref;
+        let wanted: [&[Origin]; 8] = [
+            alone(owner),
+            alone(front),
+            &with_a,
+            &with_b,
+            alone(front),
+            alone(a),
+            alone(b),
+            alone(owner),
+        ];
+        assert_eq!(authors, wanted);
+        assert_eq!(&*output.sections[0].name, "s front");
+        assert_eq!(output.sections[0].lines, 7);
+    }
+
+    #[test]
     fn only_what_our_servers_say_is_left_out_of_a_frame() {
         let of = |text: &str| {
             let mut output = Output::default();
             let owner = output.source_map.add_set(&[Origin::Engine("a test")]);
-            output.add(text, owner);
+            output.add(text, &[], owner);
             (output.text, output.sections[0].frame)
         };
         let one = "backend b\n    server own 10.0.0.9:1\n    server \u{3}a 10.0.0.1:1\u{1}0\u{2}\n";

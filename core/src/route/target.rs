@@ -18,6 +18,16 @@ pub struct Target {
     pub port: TargetPort,
 }
 
+impl Target {
+    /// Whether both were looked up at once.
+    pub fn is_same(&self, other: &Self) -> bool {
+        // The text is made anew at each look-up.
+        Arc::ptr_eq(&self.label, &other.label)
+            && Arc::ptr_eq(&self.service, &other.service)
+            && Arc::ptr_eq(&self.namespace, &other.namespace)
+    }
+}
+
 /// The port of a Service, as far as it was found.
 #[derive(Clone, Debug)]
 pub enum TargetPort {

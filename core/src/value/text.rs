@@ -219,6 +219,11 @@ impl Line {
         self
     }
 
+    /// The line under a condition, as it follows `if`.
+    pub fn under(&self, condition: &Self) -> Self {
+        Self(Cow::Owned([&*self.0, &*condition.0].join(" if ")))
+    }
+
     /// Appends another line.
     pub fn line(mut self, line: &Self) -> Self {
         self.next().push_str(&line.0);
