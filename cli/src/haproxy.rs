@@ -435,7 +435,7 @@ impl Haproxy {
         let mut pause = Duration::from_millis(2);
         loop {
             let found = self.admin.variable(MARKER_VARIABLE).await;
-            let last = match found {
+            let (last, silence) = match found {
                 Ok(found) if found.is_some() && found == wanted => {
                     self.unmarked = None;
                     return Ok(Ok(messages.unwrap_or_default()));
@@ -445,15 +445,19 @@ impl Haproxy {
                     self.unmarked = Some(self.processes().await?);
                     return Ok(messages);
                 }
-                Ok(Some(found)) => format!("HAProxy still runs generation `{found}`"),
-                Err(error) if error.is_transient() => error.to_string(),
+                Ok(Some(found)) => (format!("HAProxy still runs generation `{found}`"), None),
+                Err(error) if error.is_transient() => (error.to_string(), Some(error)),
                 Err(error) => return Err(error.into()),
             };
             if Instant::now() + pause >= end {
-                return Ok(Err(match messages {
-                    Ok(messages) => format!("{messages}\n{last}").trim().to_owned(),
-                    Err(messages) => messages,
-                }));
+                return match (messages, silence) {
+                    (Err(messages), _) => Ok(Err(messages)),
+                    // It took the configuration and then stood still: no object is to blame.
+                    (Ok(_), Some(error)) => Err(error.into()),
+                    (Ok(messages), None) => {
+                        Ok(Err(format!("{messages}\n{last}").trim().to_owned()))
+                    }
+                };
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(200));
