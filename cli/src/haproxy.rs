@@ -305,13 +305,32 @@ impl Haproxy {
 
     /// Whether HAProxy answers, and still runs what was confirmed last.
     pub(crate) async fn alive(&mut self) -> Alive {
-        match self.look().await {
-            Ok(Look::Ours(_)) => Alive::Yes,
-            Ok(Look::Other(why)) => Alive::Restarted { why },
+        let replaced = match self.look().await {
+            Ok(Look::Ours(_)) => self.another_version().await,
+            Ok(Look::Other(why)) => Ok(Some(why)),
+            Err(error) => Err(error),
+        };
+        match replaced {
+            Ok(None) => Alive::Yes,
+            Ok(Some(why)) => Alive::Restarted { why },
             Err(error) => Alive::Silent {
                 why: self.explain(&error),
             },
         }
+    }
+
+    /// Whether HAProxy was replaced by another version, which may have been started from our files and
+    /// run what was confirmed. What it is can be asked without its master, which may be away.
+    async fn another_version(&mut self) -> Result<Option<String>, Error> {
+        let known = self.version;
+        let found = self.admin.version().await?;
+        if known.is_none() || found.is_none() || found == known {
+            return Ok(None);
+        }
+        // The worker of an older version may go on after a reload that failed, and is no news.
+        let master = self.master.processes().await?.version();
+        let why = master.filter(|it| Some(*it) != known);
+        Ok(why.map(|it| format!("it is HAProxy {it} now")))
     }
 
     /// Stops an embedded HAProxy within its grace period, or when `hurry` comes; leaves an external one
