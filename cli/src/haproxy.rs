@@ -295,13 +295,32 @@ impl Haproxy {
 
     /// Whether HAProxy answers, and still runs what was confirmed last.
     pub(crate) async fn alive(&mut self) -> Alive {
-        match self.look().await {
-            Ok(Look::Ours(_)) => Alive::Yes,
-            Ok(Look::Other(why)) => Alive::Restarted { why },
+        let replaced = match self.look().await {
+            Ok(Look::Ours(_)) => self.another_version().await,
+            Ok(Look::Other(why)) => Ok(Some(why)),
+            Err(error) => Err(error),
+        };
+        match replaced {
+            Ok(None) => Alive::Yes,
+            Ok(Some(why)) => Alive::Restarted { why },
             Err(error) => Alive::Silent {
                 why: self.explain(&error),
             },
         }
+    }
+
+    /// Whether HAProxy was replaced by another version, which may have been started from our files and
+    /// run what was confirmed. What it is can be asked without its master, which may be away.
+    async fn another_version(&mut self) -> Result<Option<String>, Error> {
+        let known = self.version;
+        let found = self.admin.version().await?;
+        if known.is_none() || found.is_none() || found == known {
+            return Ok(None);
+        }
+        // The worker of an older version may go on after a reload that failed, and is no news.
+        let master = self.master.processes().await?.version();
+        let why = master.filter(|it| Some(*it) != known);
+        Ok(why.map(|it| format!("it is HAProxy {it} now")))
     }
 
     /// Stops an embedded HAProxy within its grace period, or when `hurry` comes; leaves an external one
@@ -425,7 +444,7 @@ impl Haproxy {
         let mut pause = Duration::from_millis(2);
         loop {
             let found = self.admin.variable(MARKER_VARIABLE).await;
-            let last = match found {
+            let (last, silence) = match found {
                 Ok(found) if found.is_some() && found == wanted => {
                     self.unmarked = None;
                     return Ok(Ok(messages.unwrap_or_default()));
@@ -435,15 +454,19 @@ impl Haproxy {
                     self.unmarked = Some(self.processes().await?);
                     return Ok(messages);
                 }
-                Ok(Some(found)) => format!("HAProxy still runs generation `{found}`"),
-                Err(error) if error.is_transient() => error.to_string(),
+                Ok(Some(found)) => (format!("HAProxy still runs generation `{found}`"), None),
+                Err(error) if error.is_transient() => (error.to_string(), Some(error)),
                 Err(error) => return Err(error.into()),
             };
             if Instant::now() + pause >= end {
-                return Ok(Err(match messages {
-                    Ok(messages) => format!("{messages}\n{last}").trim().to_owned(),
-                    Err(messages) => messages,
-                }));
+                return match (messages, silence) {
+                    (Err(messages), _) => Ok(Err(messages)),
+                    // It took the configuration and then stood still: no object is to blame.
+                    (Ok(_), Some(error)) => Err(error.into()),
+                    (Ok(messages), None) => {
+                        Ok(Err(format!("{messages}\n{last}").trim().to_owned()))
+                    }
+                };
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(200));

@@ -63,24 +63,40 @@ impl Haproxy {
         static FOUND: OnceLock<Haproxy> = OnceLock::new();
         FOUND.get_or_init(|| {
             let program = PathBuf::from(std::env::var_os("HAPROXY").unwrap_or("haproxy".into()));
-            let output = Command::new(&program).arg("-v").output();
-            let output = output.unwrap_or_else(|error| {
-                panic!(
-                    "these tests need HAProxy, and `{}` cannot be started: {error}; install it or \
-                     name it in HAPROXY",
-                    program.display()
-                )
-            });
-            let text = String::from_utf8_lossy(&output.stdout).into_owned();
-            let version = text
-                .strip_prefix("HAProxy version ")
-                .or_else(|| text.strip_prefix("HA-Proxy version "))
-                .and_then(|it| it.parse().ok())
-                .unwrap_or_else(|| {
-                    panic!("`{}` does not print a version: {text}", program.display())
-                });
-            Self { program, version }
+            Self::at(program).unwrap_or_else(|why| {
+                panic!("these tests need HAProxy: {why}; install it or name it in HAPROXY")
+            })
         })
+    }
+
+    fn at(program: PathBuf) -> Result<Self, String> {
+        let output = Command::new(&program).arg("-v").output();
+        let output =
+            output.map_err(|it| format!("`{}` cannot be started: {it}", program.display()))?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let version = text
+            .strip_prefix("HAProxy version ")
+            .or_else(|| text.strip_prefix("HA-Proxy version "))
+            .and_then(|it| it.parse().ok())
+            .ok_or_else(|| format!("`{}` does not print a version: {text}", program.display()))?;
+        Ok(Self { program, version })
+    }
+
+    /// A program of another version than that: HAProxy 2.8 of `cargo xtask setup` or of `$HAPROXY_28`,
+    /// or the one on the path.
+    pub fn find_another() -> Self {
+        let folder = std::env::current_exe().expect("this program has a path");
+        // `target/debug/deps/NAME`.
+        let target = folder.ancestors().nth(3).unwrap_or(Path::new("/"));
+        let named = std::env::var_os("HAPROXY_28").map(PathBuf::from);
+        let candidates = [
+            named.unwrap_or_else(|| target.join("haproxy-2.8/haproxy")),
+            "haproxy".into(),
+        ];
+        let mut found = candidates.into_iter().filter_map(|it| Self::at(it).ok());
+        found
+            .find(|it| it.version != Self::find().version)
+            .expect("there is a HAProxy of another version: `cargo xtask setup` gets one")
     }
 
     /// Lets HAProxy read a bundle that was compiled for a folder.
@@ -297,6 +313,17 @@ impl Running {
     /// Stops it and waits until it has ended.
     pub fn stop(mut self) {
         self.end();
+    }
+
+    /// Kills the master, and waits until the workers have noticed and nobody listens any more.
+    pub fn kill(mut self, address: SocketAddr) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let deadline = Instant::now() + PATIENCE;
+        while TcpStream::connect(address).is_ok() {
+            assert!(Instant::now() < deadline, "a worker outlives its master");
+            std::thread::sleep(Duration::from_millis(2));
+        }
     }
 
     fn end(&mut self) {

@@ -10,6 +10,7 @@ pub mod speaker;
 pub mod object;
 pub mod apiserver;
 pub mod terminal;
+pub mod rig;
 pub mod cluster;
 pub mod tree;
 pub mod case;

@@ -99,6 +99,10 @@ pub(crate) struct Reconcile<P> {
     reloaded: Option<Instant>,
     /// How often something failed since HAProxy confirmed anything.
     failures: u32,
+    /// Until when no reload is tried, because the last one could not be asked for.
+    reload_after: Option<Instant>,
+    /// Whether HAProxy does not say what it runs.
+    silent: bool,
     /// Whether it was said that a reload waits.
     deferred: bool,
     /// Whether it was said that the generated certificate is used.
@@ -170,6 +174,8 @@ impl<P: Proxy> Reconcile<P> {
             rejected: None,
             reloaded: None,
             failures: 0,
+            reload_after: None,
+            silent: false,
             deferred: false,
             uses_generated: false,
             pods: None,
@@ -291,10 +297,18 @@ impl<P: Proxy> Reconcile<P> {
     /// Looks whether HAProxy is still the one that was last talked to.
     async fn look(&mut self) {
         match self.proxy.alive().await {
+            Alive::Same | Alive::Restarted(_) if self.silent => {
+                info!("haproxy answers again");
+                self.silent = false;
+                self.run_at(Instant::now());
+                return;
+            }
             Alive::Same => return,
             // Nothing was confirmed yet that could have been lost.
             Alive::Restarted(_) if self.running.is_none() => return,
             Alive::Restarted(why) => warn!("haproxy was started again: {why}"),
+            // It was said, and when it is asked again is decided.
+            Alive::Gone(_) if self.silent => return,
             Alive::Gone(why) => {
                 warn!("haproxy is gone: {why}");
                 self.not_ready(format!("haproxy is gone: {why}"));
@@ -482,7 +496,13 @@ impl<P: Proxy> Reconcile<P> {
             }
             Decision::CarryOut(plan) => match self.carry_out(&plan, wanted.clone(), timer).await {
                 Done::Confirmed => true,
-                Done::Failed => false,
+                Done::Failed => {
+                    // The worker may be well, and only its master away.
+                    if matches!(plan, Plan::Reload { .. }) && self.adopt(&wanted).await.is_ok() {
+                        self.endpoints_only(&wanted, timer).await;
+                    }
+                    false
+                }
                 Done::Rejected(messages) => self.isolate(&wanted, messages, timer).await,
             },
             Decision::Refused => {
@@ -505,32 +525,30 @@ impl<P: Proxy> Reconcile<P> {
 
     /// What to do with a new configuration; nothing if HAProxy could not be asked what it runs.
     async fn compare(&mut self, wanted: &State) -> Option<Decision> {
-        if self.running.is_none() && !self.adopt(wanted).await {
+        if self.running.is_none()
+            && let Err(error) = self.adopt(wanted).await
+        {
+            self.silent = true;
+            self.fail(&format!("cannot ask haproxy what it runs: {error}"));
             return None;
         }
+        self.silent = false;
         Some(self.decide(wanted))
     }
 
     /// Finds out what HAProxy runs: what is wanted, as after a restart of the controller, or what it
-    /// ran before, as after a restart of its own. False when it could not be asked.
-    async fn adopt(&mut self, wanted: &State) -> bool {
+    /// ran before, as after a restart of its own.
+    async fn adopt(&mut self, wanted: &State) -> Result<(), P::Error> {
         for state in [Some(wanted.clone()), self.good.clone()]
             .into_iter()
             .flatten()
         {
-            match self.proxy.adopt(&state.compiled).await {
-                Ok(true) => {
-                    self.running = Some(state);
-                    return true;
-                }
-                Ok(false) => {}
-                Err(error) => {
-                    self.fail(&format!("cannot ask haproxy what it runs: {error}"));
-                    return false;
-                }
+            if self.proxy.adopt(&state.compiled).await? {
+                self.running = Some(state);
+                break;
             }
         }
-        true
+        Ok(())
     }
 
     /// Pure: what to do with a new configuration.
@@ -552,7 +570,8 @@ impl<P: Proxy> Reconcile<P> {
         {
             return Decision::Refused;
         }
-        match self.reloaded.map(|it| it + self.reload_interval) {
+        let spaced = self.reloaded.map(|it| it + self.reload_interval);
+        match spaced.max(self.reload_after) {
             Some(time) if time > Instant::now() && running.is_some() => {
                 Decision::Later(time, reasons.clone())
             }
@@ -570,7 +589,9 @@ impl<P: Proxy> Reconcile<P> {
             Ok(applied) => applied,
             Err(error) => {
                 self.running = None;
-                self.fail(&format!("haproxy was not updated: {error}"));
+                let next = self.fail(&format!("haproxy was not updated: {error}"));
+                self.reload_after = Some(next);
+                self.deferred = true;
                 return Done::Failed;
             }
         };
@@ -651,6 +672,7 @@ impl<P: Proxy> Reconcile<P> {
         self.running = Some(state);
         self.rejected = None;
         self.failures = 0;
+        self.reload_after = None;
         self.deferred = false;
         if self.audit_due.is_none() {
             self.audit_at(self.audit_period);
@@ -659,13 +681,15 @@ impl<P: Proxy> Reconcile<P> {
     }
 
     /// Something failed that may go better another time. Each failure in a row doubles the wait, for
-    /// some tries are not free: a HAProxy may die of one.
-    fn fail(&mut self, why: &str) {
+    /// some tries are not free: a HAProxy may die of one. Returns when it is tried again.
+    fn fail(&mut self, why: &str) -> Instant {
         let wait = self.retry * (1 << self.failures.min(4));
         self.failures += 1;
         warn!("{why}; trying again in {wait:?}");
         self.not_ready(why.into());
-        self.run_at(Instant::now() + wait);
+        let next = Instant::now() + wait;
+        self.run_at(next);
+        next
     }
 
     fn not_ready(&self, why: String) {

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use haproxy_ingress_core::bundle::Role;
 use haproxy_ingress_core::compile::Compiled;
+use haproxy_ingress_core::options::Version;
 use haproxy_ingress_core::plan::{Command, Found, Table};
 
 use crate::haproxy::admin::servers::{check, is_fine};
@@ -93,6 +94,13 @@ impl Admin {
             .find_map(|it| it.split_once("value=<"))
             .and_then(|(_, it)| it.strip_suffix('>'));
         Ok(value.map(str::to_owned))
+    }
+
+    /// Which HAProxy the worker is.
+    pub(crate) async fn version(&mut self) -> Result<Option<Version>, Error> {
+        let answer = self.ask_one("show info").await?;
+        let version = answer.lines().find_map(|it| it.strip_prefix("Version: "));
+        Ok(version.and_then(|it| it.trim().parse().ok()))
     }
 
     /// Carries commands out, in their order, and reads back what has become of them: `wanted` is what

@@ -95,6 +95,10 @@ pub(crate) enum Error {
 /// How long a master that answers may show no sign of a reload before it is asked once more.
 const HEARD: Duration = Duration::from_secs(2);
 
+/// How long a master that does not answer is waited for before a reload. Commands to the worker, which
+/// serves as if nothing were the matter, wait as well.
+const AWAY: Duration = Duration::from_secs(5);
+
 /// How long a master that broke off a reload is waited for, if it always tells how a reload ends.
 const GONE: Duration = Duration::from_secs(1);
 
@@ -157,7 +161,7 @@ impl Master {
     /// Lets HAProxy read its files again and waits until it is known how that ended.
     pub(crate) async fn reload(&self, limit: Duration) -> Result<Verdict, Error> {
         let end = Instant::now() + limit;
-        let before = self.first_sign(end).await?;
+        let before = self.first_sign(end.min(Instant::now() + AWAY)).await?;
         loop {
             match self.ask_within("reload", remaining(end)).await {
                 Ok(answer) => match Status::read(&answer) {

@@ -406,11 +406,13 @@ async fn a_master_that_dies_of_a_reload_finds_the_last_good_files() -> Result<()
     Ok(())
 }
 
+/// What a master answers to `show proc`.
+const TABLE: &str = "#<PID> <type> <reloads> <uptime> <version>\n1 master 1 [failed: 0] 0d 3.3.0\n# workers\n2 worker 0 0d 3.3.0\n\n";
+
 /// Answers `show proc` once and closes the next connection with a command unanswered.
 async fn die_of_a_reload(listener: tokio::net::UnixListener, path: PathBuf) {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-    const TABLE: &str = "#<PID> <type> <reloads> <uptime> <version>\n1 master 1 [failed: 0] 0d 3.3.0\n# workers\n2 worker 0 0d 3.3.0\n\n";
     for answer in [TABLE, ""] {
         let (mut stream, _) = listener.accept().await.expect("a caller");
         let mut command = String::new();
@@ -422,6 +424,52 @@ async fn die_of_a_reload(listener: tokio::net::UnixListener, path: PathBuf) {
     }
     drop(listener);
     std::fs::remove_file(path).expect("the socket's file");
+}
+
+#[tokio::test]
+async fn a_worker_that_stands_still_after_a_reload_is_no_rejection() -> Result<(), Error> {
+    let (it, _) = started().await;
+    let settings = Settings {
+        timeout: Duration::from_millis(200),
+        ..external(&it)
+    };
+    let mut haproxy = Haproxy::open(settings).await?;
+    let good = shop(it.prefix(), 1);
+    assert_reloaded(&haproxy.carry_out(&reload(), &good).await?);
+    for socket in [it.admin_socket(), it.master_socket()] {
+        std::fs::remove_file(socket).expect("the socket's file");
+    }
+    let fake = tokio::net::UnixListener::bind(it.master_socket()).expect("a socket");
+    let fake = tokio::spawn(reload_and_stand_still(fake));
+    let done = haproxy.carry_out(&reload(), &shop(it.prefix(), 2)).await;
+    fake.abort();
+    let error = done.expect_err("nobody knows what it runs");
+    assert!(error.is_transient(), "{error}");
+    assert_eq!(on_disk(it.prefix()), good.bundle.config());
+    Ok(())
+}
+
+/// Answers what the master is asked, and never for its worker.
+async fn reload_and_stand_still(listener: tokio::net::UnixListener) {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    let mut unanswered = Vec::new();
+    loop {
+        let (mut stream, _) = listener.accept().await.expect("a caller");
+        let mut command = String::new();
+        let read = stream.read_to_string(&mut command);
+        read.await.expect("a command");
+        let answer = match command.trim_end() {
+            "show proc" => TABLE,
+            "reload" => "Success=1\n--\n\n",
+            _ => {
+                unanswered.push(stream);
+                continue;
+            }
+        };
+        let write = stream.write_all(answer.as_bytes());
+        write.await.expect("the caller waits");
+    }
 }
 
 #[tokio::test]

@@ -6,9 +6,8 @@ use haproxy_ingress_core::resource::Kind;
 use haproxy_ingress_tests::apiserver::ApiServer;
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::object;
+use haproxy_ingress_tests::rig::{Rig, app, slice};
 use serde_json::json;
-
-use crate::rig::{Rig, app, slice};
 
 #[test]
 fn what_the_api_has_is_served_and_follows_it() {

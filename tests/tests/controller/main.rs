@@ -1,10 +1,9 @@
 //! The controller as a process: a folder of manifests or a fake Kubernetes API on one side, a real
 //! HAProxy on the other.
 //!
-//! [`rig`] sets all of it up; each file tells one kind of story.
+//! [`rig`](haproxy_ingress_tests::rig) sets all of it up; each file tells one kind of story.
 
 mod cluster;
 mod manifests;
 mod process;
-mod rig;
 mod steps;

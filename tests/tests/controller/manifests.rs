@@ -5,8 +5,7 @@ use std::time::{Duration, Instant};
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::http::{Load, Request};
-
-use crate::rig::{Rig, SOON, app, slice};
+use haproxy_ingress_tests::rig::{Rig, SOON, app, slice};
 
 /// The messages of a first run, in the order in which a user knows them.
 const FIRST_RUN: [&str; 5] = [

@@ -5,10 +5,9 @@ use std::time::Duration;
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::http::{Load, Request};
+use haproxy_ingress_tests::rig::{Rig, app};
 use haproxy_ingress_tests::terminal::{Program, command, run};
 use rustix::process::Signal;
-
-use crate::rig::{Rig, app};
 
 #[test]
 fn it_waits_for_an_haproxy_that_is_not_there_yet() {

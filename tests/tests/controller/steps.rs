@@ -11,10 +11,9 @@ use haproxy_ingress_core::plan::{Entry, ListEntry, Table, entries};
 use haproxy_ingress_tests::haproxy::Running;
 use haproxy_ingress_tests::object;
 use haproxy_ingress_tests::random::{Random, number, seed};
+use haproxy_ingress_tests::rig::{Rig, SOON};
 use haproxy_ingress_tests::show::show;
 use haproxy_ingress_tests::world::World;
-
-use crate::rig::{Rig, SOON};
 
 #[test]
 fn haproxy_has_in_memory_what_its_files_say() {

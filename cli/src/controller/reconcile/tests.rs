@@ -29,6 +29,10 @@ struct Strings {
     outcomes: VecDeque<Result<Outcome, String>>,
     alive: VecDeque<Alive>,
     runs_already: bool,
+    /// What it runs that was confirmed before.
+    runs: Option<String>,
+    /// How often it does not say what it runs.
+    silent: u32,
     is_fresh: bool,
     /// Backends that had servers before the controller was started.
     stands: Vec<&'static str>,
@@ -74,8 +78,14 @@ impl Proxy for Puppet {
             .collect()
     }
 
-    async fn adopt(&mut self, _: &Compiled) -> Result<bool, String> {
-        Ok(self.strings().runs_already)
+    async fn adopt(&mut self, compiled: &Compiled) -> Result<bool, String> {
+        let mut strings = self.strings();
+        if strings.silent > 0 {
+            strings.silent -= 1;
+            return Err("no answer".into());
+        }
+        let runs_it = strings.runs.as_deref() == Some(compiled.bundle.config());
+        Ok(strings.runs_already || runs_it)
     }
 
     async fn is_fresh(&mut self) -> bool {
@@ -440,6 +450,55 @@ async fn a_failure_is_tried_again_after_a_while() {
     assert!(!scene.is_ready());
     scene.wait(60).await;
     assert_eq!(scene.story(), ["0 ready", "0 reload |", "30 reload |"]);
+    assert!(scene.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_go_on_while_no_reload_can_be_asked_for() {
+    let scene = Scene::new(0);
+    scene.listed().await;
+    scene.wait(5).await;
+    {
+        let mut strings = scene.strings();
+        strings.runs = Some("|".into());
+        strings.outcomes.push_back(Err("no master".into()));
+    }
+    scene.add(Kind::EndpointSlice, "x").await;
+    scene.add(Kind::Ingress, "a").await;
+    scene.wait(5).await;
+    scene.add(Kind::EndpointSlice, "y").await;
+    scene.wait(60).await;
+    assert_eq!(
+        scene.story(),
+        [
+            "0 ready",
+            "0 reload |",
+            "5 reload a|x",
+            "5 update |x",
+            "10 update |x,y",
+            "35 reload a|x,y",
+        ]
+    );
+    assert!(scene.is_ready());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_haproxy_that_stood_still_is_brought_up_to_date_as_soon_as_it_answers() {
+    let scene = Scene::new(0);
+    scene.listed().await;
+    scene.wait(5).await;
+    {
+        let mut strings = scene.strings();
+        strings.silent = 1;
+        let gone = || Alive::Gone("no answer".into());
+        strings.alive = [gone(), gone()].into();
+    }
+    scene.wait(10).await;
+    // The next try would be 30 s later.
+    assert_eq!(
+        scene.story(),
+        ["0 ready", "0 reload |", "5 ready", "7 reload |"]
+    );
     assert!(scene.is_ready());
 }
 

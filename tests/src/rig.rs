@@ -4,44 +4,49 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use haproxy_ingress_tests::apiserver::ApiServer;
-use haproxy_ingress_tests::backend::Backend;
-use haproxy_ingress_tests::haproxy::{Folder, Haproxy, Running, free_port};
-use haproxy_ingress_tests::http::{Request, Response};
-use haproxy_ingress_tests::object::{self, Object};
-use haproxy_ingress_tests::terminal::{Program, command};
+use crate::apiserver::ApiServer;
+use crate::backend::Backend;
+use crate::haproxy::{Folder, Haproxy, Running, free_port};
+use crate::http::{Request, Response};
+use crate::object::{self, Object};
+use crate::terminal::{Program, command};
 
 /// How long a change may take until requests see it: two turns of the controller, and a reload.
-pub(crate) const SOON: Duration = Duration::from_secs(20);
+pub const SOON: Duration = Duration::from_secs(20);
 
 /// What a story needs. The HAProxy is stopped and the folder removed when it is dropped.
-pub(crate) struct Rig {
-    pub(crate) http: SocketAddr,
+pub struct Rig {
+    /// Where HTTP is served.
+    pub http: SocketAddr,
+    /// Where HTTPS is served.
+    pub https: SocketAddr,
     /// Where the controller's own pages are.
-    pub(crate) pages: SocketAddr,
-    pub(crate) haproxy: Option<Running>,
+    pub pages: SocketAddr,
+    /// The external HAProxy, while there is one.
+    pub haproxy: Option<Running>,
     config: Object,
-    pub(crate) folder: Folder,
+    /// Everything on the disk.
+    pub folder: Folder,
 }
 
 impl Rig {
     /// A folder with the bootstrap configuration, and an HAProxy that runs it.
-    pub(crate) fn external() -> Self {
+    pub fn external() -> Self {
         let mut rig = Self::without_haproxy();
-        std::fs::write(rig.folder.config(), BOOTSTRAP).expect("the folder is ours");
+        rig.writes_bootstrap();
         rig.starts_haproxy();
         rig
     }
 
     /// A folder, and nothing in it.
-    pub(crate) fn without_haproxy() -> Self {
+    pub fn without_haproxy() -> Self {
         let folder = Folder::new();
-        let http = free_port();
+        let (http, https) = (free_port(), free_port());
         let config = object::config_map(
             "haproxy-ingress",
             &[
                 ("http-port", &http.to_string()),
-                ("https-port", &free_port().to_string()),
+                ("https-port", &https.to_string()),
                 ("bind-ip-addr-http", "127.0.0.1"),
                 ("healthz-port", &free_port().to_string()),
                 ("bind-ip-addr-healthz", "127.0.0.1"),
@@ -54,6 +59,7 @@ impl Rig {
         std::fs::create_dir(folder.path().join("manifests")).expect("the folder is ours");
         let rig = Self {
             http: SocketAddr::from((Ipv4Addr::LOCALHOST, http)),
+            https: SocketAddr::from((Ipv4Addr::LOCALHOST, https)),
             pages: SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())),
             haproxy: None,
             config,
@@ -64,20 +70,40 @@ impl Rig {
     }
 
     /// The ConfigMap that keeps HAProxy on free ports.
-    pub(crate) fn config(&self) -> Object {
+    pub fn config(&self) -> Object {
         self.config.clone()
     }
 
-    pub(crate) fn starts_haproxy(&mut self) {
-        self.haproxy = Some(Haproxy::find().start(&self.folder));
+    /// Writes it with further keys.
+    pub fn configures(&self, keys: &[(&str, &str)]) {
+        let config = keys.iter().fold(self.config(), |config, (key, value)| {
+            config.with(&format!("/data/{key}"), *value)
+        });
+        self.manifest("config", &[config]);
     }
 
-    pub(crate) fn haproxy(&self) -> &Running {
+    /// Writes what HAProxy can be started with before the controller has written anything.
+    pub fn writes_bootstrap(&self) {
+        std::fs::write(self.folder.config(), BOOTSTRAP).expect("the folder is ours");
+    }
+
+    /// Starts HAProxy with what is on the disk, and waits until it serves.
+    pub fn starts_haproxy(&mut self) {
+        self.starts(Haproxy::find());
+    }
+
+    /// The same with one of several.
+    pub fn starts(&mut self, haproxy: &Haproxy) {
+        self.haproxy = Some(haproxy.start(&self.folder));
+    }
+
+    /// The external HAProxy.
+    pub fn haproxy(&self) -> &Running {
         self.haproxy.as_ref().expect("this story has an HAProxy")
     }
 
     /// The flags of every controller.
-    pub(crate) fn flags(&self) -> Vec<String> {
+    pub fn flags(&self) -> Vec<String> {
         vec![
             format!("--local-filesystem-prefix={}", self.folder.prefix()),
             "--configmap=ingress-controller/haproxy-ingress".into(),
@@ -89,7 +115,7 @@ impl Rig {
     }
 
     /// The flags that lead to the external HAProxy.
-    pub(crate) fn external_flags(&self) -> Vec<String> {
+    pub fn external_flags(&self) -> Vec<String> {
         let mut flags = self.flags();
         let socket = self.folder.master_socket();
         flags.push(format!("--master-socket={}", socket.display()));
@@ -97,14 +123,20 @@ impl Rig {
     }
 
     /// Starts a controller on the manifests of this rig and its external HAProxy.
-    pub(crate) fn reads_manifests(&self) -> Program {
+    pub fn reads_manifests(&self) -> Program {
+        self.reads_manifests_with(&[])
+    }
+
+    /// The same with further flags.
+    pub fn reads_manifests_with(&self, further: &[&str]) -> Program {
         let mut flags = self.external_flags();
         flags.push(format!("--manifests={}", self.manifests().display()));
+        flags.extend(further.iter().map(|it| (*it).to_owned()));
         Program::start(command(flags))
     }
 
     /// Starts a controller on an API server and its external HAProxy.
-    pub(crate) fn reads(&self, api: &ApiServer) -> Program {
+    pub fn reads(&self, api: &ApiServer) -> Program {
         api.has(self.config());
         let mut flags = self.external_flags();
         flags.push(format!("--apiserver-host={}", api.url()));
@@ -115,37 +147,38 @@ impl Rig {
     }
 
     /// The folder with the manifests.
-    pub(crate) fn manifests(&self) -> PathBuf {
+    pub fn manifests(&self) -> PathBuf {
         self.folder.path().join("manifests")
     }
 
     /// Writes a manifest with objects.
-    pub(crate) fn manifest(&self, name: &str, objects: &[Object]) {
+    pub fn manifest(&self, name: &str, objects: &[Object]) {
         let texts: Vec<String> = objects.iter().map(|it| it.0.to_string()).collect();
         self.manifest_text(name, &texts.join("\n---\n"));
     }
 
     /// Writes a manifest as an editor does: beside it first, then in its place.
-    pub(crate) fn manifest_text(&self, name: &str, text: &str) {
+    pub fn manifest_text(&self, name: &str, text: &str) {
         let path = self.manifests().join(format!("{name}.yaml"));
         let beside = self.manifests().join(format!(".{name}.tmp"));
         std::fs::write(&beside, text).expect("the folder is ours");
         std::fs::rename(beside, path).expect("the folder is ours");
     }
 
-    pub(crate) fn removes_manifest(&self, name: &str) {
+    /// Removes a manifest.
+    pub fn removes_manifest(&self, name: &str) {
         let path = self.manifests().join(format!("{name}.yaml"));
         std::fs::remove_file(path).expect("the manifest is there");
     }
 
     /// One request, if it is answered.
-    pub(crate) fn get(&self, host: &str, path: &str) -> Option<Response> {
+    pub fn get(&self, host: &str, path: &str) -> Option<Response> {
         let request = Request::get(path).host(host).header("Connection", "close");
         request.send_to(self.http).ok()
     }
 
     /// Asks again and again until an answer satisfies a condition.
-    pub(crate) fn soon(
+    pub fn soon(
         &self,
         program: &Program,
         host: &str,
@@ -172,17 +205,34 @@ impl Rig {
     }
 
     /// Waits until a host answers with a status.
-    pub(crate) fn soon_answers(&self, program: &Program, host: &str, status: u16) -> Response {
+    pub fn soon_answers(&self, program: &Program, host: &str, status: u16) -> Response {
         self.soon(program, host, &format!("{status}"), |it| {
             it.status == status
         })
     }
 
     /// Waits until a host is answered by a backend.
-    pub(crate) fn soon_served_by(&self, program: &Program, host: &str, name: &str) -> Response {
+    pub fn soon_served_by(&self, program: &Program, host: &str, name: &str) -> Response {
         self.soon(program, host, &format!("answer of {name}"), |it| {
             it.backend().as_deref() == Some(name)
         })
+    }
+}
+
+/// Waits until something is so, and at most [`SOON`].
+///
+/// # Panics
+///
+/// When it does not come; the message shows what the controller said.
+pub fn until(program: &Program, what: &str, is_so: impl Fn() -> bool) {
+    let deadline = Instant::now() + SOON;
+    while !is_so() {
+        assert!(
+            Instant::now() < deadline,
+            "no {what}; the controller said:\n{}",
+            program.output.text()
+        );
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -191,7 +241,7 @@ const BOOTSTRAP: &str =
     "defaults\n  timeout client 1s\n  timeout connect 1s\n  timeout server 1s\n";
 
 /// An Ingress, its Service and its endpoints, which are backends of this test.
-pub(crate) fn app(host: &str, service: &str, backends: &[&Backend]) -> Vec<Object> {
+pub fn app(host: &str, service: &str, backends: &[&Backend]) -> Vec<Object> {
     vec![
         object::ingress(service).route(host, "/", service, 80),
         object::service(service, 80),
@@ -200,7 +250,7 @@ pub(crate) fn app(host: &str, service: &str, backends: &[&Backend]) -> Vec<Objec
 }
 
 /// The EndpointSlice of a Service whose endpoints are backends of this test.
-pub(crate) fn slice(service: &str, backends: &[&Backend]) -> Object {
+pub fn slice(service: &str, backends: &[&Backend]) -> Object {
     // All endpoints of a slice have one port, so backends with ports of their own take a slice each.
     // One slice is enough for what the stories need: the port of the first.
     let addresses: Vec<_> = backends.iter().map(|it| it.address().ip()).collect();
