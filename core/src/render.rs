@@ -57,7 +57,27 @@ pub fn render(config: &Config, cx: &mut Cx<'_>) -> Bundle {
     let output = output.unwrap_or_else(|| {
         sections(config, &built_in, options).expect("a test renders every built-in template")
     });
-    bundle(output, config, options)
+    let bundle = bundle(output, config, options);
+    report_unknown_proxies(config, &bundle, cx);
+    bundle
+}
+
+/// Reports lines for proxies that are not there: only what was rendered says which ones are.
+fn report_unknown_proxies(config: &Config, bundle: &Bundle, cx: &mut Cx<'_>) {
+    for (name, lines) in &config.proxy_snippets {
+        let is_it = |section: &str| {
+            let header = section.split_once(' ');
+            header.is_some_and(|(kind, it)| kind != "peers" && it == &**name)
+        };
+        if !bundle.sections.iter().any(|it| is_it(&it.name)) {
+            cx.report(
+                &codes::NOT_FOUND,
+                &lines.origin,
+                format!("`config-proxy`: no proxy is named `{name}`"),
+                "its lines are left out",
+            );
+        }
+    }
 }
 
 fn built_in() -> Environment<'static> {
@@ -251,7 +271,12 @@ fn internal_backends(
         let owner = [acme.directory.origin.clone()];
         output.section(&template("acme.j2")?, &owner, |cx| {
             cx.line("name", Line::keyword(Acme::BACKEND));
-            let socket = format!("unix@{}{}", options.prefix, Acme::SOCKET);
+            // A worker without files reaches only sockets that are none.
+            let family = match config.global.chroot {
+                Some(_) => "abns",
+                None => "unix",
+            };
+            let socket = format!("{family}@{}{}", options.prefix, Acme::SOCKET);
             cx.line("address", Line::default().text(&socket));
             proxy_snippet(Acme::BACKEND, config, cx);
         })?;

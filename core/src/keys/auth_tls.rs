@@ -118,9 +118,17 @@ impl AuthTlsDefaults {
 
 impl AuthTls {
     fn apply(&self, host: &mut Host, cx: &mut Cx<'_>) {
-        let Some(secret) = &self.secret else { return };
+        let Some(secret) = &self.secret else {
+            self.report_page("goes with `auth-tls-secret`, which is not set", cx);
+            return;
+        };
         let verify = match self.verify(secret, cx) {
-            VerifyClient::Off => return,
+            VerifyClient::Off => {
+                let reason = "is for clients who are asked for a certificate, and \
+                              `auth-tls-verify-client` is `off`";
+                self.report_page(reason, cx);
+                return;
+            }
             VerifyClient::On => Verify::Required,
             VerifyClient::Optional => Verify::Optional,
             VerifyClient::OptionalNoCa => Verify::Unjudged,
@@ -157,6 +165,18 @@ impl AuthTls {
                 .cloned(),
             origin: secret.origin.clone(),
         });
+    }
+
+    /// Reports a page that nobody is sent to.
+    fn report_page(&self, reason: &str, cx: &mut Cx<'_>) {
+        if let Some(page) = self.error_page.as_ref().filter(|it| it.is_local) {
+            cx.report(
+                &codes::NO_EFFECT,
+                &page.origin,
+                format!("`auth-tls-error-page` {reason}"),
+                "it has no effect",
+            );
+        }
     }
 
     fn verify(&self, secret: &Setting<Tried<Reference>>, cx: &mut Cx<'_>) -> VerifyClient {
