@@ -53,13 +53,14 @@ fn examples() -> String {
     let cases = Case::all(&Case::folder()).unwrap_or_else(|error| panic!("{error}"));
     let mut text = String::new();
     for family in FAMILIES {
-        let of_family = |it: &&Case| {
+        let of_family = |it: &&Case| it.file.file_stem().is_some_and(|it| it == family.name);
+        let is_example = |it: &&Case| {
             let seen = Seen::of(it);
             let mut keys = family.blocks.iter().flat_map(|it| it.keys);
-            seen.family == family.name && keys.any(|it| seen.is_ordinary(it.name))
+            keys.any(|it| seen.is_ordinary(it.name))
         };
         let shows_lines = |it: &&&Case| it.expected.iter().any(|it| it.present);
-        let cases: Vec<&Case> = cases.iter().filter(of_family).collect();
+        let cases: Vec<&Case> = cases.iter().filter(of_family).filter(is_example).collect();
         let first = cases.iter().find(shows_lines).or(cases.first());
         let case = first.unwrap_or_else(|| panic!("no case shows {}", family.name));
         let _ = write!(text, "<!-- {} -->\n\n{}:\n", family.name, case.title);
