@@ -1,14 +1,14 @@
 //! `keys`: the reference of configuration keys, on the terminal and for other programs.
 
+mod schema;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::ExitCode;
 
-use haproxy_ingress_core::keys::{FAMILIES, Family, Key, REGISTRY, Scope};
-use haproxy_ingress_core::options::Options;
+use haproxy_ingress_core::keys::{FAMILIES, Family, Key, REGISTRY};
 use haproxy_ingress_core::reference;
-use haproxy_ingress_core::value::Shape;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 /// Flags of `keys`.
 #[derive(Debug, clap::Args)]
@@ -18,6 +18,16 @@ pub(crate) struct Args {
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
+    /// For a schema: the global ConfigMap, in every namespace if none is named
+    #[arg(
+        long,
+        value_name = "[NAMESPACE/]NAME",
+        default_value = "haproxy-ingress"
+    )]
+    configmap: String,
+    /// For a schema: a ConfigMap with parameters of an IngressClass; may be repeated
+    #[arg(long, value_name = "[NAMESPACE/]NAME")]
+    class_parameters: Vec<String>,
 }
 
 /// How keys are written.
@@ -38,7 +48,8 @@ enum Format {
 enum Chosen {
     All,
     Family(&'static Family),
-    Key(&'static Family, &'static Key),
+    /// A key, and the name by which it was asked for.
+    Key(&'static Family, &'static Key, String),
 }
 
 /// Runs `keys`.
@@ -49,7 +60,10 @@ pub(crate) fn run(args: &Args) -> ExitCode {
                 Format::Text => text(&chosen),
                 Format::Json => document(&chosen),
                 Format::Markdown => markdown(&chosen),
-                Format::Schema => format!("{:#}\n", schema(&chosen)),
+                Format::Schema => format!(
+                    "{:#}\n",
+                    schema::of(&chosen.pairs(), &args.configmap, &args.class_parameters)
+                ),
             };
             // A reader that has seen enough closes its end.
             let _ = std::io::stdout().lock().write_all(text.as_bytes());
@@ -72,7 +86,7 @@ fn chosen(name: Option<&str>) -> Result<Chosen, String> {
         let key = REGISTRY.key(index);
         let of_key = |it: &&Family| keys_of(it).any(|it| it.name == key.name);
         if let Some(family) = FAMILIES.iter().find(of_key) {
-            return Ok(Chosen::Key(family, key));
+            return Ok(Chosen::Key(family, key, name.into()));
         }
     }
     if let Some(family) = FAMILIES.iter().find(|it| it.name == name) {
@@ -87,10 +101,10 @@ fn chosen(name: Option<&str>) -> Result<Chosen, String> {
 impl Chosen {
     fn pairs(&self) -> Vec<(&'static Family, &'static Key)> {
         let of = |family: &'static Family| keys_of(family).map(move |key| (family, key));
-        match *self {
+        match self {
             Self::All => FAMILIES.iter().flat_map(of).collect(),
             Self::Family(family) => of(family).collect(),
-            Self::Key(family, key) => vec![(family, key)],
+            Self::Key(family, key, _) => vec![(family, key)],
         }
     }
 }
@@ -102,18 +116,32 @@ fn keys_of(family: &Family) -> impl Iterator<Item = &'static Key> + use<> {
 /// A table of several keys, or all about one.
 fn text(chosen: &Chosen) -> String {
     let mut text = String::new();
-    if let Chosen::Key(_, key) = chosen {
+    if let Chosen::Key(family, key, asked) = chosen {
+        if asked != key.name {
+            let _ = writeln!(text, "{asked} is an old name of {}.\n", key.name);
+        }
         let _ = writeln!(text, "{}\n", key.name);
         let mut row = |name: &str, value: &str| {
             let _ = writeln!(text, "  {name:<9}  {value}");
         };
-        row("Scope", key.scope.name());
+        row("Scope", &reference::scope(key));
         row("Value", &reference::shape(key.shape));
         row("Default", key.default.unwrap_or("none"));
         if !key.old.is_empty() {
             row("Old names", &key.old.join(", "));
         }
+        if let Some(successor) = key.successor {
+            row("Instead", successor);
+        }
         let _ = writeln!(text, "\n{}", reference::markdown(key.doc));
+        if let Some(example) = reference::example(reference::EXAMPLES, family) {
+            let _ = writeln!(
+                text,
+                "\nExample of {}\n\n{}",
+                family.name,
+                example.trim_end()
+            );
+        }
         return text;
     }
     let pairs = chosen.pairs();
@@ -140,18 +168,27 @@ fn text(chosen: &Chosen) -> String {
     text
 }
 
+/// Every key, and every old name as one that is deprecated.
 fn document(chosen: &Chosen) -> String {
-    let keys = chosen.pairs().into_iter().map(|(family, key)| {
-        json!({
-            "name": key.name,
-            "oldNames": key.old,
-            "family": family.name,
-            "scope": key.scope.name(),
-            "value": key.shape,
-            "default": key.default,
-            "summary": reference::summary(key.doc),
-            "doc": reference::markdown(key.doc),
-        })
+    let keys = chosen.pairs().into_iter().flat_map(|(family, key)| {
+        let entry = move |name: &str, old: &[&str], successor: Option<&str>| {
+            json!({
+                "name": name,
+                "oldNames": old,
+                "family": family.name,
+                "scope": key.scope.name(),
+                "inGlobalConfigMap": !key.is_of_object,
+                "value": key.shape,
+                "pattern": (key.pattern)(),
+                "default": key.default,
+                "deprecated": successor.is_some(),
+                "successor": successor,
+                "summary": reference::summary(key.doc),
+                "doc": reference::markdown(key.doc),
+            })
+        };
+        let old = key.old.iter().map(move |it| entry(it, &[], Some(key.name)));
+        std::iter::once(entry(key.name, key.old, key.successor)).chain(old)
     });
     format!("{:#}\n", Value::Array(keys.collect()))
 }
@@ -159,65 +196,9 @@ fn document(chosen: &Chosen) -> String {
 fn markdown(chosen: &Chosen) -> String {
     match chosen {
         Chosen::All => reference::keys(),
-        Chosen::Family(family) => reference::family(family),
-        Chosen::Key(_, key) => reference::key(key),
+        Chosen::Family(family) => reference::family(family, reference::EXAMPLES),
+        Chosen::Key(_, key, _) => reference::key(key),
     }
-}
-
-/// A schema of the annotations and the ConfigMaps in which keys stand. It describes and completes
-/// more than it refuses: the notations are richer than patterns can say.
-fn schema(chosen: &Chosen) -> Value {
-    let defaults = Options::default();
-    let prefix = defaults.annotation_prefixes.first().map_or("", |it| it);
-    let mut annotations = Map::new();
-    let mut data = Map::new();
-    for (_, key) in chosen.pairs() {
-        let on_objects = key.scope != Scope::Global;
-        for name in std::iter::once(&key.name).chain(key.old) {
-            let value = property(key, *name != key.name);
-            if on_objects {
-                annotations.insert(format!("{prefix}/{name}"), value.clone());
-            }
-            data.insert((*name).into(), value);
-        }
-    }
-    let kind = |name: &str| json!({ "properties": { "kind": { "const": name } } });
-    json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Configuration keys of HAProxy Ingress",
-        "type": "object",
-        "allOf": [
-            {
-                "if": { "anyOf": [kind("Ingress"), kind("Service")] },
-                "then": { "properties": { "metadata": { "properties": {
-                    "annotations": { "type": "object", "properties": annotations },
-                } } } },
-            },
-            {
-                "if": kind("ConfigMap"),
-                "then": { "properties": { "data": { "type": "object", "properties": data } } },
-            },
-        ],
-    })
-}
-
-fn property(key: &Key, old: bool) -> Value {
-    let mut value = json!({
-        "type": "string",
-        "description": reference::markdown(key.doc),
-    });
-    match key.shape {
-        Shape::Boolean => value["examples"] = json!(["true", "false"]),
-        Shape::Choice { words } => value["examples"] = json!(words),
-        Shape::Integer { .. } | Shape::Text { .. } | Shape::Lines { .. } => {}
-    }
-    if let Some(default) = key.default {
-        value["default"] = json!(default);
-    }
-    if old {
-        value["deprecated"] = json!(true);
-    }
-    value
 }
 
 #[cfg(test)]
@@ -243,29 +224,44 @@ mod tests {
     }
 
     #[test]
+    fn an_old_name_is_said_to_be_old() {
+        let printed = text(&choose("whitelist-source-range"));
+        let first = "whitelist-source-range is an old name of allowlist-source-range.\n";
+        assert!(printed.starts_with(first), "{printed}");
+        let all: Value = serde_json::from_str(&document(&Chosen::All)).expect("it is JSON");
+        for (name, successor) in [
+            ("whitelist-source-range", "allowlist-source-range"),
+            ("session-cookie-shared", "session-cookie-domain"),
+        ] {
+            let mut all = all.as_array().into_iter().flatten();
+            let entry = all.find(|it| it["name"] == name).expect("it is listed");
+            assert_eq!(entry["deprecated"], true, "{name}");
+            assert_eq!(entry["successor"], successor, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_key_comes_with_an_example_of_its_family() {
+        let printed = text(&choose("app-root"));
+        assert!(
+            printed.contains("haproxy-ingress.github.io/app-root:"),
+            "{printed}"
+        );
+    }
+
+    #[test]
     fn every_key_is_in_every_format() {
         let all = Chosen::All;
         let texts = [
             text(&all),
             document(&all),
             markdown(&all),
-            schema(&all).to_string(),
+            schema::of(&all.pairs(), "haproxy-ingress", &[]).to_string(),
         ];
         for key in &REGISTRY.keys {
             for text in &texts {
                 assert!(text.contains(key.name), "{}", key.name);
             }
-        }
-    }
-
-    #[test]
-    fn the_schema_offers_a_key_only_where_it_may_stand() {
-        for (_, key) in Chosen::All.pairs() {
-            let schema = schema(&choose(key.name));
-            let pointer = "/allOf/0/then/properties/metadata/properties/annotations/properties";
-            let annotations = schema.pointer(pointer).and_then(Value::as_object);
-            let offered = annotations.is_some_and(|it| !it.is_empty());
-            assert_eq!(offered, key.scope != Scope::Global, "{}", key.name);
         }
     }
 }

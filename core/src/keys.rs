@@ -218,6 +218,13 @@ pub struct Key {
     pub shape: Shape,
     /// Its default in the user's own notation, if it has one.
     pub default: Option<&'static str>,
+    /// A regular expression of what may be written, as [`KeyValue::pattern`](crate::value::KeyValue::pattern) has it.
+    #[serde(skip)]
+    pub pattern: fn() -> Option<String>,
+    /// The key to write instead of this one, which is kept for those who have it.
+    pub successor: Option<&'static str>,
+    /// Whether it says what its own object is, so that the global ConfigMap cannot have it.
+    pub is_of_object: bool,
     /// Its documentation in Markdown; the first sentence is a summary.
     pub doc: &'static str,
 }
@@ -283,11 +290,14 @@ impl Scope {
 ///
 /// Makes the struct with a [`Setting`] per key (an `Option` where there is no default) and its
 /// [`Block`]. The block's effect is given with [`block!`].
+///
+/// `-> "other"` behind the names deprecates the key for another one, and `of object` keeps it out of
+/// the global ConfigMap.
 macro_rules! keys {
     (
         $scope:ident => $(#[$meta:meta])* pub struct $block:ident {
             $( $(#[doc = $doc:literal])+
-               $name:literal $(| $old:literal)* => $field:ident : $type:ty $(= $default:literal)? ),+ $(,)?
+               $name:literal $(| $old:literal)* $(-> $successor:literal)? $(of $object:ident)? => $field:ident : $type:ty $(= $default:literal)? ),+ $(,)?
         }
     ) => {
         $(#[$meta])*
@@ -302,6 +312,9 @@ macro_rules! keys {
                 scope: $crate::keys::Scope::$scope,
                 shape: <$type as $crate::value::KeyValue>::SHAPE,
                 default: $crate::keys::keys!(@default $($default)?),
+                pattern: <$type as $crate::value::KeyValue>::pattern,
+                successor: $crate::keys::keys!(@default $($successor)?),
+                is_of_object: $crate::keys::keys!(@is_of $($object)?),
                 doc: concat!($($doc, "\n"),+),
             } ),+];
 
@@ -320,6 +333,8 @@ macro_rules! keys {
     (@type $type:ty) => { Option<$crate::keys::Setting<$type>> };
     (@default $default:literal) => { Some($default) };
     (@default) => { None };
+    (@is_of object) => { true };
+    (@is_of) => { false };
     (@read $reader:ident, $default:literal) => { $reader.required() };
     (@read $reader:ident) => { $reader.optional() };
 }

@@ -2,7 +2,8 @@
 //!
 //! `docs/` holds these pages, written by `make generate`, and `haproxy-ingress keys` prints parts of
 //! them. Nothing is said here that the registries do not know: a key is documented where it is
-//! declared, a diagnostic where its code is.
+//! declared, a diagnostic where its code is. Examples are cases that are tested; `make generate`
+//! collects them in `reference/examples.md`.
 
 use std::fmt::Write as _;
 
@@ -18,6 +19,9 @@ pub struct Page {
     /// Its Markdown.
     pub text: String,
 }
+
+/// An example of each family, as cases have them: a line `<!-- FAMILY -->`, and Markdown behind it.
+pub const EXAMPLES: &str = include_str!("reference/examples.md");
 
 const SCOPES: &[(Scope, &str)] = &[
     (
@@ -51,8 +55,9 @@ const SCOPES: &[(Scope, &str)] = &[
     ),
 ];
 
-/// All pages: `keys.md`, one in `keys/` for each family, and `diagnostics.md`.
-pub fn pages() -> Vec<Page> {
+/// All pages: `keys.md`, one in `keys/` for each family, and `diagnostics.md`; the examples are
+/// [`EXAMPLES`] or newer ones.
+pub fn pages(examples: &str) -> Vec<Page> {
     let mut pages = vec![
         Page {
             path: "keys.md".into(),
@@ -65,7 +70,7 @@ pub fn pages() -> Vec<Page> {
     ];
     pages.extend(FAMILIES.iter().map(|it| Page {
         path: format!("keys/{}.md", it.name),
-        text: family(it),
+        text: family(it, examples),
     }));
     pages
 }
@@ -81,8 +86,17 @@ pub fn keys() -> String {
          A key belongs to one of these:\n\n",
     );
     for (scope, meaning) in SCOPES {
-        let _ = writeln!(text, "- **{}**: {meaning}", scope.name());
+        let keys = FAMILIES.iter().flat_map(keys_of);
+        let keys = keys.filter(|it| it.scope == *scope && it.is_of_object);
+        let keys: Vec<String> = keys.map(|it| format!("`{}`", it.name)).collect();
+        let except = if keys.is_empty() {
+            String::new()
+        } else {
+            format!(" There, {} has no place.", keys.join(", "))
+        };
+        let _ = writeln!(text, "- **{}**: {meaning}{except}", scope.name());
     }
+    text.push_str(CHECKING);
     for family in FAMILIES {
         let _ = write!(
             text,
@@ -99,14 +113,57 @@ pub fn keys() -> String {
                 shown_default(key),
                 summary(key.doc).replace('|', "\\|"),
             );
+            for old in key.old {
+                let _ = writeln!(
+                    text,
+                    "| `{old}` | {} | | Old name of [`{1}`](keys/{2}.md#{1}). |",
+                    key.scope.name(),
+                    key.name,
+                    family.name,
+                );
+            }
         }
     }
     text
 }
 
+/// How objects are checked against the schema.
+const CHECKING: &str = "
+## Checking manifests
+
+`haproxy-ingress keys --format schema` prints a JSON Schema (2020-12) of Ingresses, Services and
+ConfigMaps; [schema.json](schema.json) is what it prints without further flags. It knows which key may
+stand where, and of a value what a pattern can say; unknown keys with a prefix of ours are errors, old
+names are marked as deprecated. What it accepts may still be wrong, and
+`haproxy-ingress render -f FILE` says so.
+
+The only ConfigMap that it looks at is the one named `haproxy-ingress`. `--configmap NAMESPACE/NAME`
+names another one, as the controller's flag does, and `--class-parameters NAMESPACE/NAME` one with
+parameters of an IngressClass. For another `--annotations-prefix` than the default there is no schema.
+
+An editor with the YAML language server checks and completes a file that begins with
+
+```yaml
+# yaml-language-server: $schema=PATH/TO/schema.json
+```
+
+A pipeline checks manifests with any validator of JSON Schema, for instance
+`kubeconform -schema-location docs/schema.json FILE`, beside the run that checks them against the
+schemas of Kubernetes.
+";
+
+/// The example of a family, if there is one.
+pub fn example<'a>(examples: &'a str, family: &Family) -> Option<&'a str> {
+    let (_, rest) = examples.split_once(&format!("<!-- {} -->\n", family.name))?;
+    Some(rest.split("<!-- ").next().unwrap_or(rest))
+}
+
 /// The page of a family.
-pub fn family(family: &Family) -> String {
+pub fn family(family: &Family, examples: &str) -> String {
     let mut text = format!("# {}\n", family.title);
+    if let Some(example) = example(examples, family) {
+        let _ = write!(text, "\n{}\n", example.trim());
+    }
     for it in keys_of(family) {
         text.push('\n');
         text.push_str(&key(it));
@@ -124,15 +181,28 @@ pub fn family(family: &Family) -> String {
 /// A key: what may be written, where, and what it does.
 pub fn key(key: &Key) -> String {
     let mut text = format!("## {}\n\n", key.name);
-    let _ = writeln!(text, "- Scope: {}", key.scope.name());
+    let _ = writeln!(text, "- Scope: {}", scope(key));
     let _ = writeln!(text, "- Value: {}", shape(key.shape));
     let _ = writeln!(text, "- Default: {}", shown_default(key));
     if !key.old.is_empty() {
         let old: Vec<String> = key.old.iter().map(|it| format!("`{it}`")).collect();
         let _ = writeln!(text, "- Old names: {}", old.join(", "));
     }
+    if let Some(successor) = key.successor {
+        let _ = writeln!(text, "- Deprecated: write `{successor}`");
+    }
     let _ = write!(text, "\n{}\n", markdown(key.doc));
     text
+}
+
+/// What a key belongs to, as a phrase.
+pub fn scope(key: &Key) -> String {
+    let except = if key.is_of_object {
+        ", not in the global ConfigMap"
+    } else {
+        ""
+    };
+    format!("{}{except}", key.scope.name())
 }
 
 /// All diagnostics.
@@ -225,6 +295,9 @@ mod tests {
             scope: Scope::Path,
             shape: Shape::Integer { min: 0, max: 600 },
             default: Some("60"),
+            pattern: || None,
+            successor: None,
+            is_of_object: false,
             doc: " How long. Really.\n\n More `text`.\n",
         };
         assert_eq!(
@@ -237,7 +310,7 @@ mod tests {
 
     #[test]
     fn every_key_and_every_code_has_its_place() {
-        let pages = pages();
+        let pages = pages(EXAMPLES);
         let page = |path: &str| {
             let page = pages.iter().find(|it| it.path == path);
             &page.expect("it is among the pages").text
@@ -252,6 +325,9 @@ mod tests {
                 let path = format!("keys/{}.md", family.name);
                 assert!(page(&path).contains(&title), "{}", key.name);
                 assert!(page("keys.md").contains(&format!("[`{}`]", key.name)));
+                for old in key.old {
+                    assert!(page("keys.md").contains(&format!("| `{old}` |")), "{old}");
+                }
             }
         }
     }

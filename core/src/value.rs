@@ -3,6 +3,8 @@
 //! A parser knows the notation and nothing of the key; its error says what was expected and what was
 //! found. Nothing resolves while parsing: a reference to a Secret is looked up later.
 
+pub mod pattern;
+
 pub mod acme;
 pub mod account;
 pub mod address;
@@ -64,6 +66,12 @@ use crate::origin::Setting;
 pub trait KeyValue: Clone + fmt::Debug + PartialEq + Sized {
     /// What may be written, for tables and editors.
     const SHAPE: Shape;
+
+    /// A regular expression that every text of the notation matches, for tables and editors, if one
+    /// says more than the shape; how it is written is said in [`pattern`].
+    fn pattern() -> Option<String> {
+        None
+    }
 
     /// Reads the user's notation.
     fn parse(text: &str) -> Result<Self, ValueError>;
@@ -168,6 +176,10 @@ macro_rules! choice {
             const SHAPE: $crate::value::Shape =
                 $crate::value::Shape::Choice { words: &[$($word),+] };
 
+            fn pattern() -> Option<String> {
+                Some($crate::value::pattern::words(&[$($word $(, $other)*),+]))
+            }
+
             fn parse(text: &str) -> Result<Self, $crate::value::ValueError> {
                 let word = text.trim().to_ascii_lowercase();
                 match word.as_str() {
@@ -190,6 +202,10 @@ pub(crate) use choice;
 
 impl KeyValue for bool {
     const SHAPE: Shape = Shape::Boolean;
+
+    fn pattern() -> Option<String> {
+        Some(pattern::words(&["true", "t", "1", "false", "f", "0"]))
+    }
 
     /// What Go's `strconv.ParseBool` takes, in any case.
     fn parse(text: &str) -> Result<Self, ValueError> {

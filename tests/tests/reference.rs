@@ -12,7 +12,7 @@ use haproxy_ingress_core::diagnostic::Severity;
 use haproxy_ingress_core::keys::{FAMILIES, REGISTRY};
 use haproxy_ingress_core::origin::{Field, Origin};
 use haproxy_ingress_core::reference::{self, Page};
-use haproxy_ingress_tests::case::Case;
+use haproxy_ingress_tests::case::{Case, Target};
 use haproxy_ingress_tests::show::show;
 use haproxy_ingress_tests::terminal;
 use haproxy_ingress_tests::tree::{files, read, root};
@@ -22,7 +22,16 @@ const COMMANDS: &[&str] = &["controller", "render", "keys"];
 
 #[test]
 fn the_reference_of_keys_and_diagnostics_is_fresh() {
-    let pages = reference::pages();
+    let examples = examples();
+    let path = root().join("core/src/reference/examples.md");
+    if is_update() {
+        fs::write(&path, &examples).expect("the file is ours");
+    }
+    assert!(
+        read(&path) == examples,
+        "core/src/reference/examples.md is stale: `make generate`"
+    );
+    let pages = reference::pages(&examples);
     let expected: BTreeSet<&str> = pages.iter().map(|it| it.path.as_str()).collect();
     for file in files(&docs().join("keys")) {
         let name = file.file_name().and_then(|it| it.to_str());
@@ -36,6 +45,53 @@ fn the_reference_of_keys_and_diagnostics_is_fresh() {
     for page in &pages {
         compare(page);
     }
+}
+
+/// An example of each family: of the cases in its file the first one in which keys of it stand and make
+/// lines, or answer requests where none shows lines.
+fn examples() -> String {
+    let cases = Case::all(&Case::folder()).unwrap_or_else(|error| panic!("{error}"));
+    let mut text = String::new();
+    for family in FAMILIES {
+        let of_family = |it: &&Case| it.file.file_stem().is_some_and(|it| it == family.name);
+        let is_example = |it: &&Case| {
+            let seen = Seen::of(it);
+            let mut keys = family.blocks.iter().flat_map(|it| it.keys);
+            keys.any(|it| seen.is_ordinary(it.name))
+        };
+        let shows_lines = |it: &&&Case| it.expected.iter().any(|it| it.present);
+        let cases: Vec<&Case> = cases.iter().filter(of_family).filter(is_example).collect();
+        let first = cases.iter().find(shows_lines).or(cases.first());
+        let case = first.unwrap_or_else(|| panic!("no case shows {}", family.name));
+        let _ = write!(text, "<!-- {} -->\n\n{}:\n", family.name, case.title);
+        for block in &case.yaml {
+            let place = if block.info == "yaml global" {
+                "\nIn the global ConfigMap:\n"
+            } else {
+                ""
+            };
+            let _ = write!(text, "{place}\n```yaml\n{}\n```\n", block.text.trim_end());
+        }
+        for it in case.expected.iter().filter(|it| it.present) {
+            let place = match &it.target {
+                Target::Section(name) => format!("In `{name}`"),
+                Target::Config => "In the configuration".into(),
+                Target::Map(name) | Target::File(name) => format!("In the file `{name}`"),
+            };
+            let lines = it.block.text.trim_end();
+            let _ = write!(text, "\n{place}:\n\n```text\n{lines}\n```\n");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+#[test]
+fn the_schema_of_keys_is_fresh() {
+    compare(&Page {
+        path: "schema.json".into(),
+        text: terminal::run(["keys", "--format", "schema"], "").stdout,
+    });
 }
 
 #[test]

@@ -55,7 +55,7 @@ keys! {
         ///
         /// Hosts without a dot, and the host that stands for all others, have no domain. At most 10 are
         /// written.
-        "session-cookie-shared" => shared: bool = "false",
+        "session-cookie-shared" -> "session-cookie-domain" => shared: bool = "false",
         /// Whose cookie it is: `insert` for one of HAProxy, `rewrite` for one of the application whose
         /// value is replaced, `prefix` for one of the application whose value gets a prefix.
         "session-cookie-strategy" => strategy: CookieStrategy = "insert",

@@ -16,7 +16,8 @@ keys! {
         /// Where requests for `/` are redirected, such as `/app`.
         ///
         /// Only the path `/` itself is redirected, and its query is not kept. Where plain requests are
-        /// sent to TLS, that comes first.
+        /// sent to TLS, that comes first, and so does `redirect-to` where the path that serves `/` has
+        /// it.
         "app-root" => location: Location,
     }
 }

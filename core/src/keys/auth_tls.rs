@@ -8,7 +8,7 @@ use crate::value::header::HeaderName;
 use crate::value::location::Location;
 use crate::value::reference::Reference;
 use crate::value::tried::Tried;
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// Certificates of clients.
 ///
@@ -237,6 +237,10 @@ impl KeyValue for Sha2Bits {
     const SHAPE: Shape = Shape::Choice {
         words: &["224", "256", "384", "512"],
     };
+
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed("[+]?0*(?:224|256|384|512)"))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         match text.trim().parse() {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::keys::{Cx, REGISTRY, Scope, Source, SourceValue, Tier};
+use crate::keys::{Cx, Key, REGISTRY, Scope, Source, SourceValue, Tier};
 use crate::origin::{Field, Kind, ObjectRef, Origin};
 use crate::resource::{ConfigMap, Meta, Resource};
 
@@ -68,7 +68,7 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut 
         return;
     };
     let known = REGISTRY.key(key);
-    if let Err(place) = place(known.scope, source.tier) {
+    if let Err(place) = place(known, source.tier) {
         cx.sink.report(Diagnostic::new(
             &codes::MISPLACED_KEY,
             origin(),
@@ -90,6 +90,17 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut 
                 format!("it is read as `{}`", known.name),
             )
             .help(format!("write `{}`", known.name)),
+        );
+    }
+    if let Some(successor) = known.successor {
+        cx.sink.report(
+            Diagnostic::new(
+                &codes::DEPRECATED_KEY,
+                origin(),
+                format!("`{name}` is deprecated"),
+                "it counts as before",
+            )
+            .help(format!("write `{successor}`")),
         );
     }
     let field = match &field {
@@ -132,13 +143,19 @@ fn is_named(field: &str, key: &str) -> bool {
     field.rsplit('/').next() == Some(key)
 }
 
-/// Whether a key of a scope may stand in a tier; if not, where it belongs.
-fn place(scope: Scope, tier: Tier) -> Result<(), &'static str> {
-    match (scope, tier) {
+/// Whether a key may stand in a tier; if not, where it belongs.
+fn place(key: &Key, tier: Tier) -> Result<(), &'static str> {
+    match (key.scope, tier) {
+        (_, Tier::Global) if key.is_of_object => {
+            Err("on an Ingress or in the parameters of an IngressClass")
+        }
         (_, Tier::Global)
         | (Scope::Backend | Scope::Path, _)
         | (Scope::Frontend | Scope::Host | Scope::Tcp, Tier::Class | Tier::Ingress) => Ok(()),
         (Scope::Global, _) => Err("in the global ConfigMap"),
+        (Scope::Frontend | Scope::Host | Scope::Tcp, Tier::Service) if key.is_of_object => {
+            Err("on an Ingress or in the parameters of an IngressClass")
+        }
         (Scope::Frontend | Scope::Host | Scope::Tcp, Tier::Service) => {
             Err("on an Ingress, in the parameters of an IngressClass or in the global ConfigMap")
         }

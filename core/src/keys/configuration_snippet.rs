@@ -53,6 +53,12 @@ keys! {
         "config-peers" => peers: Snippet,
         /// Lines for single proxies: the name of a proxy at the front of a line, its lines indented
         /// below it.
+        ///
+        /// Proxies are the frontends `_front_http` and `_front_https`, with `_` and the port behind it
+        /// those of other ports, `_front_tcp_PORT` of a TCP service and the one of `auth-proxy`; the
+        /// backends, by the names that the configuration has, such as `shop_web_8080`; and HAProxy's own:
+        /// `_acme_challenge`, `_error404`, `_redirect_https`, `spoe-modsecurity`, `stats`, `healthz` and
+        /// `prometheus`. Lines for a proxy that is not there have no effect.
         "config-proxy" => proxy: ProxySnippets,
         /// Whole sections, as they are.
         "config-sections" => sections: Sections,

@@ -10,7 +10,7 @@ use crate::haproxy::{Backend, Config};
 use crate::keys::configuration_snippet::GlobalSnippets;
 use crate::keys::{Cx, Family, block, keys};
 use crate::value::items::{Item, Items};
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// FastCGI. The operator declares applications, sections `fcgi-app` in `config-sections`; a backend whose
 /// `backend-protocol` is `fcgi` or `fcgi-ssl` names one of them.
@@ -118,6 +118,10 @@ impl KeyValue for AppName {
         grammar: "the name of a section `fcgi-app`",
     };
 
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed("[A-Za-z0-9_.:-]{1,128}"))
+    }
+
     fn parse(text: &str) -> Result<Self, ValueError> {
         let name = text.trim();
         let is_name = |it: u8| it.is_ascii_alphanumeric() || b"-_.:".contains(&it);
@@ -135,6 +139,10 @@ impl Item for Enabled {
     const SHAPE: Shape = Shape::Text {
         grammar: "names joined by commas, or *",
     };
+
+    fn pattern() -> Option<String> {
+        Some(pattern::items("[*]|[A-Za-z0-9_.:-]{1,128}"))
+    }
 
     fn split(text: &str) -> impl Iterator<Item = &str> {
         text.split(',')

@@ -33,23 +33,15 @@ keys! {
         /// The pair of frontends that serves the Ingress, instead of the one of the default ports.
         ///
         /// An Ingress that names an unknown one is not served at all. With this key, an Ingress may
-        /// write the other keys of frontends too; of several Ingresses the oldest one counts. It has no
-        /// effect in the global ConfigMap.
-        "http-frontend" => pair: PairName,
+        /// write the other keys of frontends too; of several Ingresses the oldest one counts. It
+        /// cannot stand in the global ConfigMap, which means all Ingresses.
+        "http-frontend" of object => pair: PairName,
     }
 }
 
 /// The pairs that are declared and have ports of their own, which are taken.
 pub(crate) fn pairs(ports: &mut Ports, cx: &mut Cx<'_>) -> Vec<Setting<FrontendPair>> {
     let settings = cx.global_settings::<HttpFrontends>();
-    if let Some(pair) = &cx.global_settings::<HttpFrontend>().pair {
-        cx.report(
-            &codes::MISPLACED_KEY,
-            &pair.origin,
-            "`http-frontend` says which Ingresses are meant, and the global ConfigMap means all",
-            "it is ignored here",
-        );
-    }
     let Some(pairs) = &settings.pairs else {
         return Vec::new();
     };
@@ -91,10 +83,9 @@ pub(crate) fn pairs(ports: &mut Ports, cx: &mut Cx<'_>) -> Vec<Setting<FrontendP
     good
 }
 
-/// The pair that an Ingress with some sources asks for, if it asks for one; the global ConfigMap has
-/// no say.
+/// The pair that an Ingress with some sources asks for, if it asks for one.
 pub(crate) fn asked(sources: &[Arc<Source>], cx: &mut Cx<'_>) -> Option<Setting<PairName>> {
     let layers = Layers::new(sources.iter().cloned());
     let settings = cx.settings::<HttpFrontend>(&layers);
-    settings.pair.clone().filter(|it| it.is_local)
+    settings.pair.clone()
 }

@@ -16,7 +16,8 @@ keys! {
     Global => pub struct Threads {
         /// How many threads HAProxy starts; nothing or 0 starts one per processor.
         ///
-        /// More than 64 would need thread groups.
+        /// More than 64 would need thread groups, which HAProxy has since 2.7 and in sections of the
+        /// operator's own.
         "nbthread" => count: Integer<0, 64>,
     }
 }

@@ -5,7 +5,7 @@ use crate::haproxy::{Config, PathMatch, PathTypeOrder};
 use crate::keys::{Cx, Family, block, keys};
 use crate::origin::Origin;
 use crate::value::tried::Tried;
-use crate::value::{KeyValue, Shape, ValueError, choice};
+use crate::value::{KeyValue, Shape, ValueError, choice, pattern};
 
 /// How paths are compared. Ingest reads the kind of a path itself, because two paths of different
 /// kinds are two entries and not one.
@@ -34,7 +34,9 @@ keys! {
         /// The order in which kinds of paths are looked up: all four, joined by commas.
         ///
         /// Exact paths are always looked up first, wherever the word stands, and of a `prefix` and a
-        /// `begin` that both fit the longer one wins.
+        /// `begin` that both fit the longer one wins. The order is that of one host: all kinds of paths
+        /// of the host that a request names come before those of a wildcard that covers it, and these
+        /// before the hosts of `server-alias-regex` and the one without a name.
         "path-type-order" => order: PathTypeOrder = "exact,prefix,begin,regex",
     }
 }
@@ -90,6 +92,14 @@ impl KeyValue for PathTypeOrder {
     const SHAPE: Shape = Shape::Text {
         grammar: "exact, prefix, begin and regex in some order, joined by commas",
     };
+
+    fn pattern() -> Option<String> {
+        let kinds: Vec<String> = ["exact", "prefix", "begin", "regex"]
+            .map(pattern::word)
+            .into();
+        let kind = format!(r"(?:{})", kinds.join("|"));
+        Some(pattern::trimmed(&format!(r"{kind}(?:\s*,\s*{kind}){{3}}")))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let kinds: Option<Vec<PathMatch>> = text

@@ -6,7 +6,7 @@ use crate::value::hostname::Hostname;
 use crate::value::reference::Reference;
 use crate::value::text::Line;
 use crate::value::tried::{Inherited, Tried};
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// TLS with servers. The keys count where `backend-protocol` or `secure-backends` asks for TLS.
 pub const FAMILY: Family = Family {
@@ -73,6 +73,10 @@ impl KeyValue for SniSource {
     const SHAPE: Shape = Shape::Text {
         grammar: "host, sni, or the name of a host",
     };
+
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed(&pattern::host()))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let sni = match text.trim().to_ascii_lowercase().as_str() {

@@ -1,6 +1,5 @@
 //! Which Ingresses are TCP services, and which keys have a meaning there.
 
-use crate::diagnostic::codes;
 use crate::keys::{Cx, Family, Layers, Setting, block, keys};
 use crate::value::tcp::ServicePort;
 
@@ -26,7 +25,7 @@ keys! {
         /// speaks TLS. A port that HAProxy listens on for something else is refused. `0` is an Ingress
         /// for HTTP, whatever the parameters of its class say; an Ingress whose port cannot be read is
         /// left out.
-        "tcp-service-port" => port: ServicePort = "0",
+        "tcp-service-port" of object => port: ServicePort = "0",
     }
 }
 
@@ -34,16 +33,6 @@ keys! {
 pub(crate) fn port(layers: &Layers, cx: &mut Cx<'_>) -> Option<Setting<ServicePort>> {
     let setting = &cx.settings::<TcpServices>(layers).port;
     if setting.value == ServicePort::None {
-        return None;
-    }
-    if !setting.is_local {
-        cx.report(
-            &codes::MISPLACED_KEY,
-            &setting.origin,
-            "`tcp-service-port` would make every Ingress a TCP service: it belongs on an Ingress or \
-             in the parameters of an IngressClass",
-            "it is ignored here",
-        );
         return None;
     }
     Some(setting.clone())

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::value::items::Item;
-use crate::value::{KeyValue, Shape, ValueError, choice};
+use crate::value::{KeyValue, Shape, ValueError, choice, pattern};
 
 /// The directory of an authority: `v2` or `v02` for Let's Encrypt, `v2-staging` or `v02-staging` for
 /// its tests, or a URL, to which `/directory` is added.
@@ -40,6 +40,12 @@ impl KeyValue for Directory {
         grammar: "v2, v2-staging or a URL",
     };
 
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed(
+            "v0?2(?:-staging)?|https?://[!-.0-~][!-~]*",
+        ))
+    }
+
     fn parse(text: &str) -> Result<Self, ValueError> {
         let base = match text.trim() {
             "v2" | "v02" => "https://acme-v02.api.letsencrypt.org",
@@ -74,6 +80,10 @@ impl Item for Email {
     const SHAPE: Shape = Shape::Text {
         grammar: "addresses of electronic mail, joined by commas",
     };
+
+    fn pattern() -> Option<String> {
+        Some(pattern::items("[!-+\\--?A-~]+@[!-+\\--?A-~]+"))
+    }
 
     fn split(text: &str) -> impl Iterator<Item = &str> {
         text.split(',')

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::value::text::Line;
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// An address for `bind`: an IP address with or without brackets, or nothing (or `*`) for every IPv4
 /// address of the machine.
@@ -40,6 +40,11 @@ impl KeyValue for BindAddress {
     const SHAPE: Shape = Shape::Text {
         grammar: "an IP address, or nothing for every IPv4 address",
     };
+
+    fn pattern() -> Option<String> {
+        let (v4, v6) = (pattern::ipv4(), pattern::ipv6());
+        Some(pattern::trimmed(&format!(r"|[*]|{v4}|{v6}|\[{v6}\]")))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let address = text.trim();

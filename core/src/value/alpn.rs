@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// Names of protocols in the order of preference, joined by commas, such as `h2,http/1.1`.
 ///
@@ -15,6 +15,10 @@ impl KeyValue for Alpn {
     const SHAPE: Shape = Shape::Text {
         grammar: "names of protocols joined by commas, such as h2,http/1.1",
     };
+
+    fn pattern() -> Option<String> {
+        Some(pattern::joined("[A-Za-z0-9/._-]{1,64}"))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let names: Vec<_> = text.split(',').map(str::trim).collect();

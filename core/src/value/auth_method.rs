@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// A method in upper case, or `*` for the client's.
 ///
@@ -27,6 +27,10 @@ impl KeyValue for AuthMethod {
     const SHAPE: Shape = Shape::Text {
         grammar: "a method of HTTP, or `*` for the client's",
     };
+
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed("[*]|[A-Za-z]{1,32}"))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let method = text.trim().to_ascii_uppercase();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::value::header::HeaderName;
 use crate::value::text::{Format, Line};
-use crate::value::{KeyValue, Shape, ValueError, address};
+use crate::value::{KeyValue, Shape, ValueError, address, pattern};
 
 /// The IP address of what is asked about a server.
 ///
@@ -58,6 +58,11 @@ impl KeyValue for CheckAddress {
     const SHAPE: Shape = Shape::Text {
         grammar: "an IP address",
     };
+
+    fn pattern() -> Option<String> {
+        let (v4, v6) = (pattern::ipv4(), pattern::ipv6());
+        Some(pattern::trimmed(&format!(r"{v4}|{v6}|\[{v6}\]")))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let address = text.trim();

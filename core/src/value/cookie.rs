@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::value::text::Line;
-use crate::value::{KeyValue, Shape, ValueError, choice};
+use crate::value::{KeyValue, Shape, ValueError, choice, pattern};
 
 /// The name of a cookie: a token (RFC 6265, section 4.1.1) without a quote.
 ///
@@ -98,6 +98,10 @@ impl KeyValue for CookieName {
         grammar: "the name of a cookie",
     };
 
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed("[A-Za-z0-9!#$%&*+.^_|~-]{1,128}"))
+    }
+
     fn parse(text: &str) -> Result<Self, ValueError> {
         let name = text.trim();
         let is_token = |it: u8| it.is_ascii_alphanumeric() || b"!#$%&*+-.^_|~".contains(&it);
@@ -134,6 +138,13 @@ impl KeyValue for CookieDomain {
     const SHAPE: Shape = Shape::Text {
         grammar: "a domain, such as app.example",
     };
+
+    fn pattern() -> Option<String> {
+        let label = "[A-Za-z0-9_-]{1,63}";
+        Some(pattern::trimmed(&format!(
+            "[.]?{label}(?:[.]{label})+|[.]{label}"
+        )))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let domain = text.trim();

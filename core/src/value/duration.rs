@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// A time as HAProxy writes it (configuration manual, section 2.5): a whole number and `us`, `ms`,
 /// `s`, `m`, `h` or `d`.
@@ -46,6 +46,14 @@ impl KeyValue for Duration {
     const SHAPE: Shape = Shape::Text {
         grammar: "a time, such as 30s, 5m or 1h",
     };
+
+    fn pattern() -> Option<String> {
+        let times = UNITS.iter().map(|(unit, size)| {
+            let most = (MAX_MICROSECONDS / size).min(u32::MAX.into());
+            format!("{}{unit}", pattern::number(0, most))
+        });
+        Some(pattern::trimmed(&times.collect::<Vec<_>>().join("|")))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let trimmed = text.trim();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::value::items::Item;
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// The name of an HTTP header: letters, digits, `-`, `_` and `.`.
 ///
@@ -55,6 +55,10 @@ impl KeyValue for HeaderName {
         grammar: "the name of a header",
     };
 
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed("[A-Za-z0-9_.-]{1,256}"))
+    }
+
     fn parse(text: &str) -> Result<Self, ValueError> {
         let name = text.trim();
         let is_token = |it: u8| it.is_ascii_alphanumeric() || b"-_.".contains(&it);
@@ -73,6 +77,10 @@ impl KeyValue for OptionalHeaderName {
         grammar: "the name of a header, or nothing",
     };
 
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed("[A-Za-z0-9_.-]{0,256}"))
+    }
+
     fn parse(text: &str) -> Result<Self, ValueError> {
         if text.trim().is_empty() {
             return Ok(Self(None));
@@ -85,6 +93,14 @@ impl Item for HeaderName {
     const SHAPE: Shape = Shape::Text {
         grammar: "names of headers, separated by commas",
     };
+
+    fn pattern() -> Option<String> {
+        let name = "[A-Za-z0-9_.-]{1,256}";
+        // A line break separates like a comma.
+        Some(format!(
+            r"^[\s,]*$|^[\s,]*{name}(?:[ \t\r]*[,\n][\s,]*{name})*[\s,]*$"
+        ))
+    }
 
     fn split(text: &str) -> impl Iterator<Item = &str> {
         text.split([',', '\n'])

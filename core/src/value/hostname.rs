@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// A host name: lower case, without a port, `*.` only at the front.
 ///
@@ -64,6 +64,10 @@ impl KeyValue for Hostname {
         grammar: "a host name, `*.` may stand in front",
     };
 
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed(&format!("(?:[*][.])?{}", pattern::host())))
+    }
+
     fn parse(text: &str) -> Result<Self, ValueError> {
         Self::from_shared(&text.trim().into())
     }
@@ -73,6 +77,10 @@ impl KeyValue for Hostnames {
     const SHAPE: Shape = Shape::Text {
         grammar: "host names joined by commas, `*.` may stand in front of each",
     };
+
+    fn pattern() -> Option<String> {
+        Some(pattern::joined(&format!("(?:[*][.])?{}", pattern::host())))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         const MAX: usize = 100;

@@ -21,6 +21,11 @@ pub trait Item: Clone + fmt::Debug + PartialEq + Sized {
     /// What may be written for the whole list.
     const SHAPE: Shape;
 
+    /// A regular expression of the whole list, as [`KeyValue::pattern`] has it for a value.
+    fn pattern() -> Option<String> {
+        None
+    }
+
     /// Cuts a list into the texts of its items; empty ones are left out later.
     fn split(text: &str) -> impl Iterator<Item = &str>;
 
@@ -54,6 +59,10 @@ impl<T> Items<T> {
 
 impl<T: Item> KeyValue for Items<T> {
     const SHAPE: Shape = T::SHAPE;
+
+    fn pattern() -> Option<String> {
+        T::pattern()
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let mut items = Self::default();

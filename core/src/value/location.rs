@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// A path or a URL for the header `Location`: one line without blanks or control characters.
 ///
@@ -26,6 +26,10 @@ impl KeyValue for Location {
     const SHAPE: Shape = Shape::Text {
         grammar: "a path or a URL",
     };
+
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed(r"\S+"))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let location = text.trim();
@@ -62,6 +66,10 @@ impl KeyValue for RedirectCode {
     const SHAPE: Shape = Shape::Choice {
         words: &["301", "302", "303", "307", "308"],
     };
+
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed("[+]?0*(?:30[12378])"))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         match text.trim().parse() {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::value::items::Items;
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// A network: an IPv4 or IPv6 address and how many of its bits count.
 ///
@@ -85,6 +85,15 @@ impl KeyValue for SourceRanges {
     const SHAPE: Shape = Shape::Text {
         grammar: "addresses and networks separated by commas, `!` in front of an exception",
     };
+
+    fn pattern() -> Option<String> {
+        let (short, long) = (pattern::number(0, 32), pattern::number(0, 128));
+        Some(pattern::items(&format!(
+            r"(?:!\s*)?(?:{}(?:/{short})?|{}(?:/{long})?)",
+            pattern::ipv4(),
+            pattern::ipv6()
+        )))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let mut ranges = Self::default();

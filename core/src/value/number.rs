@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// A whole number from `MIN` to `MAX`.
 ///
@@ -37,6 +37,10 @@ impl Port {
 
 impl<const MIN: i64, const MAX: i64> KeyValue for Integer<MIN, MAX> {
     const SHAPE: Shape = Shape::Integer { min: MIN, max: MAX };
+
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed(&pattern::integer(MIN, MAX)))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         match text.trim().parse() {

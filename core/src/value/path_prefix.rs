@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// Beginnings of paths, joined by commas; an empty text is the empty list.
 ///
@@ -32,6 +32,10 @@ impl PathPrefix {
 impl KeyValue for PathPrefix {
     const SHAPE: Shape = Shape::Text { grammar: "a path" };
 
+    fn pattern() -> Option<String> {
+        Some(pattern::trimmed("/+[A-Za-z0-9._~-][A-Za-z0-9/._~-]*"))
+    }
+
     fn parse(text: &str) -> Result<Self, ValueError> {
         let path = text.trim().trim_end_matches('/');
         let is_letter = |it: u8| it.is_ascii_alphanumeric() || b"/-._~".contains(&it);
@@ -58,6 +62,10 @@ impl KeyValue for PathPrefixes {
     const SHAPE: Shape = Shape::Text {
         grammar: "beginnings of paths joined by commas, or nothing",
     };
+
+    fn pattern() -> Option<String> {
+        Some(pattern::items(r"/[^\s,]*"))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let items = || text.split(',').map(str::trim).filter(|it| !it.is_empty());

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// Where a certificate, a list or a password is kept; looked up later.
 ///
@@ -41,6 +41,14 @@ impl KeyValue for Reference {
     const SHAPE: Shape = Shape::Text {
         grammar: "a Secret, `name` or `namespace/name`, or `file:///path`",
     };
+
+    fn pattern() -> Option<String> {
+        let name = "[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?";
+        let path = r#"/[^\s"'#$\[\]\\,]+"#;
+        Some(pattern::trimmed(&format!(
+            "(?:secret://)?(?:{name}/)?{name}|file://{path}(?:,{path})?"
+        )))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let wrong = || ValueError::new("`namespace/name` of a Secret, or `file:///path`", text);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::value::{KeyValue, Shape, ValueError};
+use crate::value::{KeyValue, Shape, ValueError, pattern};
 
 /// A limit in bytes, or none: a whole number, which `k`, `m` or `g` behind it multiplies by powers of
 /// 1024, or `unlimited`; 0 stands for no limit too.
@@ -30,6 +30,18 @@ impl KeyValue for SizeLimit {
     const SHAPE: Shape = Shape::Text {
         grammar: "a size, such as 512k, 10m or 1g, or `unlimited`",
     };
+
+    fn pattern() -> Option<String> {
+        let up_to = |shift: u32| pattern::number(0, MAX.unsigned_abs() >> shift);
+        Some(pattern::trimmed(&format!(
+            "{}|{}|{}[kK]|{}[mM]|{}[gG]",
+            pattern::word("unlimited"),
+            up_to(0),
+            up_to(10),
+            up_to(20),
+            up_to(30)
+        )))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         let size = text.trim().to_ascii_lowercase();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::options::Name;
 use crate::value::duration::Duration;
-use crate::value::{KeyValue, Shape, ValueError, shown};
+use crate::value::{KeyValue, Shape, ValueError, pattern, shown};
 
 /// The port of a TCP service, as an Ingress asks for it.
 ///
@@ -31,6 +31,14 @@ pub enum ServicePort {
 
 impl KeyValue for ServicePort {
     const SHAPE: Shape = Shape::Integer { min: 0, max: 65535 };
+
+    fn pattern() -> Option<String> {
+        // `-0` is no port.
+        Some(pattern::trimmed(&format!(
+            "[+]?{}",
+            pattern::number(0, 65_535)
+        )))
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         Ok(match text.trim().parse::<u16>() {

@@ -22,6 +22,10 @@ pub struct Tried<T>(pub Result<T, ValueError>);
 impl<T: KeyValue> KeyValue for Tried<T> {
     const SHAPE: Shape = T::SHAPE;
 
+    fn pattern() -> Option<String> {
+        T::pattern()
+    }
+
     fn parse(text: &str) -> Result<Self, ValueError> {
         Ok(Self(T::parse(text)))
     }
@@ -60,6 +64,10 @@ impl<T> Inherited<T> {
 
 impl<T: KeyValue> KeyValue for Inherited<T> {
     const SHAPE: Shape = T::SHAPE;
+
+    fn pattern() -> Option<String> {
+        T::pattern()
+    }
 
     fn parse(text: &str) -> Result<Self, ValueError> {
         Ok(Self {
