@@ -193,7 +193,6 @@ fn two_ingresses_on_one_service_do_not_influence_each_other() {
             route("headers", "other.example", "/", "app")
                 .annotation("request-set-headers", "X-Tenant: other")
                 .annotation("response-set-headers", "X-Answer: other"),
-            route("slow", "slow.example", "/", "app").annotation("timeout-server", "1ms"),
         ],
         &[],
     );
