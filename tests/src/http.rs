@@ -18,7 +18,10 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme, StreamOwned};
+use rustls::{
+    CipherSuite, ClientConfig, ClientConnection, DigitallySignedStruct, SignatureScheme,
+    StreamOwned, SupportedProtocolVersion,
+};
 
 pub use self::load::{Load, Report};
 
@@ -73,6 +76,11 @@ pub struct Certificate {
     pub serial: String,
     /// The protocol that was agreed on by ALPN.
     pub protocol: Option<String>,
+    /// The version of TLS, such as `TLSv1_3`.
+    pub version: String,
+    /// The cipher, as the registry of IANA writes it: `TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256`, and
+    /// `TLS13_AES_128_GCM_SHA256` in TLS 1.3.
+    pub cipher: String,
 }
 
 /// What a connection runs over.
@@ -226,13 +234,34 @@ impl Connection {
     pub fn tls_by(
         address: SocketAddr,
         name: Option<&str>,
+        config: ClientConfig,
+    ) -> io::Result<Self> {
+        Self::tls_over(connect(address)?, name, config)
+    }
+
+    /// The same behind a line of the PROXY protocol.
+    pub fn tls_behind(address: SocketAddr, line: &str, name: &str) -> io::Result<Self> {
+        let mut tcp = connect(address)?;
+        tcp.write_all(line.as_bytes())?;
+        Self::tls_over(tcp, Some(name), tls_config(None)?)
+    }
+
+    /// Connects in clear text, and begins with a line of the PROXY protocol.
+    pub fn plain_behind(address: SocketAddr, line: &str) -> io::Result<Self> {
+        let mut tcp = connect(address)?;
+        tcp.write_all(line.as_bytes())?;
+        Ok(Self::over(Box::new(tcp), None))
+    }
+
+    fn tls_over(
+        mut tcp: TcpStream,
+        name: Option<&str>,
         mut config: ClientConfig,
     ) -> io::Result<Self> {
         config.enable_sni = name.is_some();
         let name =
             ServerName::try_from(name.unwrap_or("no.name").to_owned()).map_err(io::Error::other)?;
         let mut tls = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-        let mut tcp = connect(address)?;
         while tls.is_handshaking() {
             tls.complete_io(&mut tcp)?;
         }
@@ -321,6 +350,22 @@ impl Connection {
     }
 }
 
+impl Read for Connection {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.stream.read(buffer)
+    }
+}
+
+impl Write for Connection {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.stream.get_mut().write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.get_mut().flush()
+    }
+}
+
 impl Identity {
     /// A client of `tests/src/data/clients`, by its name.
     pub fn of_data(name: &str) -> Result<Self, String> {
@@ -334,6 +379,36 @@ impl Identity {
             _ => return Err(format!("there is no client `{name}`")),
         };
         Ok(Self(pem.into()))
+    }
+}
+
+/// A client that takes every certificate, and speaks no more than some versions and ciphers of TLS.
+pub fn tls_config_of(
+    versions: &[&'static SupportedProtocolVersion],
+    ciphers: &[CipherSuite],
+) -> io::Result<ClientConfig> {
+    let provider = Arc::new(provider_of(ciphers));
+    let config = ClientConfig::builder_with_provider(provider.clone())
+        .with_protocol_versions(versions)
+        .map_err(io::Error::other)?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AcceptAny(provider)))
+        .with_no_client_auth();
+    Ok(config)
+}
+
+/// What encrypts, with some ciphers in this order.
+pub(crate) fn provider_of(ciphers: &[CipherSuite]) -> CryptoProvider {
+    let provider = rustls::crypto::ring::default_provider();
+    let find = |it: &CipherSuite| {
+        provider
+            .cipher_suites
+            .iter()
+            .find(|known| known.suite() == *it)
+    };
+    CryptoProvider {
+        cipher_suites: ciphers.iter().filter_map(find).copied().collect(),
+        ..provider
     }
 }
 
@@ -375,6 +450,12 @@ impl Certificate {
             protocol: tls
                 .alpn_protocol()
                 .map(|it| String::from_utf8_lossy(it).into_owned()),
+            version: tls
+                .protocol_version()
+                .map_or_else(String::new, |it| format!("{it:?}")),
+            cipher: tls
+                .negotiated_cipher_suite()
+                .map_or_else(String::new, |it| format!("{:?}", it.suite())),
         })
     }
 }

@@ -4,6 +4,7 @@
 //! *Invariant:* a test that lacks what it needs fails; nothing is skipped.
 
 pub mod http;
+pub mod http2;
 pub mod haproxy;
 pub mod backend;
 pub mod speaker;

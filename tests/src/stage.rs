@@ -145,7 +145,7 @@ fn move_ports(snapshot: &mut Snapshot, name: &Name) -> BTreeMap<u16, SocketAddr>
     for (key, value) in &mut map.data {
         if !matches!(
             &**key,
-            "http-frontends" | "http-passthrough-port" | "fronting-proxy-port"
+            "http-frontends" | "http-passthrough-port" | "fronting-proxy-port" | "prometheus-port"
         ) {
             continue;
         }

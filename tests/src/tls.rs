@@ -7,10 +7,14 @@ use std::sync::Arc;
 use haproxy_ingress_core::resource::Kind;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::server::{WantsServerCert, WebPkiClientVerifier};
+use rustls::{
+    CipherSuite, ConfigBuilder, RootCertStore, ServerConfig, ServerConnection, StreamOwned,
+    SupportedProtocolVersion,
+};
 
-use crate::http::Identity;
+use crate::http::{Identity, provider_of};
+use crate::http2;
 use crate::object::Object;
 
 /// An authority, with what it needs to sign.
@@ -124,11 +128,73 @@ pub fn tls_server(signed: &Signed, clients: Option<&Authority>) -> u16 {
             config.with_client_cert_verifier(verifier.expect("there is a root"))
         }
     };
+    serve_over_tls(with_certificate(config, signed), |tls| {
+        let name = tls.server_name().unwrap_or("-");
+        let shown = tls.peer_certificates().is_some();
+        format!("name={name} certificate={shown}")
+    })
+}
+
+/// A server that speaks no more than some versions and ciphers of TLS, and answers with the version and
+/// the cipher that were agreed on.
+pub fn choosy_server(
+    signed: &Signed,
+    versions: &[&'static SupportedProtocolVersion],
+    ciphers: &[CipherSuite],
+) -> u16 {
+    let config = ServerConfig::builder_with_provider(Arc::new(provider_of(ciphers)))
+        .with_protocol_versions(versions)
+        .expect("the ciphers are of these versions")
+        .with_no_client_auth();
+    serve_over_tls(with_certificate(config, signed), |tls| {
+        let version = tls.protocol_version();
+        let cipher = tls.negotiated_cipher_suite().map(|it| it.suite());
+        match (version, cipher) {
+            (Some(version), Some(cipher)) => format!("{version:?} {cipher:?}"),
+            _ => "nothing".into(),
+        }
+    })
+}
+
+/// A server that speaks HTTP/2 over TLS if that is what the client asks for by ALPN, and closes the
+/// connection otherwise.
+pub fn http2_server(signed: &Signed) -> u16 {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has them")
+        .with_no_client_auth();
+    let mut config = with_certificate(config, signed);
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let config = Arc::new(config);
+    serve(move |mut stream| {
+        let mut connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
+        while connection.is_handshaking() {
+            connection.complete_io(&mut stream)?;
+        }
+        if connection.alpn_protocol() != Some(b"h2") {
+            return Ok(());
+        }
+        http2::answer(StreamOwned::new(connection, stream))
+    })
+}
+
+fn with_certificate(
+    config: ConfigBuilder<ServerConfig, WantsServerCert>,
+    signed: &Signed,
+) -> ServerConfig {
     let certificate = CertificateDer::from_pem_slice(signed.certificate.as_bytes());
     let key = PrivateKeyDer::from_pem_slice(signed.key.as_bytes()).expect("it is a key");
-    let config = config
+    config
         .with_single_cert(vec![certificate.expect("it is a certificate")], key)
-        .expect("the key belongs to the certificate");
+        .expect("the key belongs to the certificate")
+}
+
+/// Answers each request over TLS with what there is to say of the connection.
+fn serve_over_tls(
+    config: ServerConfig,
+    describe: impl Fn(&ServerConnection) -> String + Send + Sync + 'static,
+) -> u16 {
     let config = Arc::new(config);
     serve(move |stream| {
         let connection = ServerConnection::new(config.clone()).map_err(io::Error::other)?;
@@ -141,10 +207,7 @@ pub fn tls_server(signed: &Signed, clients: Option<&Authority>) -> u16 {
                     return Ok(());
                 }
             }
-            let tls = &stream.get_ref().conn;
-            let name = tls.server_name().unwrap_or("-");
-            let shown = tls.peer_certificates().is_some();
-            let body = format!("name={name} certificate={shown}");
+            let body = describe(&stream.get_ref().conn);
             write!(
                 stream.get_mut(),
                 "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",

@@ -4,6 +4,7 @@
 //! several Ingresses or a look at the running HAProxy.
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 
 use haproxy_ingress_tests::http::{Connection, Request};
 use haproxy_ingress_tests::object::{self, Object};
@@ -193,7 +194,6 @@ fn two_ingresses_on_one_service_do_not_influence_each_other() {
             route("headers", "other.example", "/", "app")
                 .annotation("request-set-headers", "X-Tenant: other")
                 .annotation("response-set-headers", "X-Answer: other"),
-            route("slow", "slow.example", "/", "app").annotation("timeout-server", "1ms"),
         ],
         &[],
     );
@@ -231,6 +231,30 @@ fn two_ingresses_on_one_service_do_not_influence_each_other() {
     let other = stage.get("other.example", "/");
     assert_eq!(other.received("x-tenant").as_deref(), Some("other"));
     assert_eq!(other.header("x-answer"), Some("other"));
+}
+
+/// A body in chunks has no length that its head could say: only what comes with the head counts.
+#[test]
+fn of_a_body_in_chunks_counts_what_comes_with_its_head() {
+    let [service, slice] = service("app", &[[10, 0, 0, 1]]);
+    let app = route("app", "app.example", "/", "app").annotation("proxy-body-size", "10");
+    let stage = Stage::with([service, slice, app], &[]);
+    let head = "POST / HTTP/1.1\r\nHost: app.example\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let chunks = |length: usize| format!("{length:x}\r\n{}\r\n0\r\n\r\n", "x".repeat(length));
+    let send = |text: &str| {
+        let mut connection = Connection::plain(stage.http).expect("it listens");
+        connection.say(text).expect("an answer")
+    };
+    assert_eq!(send(&format!("{head}{}", chunks(10))), "HTTP/1.1 200 OK");
+    let refused = send(&format!("{head}{}", chunks(11)));
+    assert!(refused.starts_with("HTTP/1.1 413 "), "{refused}");
+    assert_eq!(stage.backend("app").seen().len(), 1);
+    let mut connection = Connection::plain(stage.http).expect("it listens");
+    connection.write_all(head.as_bytes()).expect("it reads");
+    // The head has gone to the server before the body comes.
+    std::thread::sleep(std::time::Duration::from_millis(500));
+    let answer = connection.say(&chunks(11)).expect("an answer");
+    assert_eq!(answer, "HTTP/1.1 200 OK");
 }
 
 #[test]

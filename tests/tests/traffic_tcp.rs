@@ -2,6 +2,7 @@
 //! the PROXY protocol on both sides.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use haproxy_ingress_core::options::Name;
 use haproxy_ingress_tests::case::Settings;
@@ -178,6 +179,69 @@ fn lists_and_what_cannot_protect_refuse_connections() {
     assert_eq!(say(open, "a\n").as_deref(), Some("db - a"));
     for port in [listed, denied, guarded] {
         assert_eq!(say(port, "a\n"), None);
+    }
+}
+
+#[test]
+fn one_client_has_no_more_connections_than_its_limit() {
+    let db = Speaker::plain("db");
+    let (few, slow, exempt) = (free_port(), free_port(), free_port());
+    let ingress = |name: &str, port| service(name, port, "", &db, "db");
+    let _stage = Stage::with(
+        db.objects().into_iter().chain([
+            ingress("few", few).annotation("limit-connections", "2"),
+            ingress("slow", slow).annotation("limit-rps", "3"),
+            ingress("exempt", exempt)
+                .annotation("limit-rps", "1")
+                .annotation("limit-whitelist", "127.0.0.0/8"),
+        ]),
+        &[],
+    );
+    let mut open: Vec<Connection> = (0..2)
+        .map(|_| {
+            let mut connection = Connection::plain(at(few)).expect("it listens");
+            assert_eq!(connection.say("a\n").expect("it is open"), "db - a");
+            connection
+        })
+        .collect();
+    assert_eq!(say(few, "a\n"), None);
+    // What is refused ends nobody else's connection, and one that ends makes room.
+    assert_eq!(open[0].say("b\n").expect("it is open"), "db - b");
+    open.clear();
+    let until = Instant::now() + Duration::from_secs(10);
+    while say(few, "a\n").is_none() {
+        assert!(Instant::now() < until, "there is no room");
+    }
+    let answered = (0..20).filter(|_| say(slow, "a\n").is_some()).count();
+    assert!((3..10).contains(&answered), "{answered} connections of 20");
+    let answered = (0..20).filter(|_| say(exempt, "a\n").is_some()).count();
+    assert_eq!(answered, 20);
+}
+
+#[test]
+fn a_server_of_a_tcp_service_that_is_down_is_noticed() {
+    let db = Speaker::plain("db");
+    let port = free_port();
+    let [object, _] = db.objects();
+    let here = [127, 0, 0, 1].into();
+    // Nothing listens at the second address.
+    let slice = object::endpoints("db", &[here, [127, 0, 0, 2].into()], db.port());
+    let ingress = service("db", port, "", &db, "db")
+        .annotation("health-check-interval", "200ms")
+        .annotation("health-check-fall-count", "1");
+    let stage = Stage::with([object, slice, ingress], &[]);
+    let is_noticed = || {
+        let table = stage.running.admin("show stat");
+        let mut rows = table.lines();
+        rows.any(|it| it.contains(",srv002,") && it.contains(",DOWN,"))
+    };
+    let until = Instant::now() + Duration::from_secs(20);
+    while !is_noticed() {
+        assert!(Instant::now() < until, "nobody notices");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    for _ in 0..10 {
+        assert_eq!(say(port, "a\n").as_deref(), Some("db - a"));
     }
 }
 

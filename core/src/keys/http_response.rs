@@ -51,8 +51,9 @@ keys! {
     Backend => pub struct BackendPages {
         /// The response where HAProxy answers 200 by itself, written like `http-response-404`.
         "http-response-200" => code_200: Response,
-        /// The response to a request that HAProxy does not understand, written like
-        /// `http-response-404`.
+        /// The response to a request that is refused as wrong, written like `http-response-404`.
+        ///
+        /// HAProxy answers what it cannot parse before it looks for a page, with one of its own.
         "http-response-400" => code_400: Response,
         /// The response to a request that lacks credentials, written like `http-response-404`.
         "http-response-401" => code_401: Response,
@@ -63,8 +64,11 @@ keys! {
         /// The response to a request that lacks credentials for a proxy, written like
         /// `http-response-404`.
         "http-response-407" => code_407: Response,
-        /// The response to a request that does not arrive in time, written like
+        /// The response to a request whose body does not arrive in time, written like
         /// `http-response-404`.
+        ///
+        /// HAProxy answers headers that do not arrive in time before it looks for a page, with one of
+        /// its own.
         "http-response-408" => code_408: Response,
         /// The response to a request for what is gone, written like `http-response-404`.
         "http-response-410" => code_410: Response,
