@@ -1,6 +1,7 @@
 //! What HAProxy agrees on with both sides before a request is read: the PROXY protocol, versions and
 //! ciphers of TLS, and HTTP/2.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead as _, BufReader, Read, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -175,10 +176,10 @@ fn proxied(stream: &mut impl Read) -> io::Result<String> {
     for (kind, value) in records_of(records) {
         // The record of TLS: how it was used, whether a certificate was verified, and more records.
         if let (0x20, [used, _, _, _, _, inner @ ..]) = (kind, value) {
-            told += &format!(" tls={used}");
+            let _ = write!(told, " tls={used}");
             for (kind, value) in records_of(inner) {
                 if kind == 0x22 {
-                    told += &format!(" cn={}", String::from_utf8_lossy(value));
+                    let _ = write!(told, " cn={}", String::from_utf8_lossy(value));
                 }
             }
         }

@@ -95,9 +95,9 @@ fn servers_take_turns() {
 fn a_server_without_requests_gets_the_next_one() {
     let stage = balanced("leastconn", &[]);
     // It goes to a server and is not complete.
-    let mut held = Connection::plain(stage.http).expect("it listens");
+    let mut busy = Connection::plain(stage.http).expect("it listens");
     let head = "POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: 4\r\n\r\nhe";
-    held.write_all(head.as_bytes()).expect("it reads");
+    busy.write_all(head.as_bytes()).expect("it reads");
     let only_held = || column(&stage, "BACKEND", "scur") == "1";
     let mut others = BTreeSet::new();
     for _ in 0..10 {
@@ -106,10 +106,10 @@ fn a_server_without_requests_gets_the_next_one() {
     }
     assert_eq!(others.len(), 1, "{others:?}");
     let end = "ldGET / HTTP/1.1\r\nHost: app.example\r\n\r\n";
-    assert_eq!(held.say(end).expect("an answer"), "HTTP/1.1 200 OK");
+    assert_eq!(busy.say(end).expect("an answer"), "HTTP/1.1 200 OK");
     let mut answer = String::new();
     while !answer.contains("address") {
-        answer = held.say("").expect("a body");
+        answer = busy.say("").expect("a body");
     }
     let other = others.first().expect("there is one");
     assert!(!answer.contains(other), "{answer}");

@@ -180,7 +180,7 @@ impl Admin {
             let answer = self.ask(batch).await?;
             for (line, answer) in batch.iter().zip(answers(&answer)) {
                 if !last(&answer).is_empty() {
-                    return Err(refused(line, &answer));
+                    return Err(refused(&line, &answer));
                 }
             }
         }
@@ -314,7 +314,7 @@ fn escaped(word: &str) -> String {
     escaped
 }
 
-fn refused(command: impl ToString, answer: &str) -> Error {
+fn refused(command: &(impl ToString + ?Sized), answer: &str) -> Error {
     Error::Refused {
         command: command.to_string(),
         answer: answer.trim().into(),

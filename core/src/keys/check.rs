@@ -146,16 +146,15 @@ fn is_named(field: &str, key: &str) -> bool {
 /// Whether a key may stand in a tier; if not, where it belongs.
 fn place(key: &Key, tier: Tier) -> Result<(), &'static str> {
     match (key.scope, tier) {
-        (_, Tier::Global) if key.is_of_object => {
+        (_, Tier::Global) | (Scope::Frontend | Scope::Host | Scope::Tcp, Tier::Service)
+            if key.is_of_object =>
+        {
             Err("on an Ingress or in the parameters of an IngressClass")
         }
         (_, Tier::Global)
         | (Scope::Backend | Scope::Path, _)
         | (Scope::Frontend | Scope::Host | Scope::Tcp, Tier::Class | Tier::Ingress) => Ok(()),
         (Scope::Global, _) => Err("in the global ConfigMap"),
-        (Scope::Frontend | Scope::Host | Scope::Tcp, Tier::Service) if key.is_of_object => {
-            Err("on an Ingress or in the parameters of an IngressClass")
-        }
         (Scope::Frontend | Scope::Host | Scope::Tcp, Tier::Service) => {
             Err("on an Ingress, in the parameters of an IngressClass or in the global ConfigMap")
         }

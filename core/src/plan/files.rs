@@ -201,7 +201,7 @@ mod tests {
         match Plan::between(Some(&compiled(old)), &compiled(new)) {
             Plan::Reload { reasons } => reasons.iter().map(ToString::to_string).collect(),
             Plan::Update { commands } => commands.iter().map(ToString::to_string).collect(),
-            other => vec![format!("{other:?}")],
+            Plan::Nothing => vec!["Nothing".into()],
         }
     }
 

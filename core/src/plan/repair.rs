@@ -33,7 +33,7 @@ pub(super) fn plan(found: &Found, wanted: &Compiled) -> Plan {
     for file in &wanted.bundle.files {
         match file.role {
             Role::Map | Role::Checks | Role::RegexMap | Role::List => {
-                of_table(found, file, &mut commands)
+                of_table(found, file, &mut commands);
             }
             Role::Certificate => of_certificate(found, file, &mut commands),
             Role::CertificateList => of_list(found, file, &mut commands),

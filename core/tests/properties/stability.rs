@@ -89,7 +89,7 @@ fn carry_out(places: &mut Places, command: &Command) {
             port,
         } => {
             with(places, backend, server, &|it| {
-                it.address = Address::Ip(*ip, *port)
+                it.address = Address::Ip(*ip, *port);
             });
         }
         Command::SetServerWeight {

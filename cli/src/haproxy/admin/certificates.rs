@@ -26,7 +26,7 @@ impl Admin {
         if is_there(last(&answer)) {
             Ok(())
         } else {
-            Err(refused(command, &answer))
+            Err(refused(&command, &answer))
         }
     }
 
@@ -41,7 +41,7 @@ impl Admin {
             .contains(&last(&answer).to_owned());
         if !is_ours {
             self.abort(&name).await?;
-            return Err(refused(set, &answer));
+            return Err(refused(&set, &answer));
         }
         let commit = format!("commit ssl cert {name}");
         let answer = self.ask_one(&commit).await?;
@@ -49,7 +49,7 @@ impl Admin {
             return Ok(());
         }
         self.abort(&name).await?;
-        Err(refused(commit, &answer))
+        Err(refused(&commit, &answer))
     }
 
     async fn abort(&mut self, name: &str) -> Result<(), Error> {
@@ -74,7 +74,7 @@ impl Admin {
         if last(&answer) == "Success!" {
             Ok(())
         } else {
-            Err(refused(command, &answer))
+            Err(refused(&command, &answer))
         }
     }
 
@@ -91,13 +91,13 @@ impl Admin {
             let oldest = entries.iter().position(|it| Some(&it.1) == wanted.as_ref());
             let command = format!("del ssl crt-list {} ", escaped(list));
             let Some(oldest) = oldest else {
-                return Err(refused(command + line, "(no entry is like this)"));
+                return Err(refused(&(command + line), "(no entry is like this)"));
             };
             let (number, entry) = entries.remove(oldest);
             let command = format!("{command}{}:{number}", escaped(&entry.certificate));
             let answer = self.ask_one(&command).await?;
             if !last(&answer).starts_with("Entry ") {
-                return Err(refused(command, &answer));
+                return Err(refused(&command, &answer));
             }
         }
         Ok(())

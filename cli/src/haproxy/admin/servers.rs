@@ -47,7 +47,7 @@ impl Admin {
             return Ok(());
         }
         if last(&answer) != "New server registered." {
-            return Err(refused(text, &answer));
+            return Err(refused(&text, &answer));
         }
         let lines = [
             is_checked.then(|| format!("enable health {name}")),
@@ -158,7 +158,7 @@ pub(super) fn check(command: &Command) -> Result<(), Error> {
     }
     if let Command::SetServerAddress { port: 0, .. } | Command::AddServer { port: 0, .. } = command
     {
-        return Err(refused(command, "port 0 is not a port"));
+        return Err(refused(&command, "port 0 is not a port"));
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ impl Admin {
             if next.is_none() || lines.len() + size > LONGEST_LINE {
                 let answer = self.ask_with(&command, &lines).await?;
                 if !last(&answer).is_empty() {
-                    return Err(refused(command, &answer));
+                    return Err(refused(&command, &answer));
                 }
                 lines.clear();
             }
@@ -49,7 +49,7 @@ impl Admin {
         let version = last(&answer).strip_prefix("New version created: ");
         let version: u64 = version
             .and_then(|it| it.parse().ok())
-            .ok_or_else(|| refused(command, &answer))?;
+            .ok_or_else(|| refused(&command, &answer))?;
         let entries: Vec<Entry> = entries(table, content).collect();
         self.add_entries(table, &entries, &format!("@{version} "))
             .await?;
@@ -58,7 +58,7 @@ impl Admin {
         if last(&answer).is_empty() {
             Ok(())
         } else {
-            Err(refused(command, &answer))
+            Err(refused(&command, &answer))
         }
     }
 
