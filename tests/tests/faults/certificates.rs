@@ -1,0 +1,211 @@
+//! Certificates that change, are wrong or go while others are in use.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+
+use haproxy_ingress_tests::http::Connection;
+use haproxy_ingress_tests::object::{self, Object};
+use haproxy_ingress_tests::rig::{Rig, until};
+
+use crate::{has_begun, seen};
+
+const VICTIM: &str = "victim.example";
+const OTHERS: usize = 20;
+
+/// What a host was answered with: the names of a certificate, or why there was none.
+type Answers = BTreeMap<String, BTreeMap<Result<Vec<String>, String>, usize>>;
+
+/// Clients that shake hands with every host, again and again.
+struct Handshakes {
+    stops: Arc<AtomicBool>,
+    answers: Arc<Mutex<Answers>>,
+    clients: Vec<JoinHandle<()>>,
+}
+
+impl Handshakes {
+    fn start(address: SocketAddr, hosts: &[String]) -> Self {
+        let (stops, answers) = (
+            Arc::<AtomicBool>::default(),
+            Arc::<Mutex<Answers>>::default(),
+        );
+        let client = |_| {
+            let (stops, answers, hosts) = (stops.clone(), answers.clone(), hosts.to_vec());
+            std::thread::spawn(move || {
+                while !stops.load(Ordering::Relaxed) {
+                    for host in &hosts {
+                        let answer = names(address, host);
+                        let mut answers = answers.lock().unwrap_or_else(PoisonError::into_inner);
+                        let answers = answers.entry(host.clone()).or_default();
+                        *answers.entry(answer).or_default() += 1;
+                    }
+                }
+            })
+        };
+        let clients = (0..2).map(client).collect();
+        Self {
+            stops,
+            answers,
+            clients,
+        }
+    }
+
+    fn stop(self) -> Answers {
+        self.stops.store(true, Ordering::Relaxed);
+        for client in self.clients {
+            client.join().expect("a client does not panic");
+        }
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.clone()
+    }
+}
+
+/// The names of the certificate that a host is served with.
+fn names(address: SocketAddr, host: &str) -> Result<Vec<String>, String> {
+    let connection = Connection::tls(address, Some(host)).map_err(|it| it.to_string())?;
+    let certificate = connection.certificate().expect("it speaks TLS");
+    Ok(certificate.names.clone())
+}
+
+fn serial(address: SocketAddr, host: &str) -> Option<String> {
+    let connection = Connection::tls(address, Some(host)).ok()?;
+    connection.certificate().map(|it| it.serial.clone())
+}
+
+fn host(number: usize) -> String {
+    format!("host-{number}.example")
+}
+
+/// Writes fresh Secrets of all the others.
+fn rotates_the_others(rig: &Rig) {
+    let secrets: Vec<Object> = (0..OTHERS)
+        .map(|it| object::tls_secret(&format!("secret-{it}"), &[&host(it)]))
+        .collect();
+    rig.manifest("secrets", &secrets);
+}
+
+/// What becomes of the victim's Secret, in order.
+fn states() -> Vec<(&'static str, Option<Object>)> {
+    let good = || object::tls_secret("victim", &[VICTIM]);
+    let text = |it: &Object, field: &str| {
+        let text = it.0["stringData"][field].as_str();
+        text.expect("the Secret has it").to_owned()
+    };
+    let foreign = object::tls_secret("host", &[&host(0)]);
+    let (expired, expired_key) = expired();
+    let large = good();
+    let repeated = text(&large, "tls.crt").repeat(2_000);
+    vec![
+        ("rotated", Some(good())),
+        (
+            "no certificate",
+            Some(good().with("/stringData/tls.crt", "nonsense")),
+        ),
+        (
+            "another host's certificate with its own key",
+            Some(good().with("/stringData/tls.crt", text(&foreign, "tls.crt"))),
+        ),
+        ("mended", Some(good())),
+        (
+            "expired",
+            Some(
+                good()
+                    .with("/stringData/tls.crt", expired)
+                    .with("/stringData/tls.key", expired_key),
+            ),
+        ),
+        ("1 MB", Some(large.with("/stringData/tls.crt", repeated))),
+        ("deleted", None),
+        ("mended", Some(good())),
+    ]
+}
+
+/// A certificate of the victim that was valid long ago, with its key.
+fn expired() -> (String, String) {
+    let mut params =
+        rcgen::CertificateParams::new(vec![VICTIM.to_owned()]).expect("it is the name of a host");
+    params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let key = rcgen::KeyPair::generate().expect("a key is generated");
+    let certificate = params.self_signed(&key).expect("it signs itself");
+    (certificate.pem(), key.serialize_pem())
+}
+
+#[test]
+fn no_handshake_gets_the_certificate_of_another_host() {
+    let rig = Rig::external();
+    let mut ingresses: Vec<Object> = (0..OTHERS)
+        .map(|it| {
+            object::ingress(&format!("host-{it}"))
+                .route(&host(it), "/", "app", 80)
+                .tls(&host(it), &format!("secret-{it}"))
+        })
+        .collect();
+    let victim = object::ingress("victim").route(VICTIM, "/", "app", 80);
+    ingresses.push(victim.tls(VICTIM, "victim"));
+    ingresses.push(object::service("app", 80));
+    rig.manifest("ingresses", &ingresses);
+    rig.manifest("victim", &[object::tls_secret("victim", &[VICTIM])]);
+    rotates_the_others(&rig);
+    let controller = rig.reads_manifests();
+    has_begun(&controller);
+    let mut hosts: Vec<String> = (0..OTHERS).map(host).collect();
+    hosts.push(VICTIM.into());
+    for it in &hosts {
+        until(&controller, "certificates of all", || {
+            names(rig.https, it) == Ok(vec![it.clone()])
+        });
+    }
+    let default = names(rig.https, "nobody.example").expect("there is a default certificate");
+
+    let reloads = rig.haproxy().reloads();
+    let handshakes = Handshakes::start(rig.https, &hosts);
+    for (state, secret) in states() {
+        let serials: Vec<_> = hosts.iter().map(|it| serial(rig.https, it)).collect();
+        match &secret {
+            Some(secret) => rig.manifest("victim", std::slice::from_ref(secret)),
+            None => rig.removes_manifest("victim"),
+        }
+        rotates_the_others(&rig);
+        for (host, before) in hosts[..OTHERS].iter().zip(&serials) {
+            until(&controller, "new certificates of the others", || {
+                let now = serial(rig.https, host);
+                now.is_some() && now != *before
+            });
+        }
+        if matches!(state, "rotated" | "mended") {
+            until(&controller, "new certificate of the victim", || {
+                let now = serial(rig.https, VICTIM);
+                now != serials[OTHERS] && names(rig.https, VICTIM) == Ok(vec![VICTIM.into()])
+            });
+        }
+    }
+    let reloads = rig.haproxy().reloads() - reloads;
+    let mut answers = handshakes.stop();
+    let of_victim = answers.remove(VICTIM).expect("it was asked");
+    let allowed: BTreeSet<_> = [vec![VICTIM.to_owned()], default].into();
+    for names in of_victim.keys().flatten() {
+        assert!(allowed.contains(names), "{names:?} for {VICTIM}");
+    }
+    for (host, answers) in &answers {
+        let own = BTreeSet::from([Ok(vec![host.clone()])]);
+        let seen: BTreeSet<_> = answers.keys().cloned().collect();
+        assert_eq!(seen, own, "for {host}\n{}", controller.output.text());
+    }
+    let count: usize = answers
+        .values()
+        .chain([&of_victim])
+        .flat_map(|it| it.values())
+        .sum();
+    let refused = of_victim.iter().filter(|(it, _)| it.is_err());
+    let refused: usize = refused.map(|it| it.1).sum();
+    seen(
+        "a Secret is rotated, wrong, foreign, expired, 1 MB and deleted, while 20 others rotate",
+        &format!(
+            "{count} handshakes, none with another host's certificate, {refused} of the one host \
+             refused, {reloads} reloads"
+        ),
+    );
+}

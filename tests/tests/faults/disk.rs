@@ -1,0 +1,156 @@
+//! Disks that cannot be written.
+
+use std::fs::{self, File};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use haproxy_ingress_tests::backend::Backend;
+use haproxy_ingress_tests::http::{Load, Request};
+use haproxy_ingress_tests::rig::{Rig, app, until};
+use haproxy_ingress_tests::terminal::{Program, command};
+use rustix::process::{Resource, Rlimit, prlimit};
+
+use crate::{has_begun, process, seen, unharmed};
+
+/// The disk of the configuration, which can be made to refuse what is written.
+enum Disk {
+    /// A small one of its own.
+    Own(PathBuf),
+    /// The one that all use, where mounting is not permitted: what the controller writes is limited.
+    Shared,
+}
+
+/// Why nothing can be written.
+#[derive(Clone, Copy)]
+enum Refusal {
+    Full,
+    ReadOnly,
+}
+
+impl Disk {
+    fn below(folder: &Path) -> Self {
+        let mounted = run(Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=2m", "none"])
+            .arg(folder));
+        if mounted {
+            Self::Own(folder.to_owned())
+        } else {
+            Self::Shared
+        }
+    }
+
+    fn name(&self, refusal: Refusal) -> &'static str {
+        match (self, refusal) {
+            (Self::Own(_), Refusal::Full) => "the disk is full",
+            (Self::Own(_), Refusal::ReadOnly) => "the disk is read-only",
+            (Self::Shared, _) => "no file may be written",
+        }
+    }
+
+    fn refuses(&self, refusal: Refusal, controller: &Program) {
+        match (self, refusal) {
+            (Self::Own(folder), Refusal::Full) => {
+                let mut ballast = File::create(folder.join("ballast")).expect("there is room");
+                while ballast.write_all(&[0; 4096]).is_ok() {}
+            }
+            (Self::Own(folder), Refusal::ReadOnly) => remount(folder, "ro"),
+            (Self::Shared, _) => limit(controller, Some(0)),
+        }
+    }
+
+    fn accepts(&self, refusal: Refusal, controller: &Program) {
+        match (self, refusal) {
+            (Self::Own(folder), Refusal::Full) => {
+                fs::remove_file(folder.join("ballast")).expect("it is there");
+            }
+            (Self::Own(folder), Refusal::ReadOnly) => remount(folder, "rw"),
+            (Self::Shared, _) => limit(controller, None),
+        }
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        if let Self::Own(folder) = self {
+            // Processes that still read from it keep it for as long as they need it.
+            run(Command::new("umount").arg("-l").arg(&*folder));
+        }
+    }
+}
+
+fn remount(folder: &Path, how: &str) {
+    let done = run(Command::new("mount")
+        .args(["-o", &format!("remount,{how}")])
+        .arg(folder));
+    assert!(done, "what was mounted can be mounted {how}");
+}
+
+/// Runs a command and tells whether it succeeded.
+fn run(command: &mut Command) -> bool {
+    command.output().is_ok_and(|it| it.status.success())
+}
+
+/// Limits the size of the files of a process that ignores the signal about it.
+fn limit(program: &Program, size: Option<u64>) {
+    let limit = Rlimit {
+        current: size,
+        maximum: None,
+    };
+    let pid = Some(process(program.id()));
+    prlimit(pid, Resource::Fsize, limit).expect("it is our process");
+}
+
+/// Starts a controller that is told when a file gets too large, rather than killed.
+fn controller(rig: &Rig) -> Program {
+    let mut flags = rig.external_flags();
+    flags.push(format!("--manifests={}", rig.manifests().display()));
+    flags.push("--reload-retry=200ms".into());
+    let command = command(flags);
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
+        .arg(command.get_program())
+        .args(command.get_args());
+    Program::start(shell)
+}
+
+#[test]
+fn a_disk_that_takes_nothing_keeps_what_it_has() {
+    const SAID: &str = "haproxy was not updated: cannot ";
+    let backend = Backend::start("app");
+    let mut rig = Rig::without_haproxy();
+    let disk = Disk::below(&rig.folder.path().join("etc/haproxy"));
+    rig.writes_bootstrap();
+    rig.starts_haproxy();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let controller = controller(&rig);
+    rig.soon_served_by(&controller, "app.example", "app");
+    has_begun(&controller);
+    for (turn, refusal) in [Refusal::Full, Refusal::ReadOnly].into_iter().enumerate() {
+        let on_disk = || fs::read_to_string(rig.folder.config()).expect("it stays");
+        let good = on_disk();
+        let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
+        let before = controller.output.text().matches(SAID).count();
+        disk.refuses(refusal, &controller);
+        let name = format!("new-{turn}");
+        let host = format!("{name}.example");
+        rig.manifest(&name, &app(&host, &name, &[&backend]));
+        let said = || controller.output.text().matches(SAID).count() - before;
+        until(&controller, "word about the disk", || said() > 0);
+        load.goes_on_for(50);
+        assert_eq!(on_disk(), good);
+        assert_eq!(rig.get(&host, "/").map(|it| it.status), Some(404));
+        let said = said();
+        disk.accepts(refusal, &controller);
+        rig.soon_served_by(&controller, &host, "app");
+        assert!(said < 6, "{}", controller.output.text());
+        seen(
+            disk.name(refusal),
+            &format!(
+                "{}; the old files stay, {said} lines say so, and it goes on when there is room",
+                unharmed(&load.stop())
+            ),
+        );
+    }
+}

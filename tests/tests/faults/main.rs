@@ -1,0 +1,77 @@
+//! What goes wrong around the controller: somebody else's hands, dead and frozen processes, bad
+//! configuration, full disks. Traffic goes on where it can, nobody gets a wrong answer, and the state
+//! becomes right again by itself.
+//!
+//! Each fault shows what was seen of it in a line of its own.
+
+mod certificates;
+mod crash;
+mod disk;
+mod endpoints;
+mod memory;
+mod processes;
+mod rejection;
+mod sessions;
+mod sockets;
+
+use haproxy_ingress_tests::http::Report;
+use haproxy_ingress_tests::rig::Rig;
+use haproxy_ingress_tests::show::show;
+use haproxy_ingress_tests::terminal::Program;
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Shows what was seen of a fault.
+fn seen(fault: &str, what: &str) {
+    show(&format!("{fault} | {what}"));
+}
+
+/// Waits until the first run of a controller has come to its end: it may be served before.
+fn has_begun(controller: &Program) {
+    controller
+        .output
+        .wait_for("end of a run", |it| it.contains("finish haproxy update"));
+}
+
+/// What a load saw, which must be nothing but answers of 200.
+fn unharmed(report: &Report) -> String {
+    assert_eq!(
+        report.failures,
+        Vec::<String>::new(),
+        "of {}",
+        report.answered
+    );
+    format!("{} of {0} requests answered", report.answered)
+}
+
+/// A process that stands still until this is dropped.
+struct Frozen(Pid);
+
+impl Frozen {
+    /// Stops the master of HAProxy, and nothing else.
+    fn master(rig: &Rig) -> Self {
+        Self::new(rig.haproxy().pid())
+    }
+
+    /// Stops the worker that serves.
+    fn worker(rig: &Rig) -> Self {
+        Self::new(process(rig.haproxy().worker()))
+    }
+
+    fn new(pid: Pid) -> Self {
+        kill_process(pid, Signal::STOP).expect("it runs");
+        Self(pid)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        // It may have been replaced in the meantime.
+        let _ = kill_process(self.0, Signal::CONT);
+    }
+}
+
+/// A process by its number.
+fn process(number: u32) -> Pid {
+    let number = i32::try_from(number).expect("it is the number of a process");
+    Pid::from_raw(number).expect("it is not zero")
+}

@@ -1,0 +1,161 @@
+//! Configuration that HAProxy does not take.
+
+use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::{Duration, Instant};
+
+use haproxy_ingress_tests::backend::Backend;
+use haproxy_ingress_tests::haproxy::Haproxy;
+use haproxy_ingress_tests::http::{Load, Request};
+use haproxy_ingress_tests::rig::{Rig, app, slice, until};
+
+use crate::{seen, unharmed};
+
+/// Words that no HAProxy takes, each with what to call it, and the word that is looked for on the disk.
+const SNIPPETS: [(&str, &str, &str); 3] = [
+    (
+        "an unknown keyword",
+        "no-such-keyword at all",
+        "no-such-keyword",
+    ),
+    (
+        "a bad regular expression",
+        "http-request deny if { path_reg (never-closed }",
+        "never-closed",
+    ),
+    (
+        "a file that is missing",
+        "http-request deny if { src -f /nowhere/no-such-file }",
+        "no-such-file",
+    ),
+];
+
+#[test]
+fn a_snippet_that_haproxy_refuses_holds_back_its_ingress_only() {
+    let (backend, later) = (Backend::start("app"), Backend::start("later"));
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let controller = rig.reads_manifests_with(&["--disable-config-keywords="]);
+    rig.soon_served_by(&controller, "app.example", "app");
+    let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
+    for (number, (fault, snippet, word)) in SNIPPETS.into_iter().enumerate() {
+        let (name, host) = (format!("bad-{number}"), format!("bad-{number}.example"));
+        let mut bad = app(&host, &name, &[&backend]);
+        let good = bad[0].clone();
+        bad[0] = good.clone().annotation("config-backend", snippet);
+        rig.manifest(&name, &bad);
+        let other = format!("other-{number}");
+        let host_of_other = format!("{other}.example");
+        rig.manifest(&other, &app(&host_of_other, &other, &[&backend]));
+        let blamed = format!("held back: Ingress default/{name}");
+        controller
+            .output
+            .wait_for(&blamed, |it| it.contains(&blamed));
+        let on_disk = || fs::read_to_string(rig.folder.config()).unwrap_or_default();
+        until(&controller, "last good configuration on the disk", || {
+            !on_disk().contains(word)
+        });
+        rig.soon_served_by(&controller, &host_of_other, "app");
+        assert_eq!(rig.get(&host, "/").map(|it| it.status), Some(404));
+        let verdict = Haproxy::find().check_files(&rig.folder.path().join("etc/haproxy"));
+        assert!(verdict.accepted, "{}", verdict.output);
+        let words = controller.output.text();
+        assert!(
+            !words.contains("held back: Ingress default/other"),
+            "{words}"
+        );
+        assert!(!words.contains("held back: Ingress default/app"), "{words}");
+
+        bad[0] = good;
+        bad[2] = slice(&name, &[&later]);
+        rig.manifest(&name, &bad);
+        rig.soon_served_by(&controller, &host, "later");
+        controller.output.wait_for("word that it is over", |it| {
+            it.contains("no longer: ") && it.contains(&name)
+        });
+        seen(
+            fault,
+            "its Ingress is blamed by name, all else is served, and so is it when it is mended",
+        );
+    }
+    seen("three rejected snippets", &unharmed(&load.stop()));
+}
+
+#[test]
+fn a_port_that_somebody_else_has_is_not_tried_again_and_again() {
+    let (first, second) = (Backend::start("first"), Backend::start("second"));
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&first]));
+    let controller = rig.reads_manifests_with(&["--reload-retry=50ms"]);
+    rig.soon_served_by(&controller, "app.example", "first");
+    let reloads = rig.haproxy().reloads();
+
+    let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("loopback has free ports");
+    let port = taken.local_addr().expect("it is bound").port();
+    rig.configures(&[("http-port", &port.to_string())]);
+    controller
+        .output
+        .wait_for("rejection", |it| it.contains("rejected the configuration"));
+    controller.output.wait_for("blame", |it| {
+        it.contains("held back: ConfigMap ingress-controller/haproxy-ingress")
+    });
+    let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
+    for turn in 0..6 {
+        let backend = if turn % 2 == 0 { &second } else { &first };
+        let mut objects = app("app.example", "app", &[]);
+        objects[2] = slice("app", &[backend]);
+        rig.manifest("app", &objects);
+        rig.soon_served_by(&controller, "app.example", &backend.name);
+    }
+    assert_eq!(
+        rig.haproxy().reloads(),
+        reloads + 1,
+        "{}",
+        controller.output.text()
+    );
+    rig.manifest("new", &app("new.example", "new", &[&first]));
+    rig.soon_served_by(&controller, "new.example", "first");
+    assert_eq!(rig.haproxy().reloads(), reloads + 2, "for the new host");
+    let report = load.stop();
+
+    rig.configures(&[]);
+    controller
+        .output
+        .wait_for("word that it is over", |it| it.contains("no longer: "));
+    rig.manifest("last", &app("last.example", "last", &[&first]));
+    rig.soon_served_by(&controller, "last.example", "first");
+    drop(taken);
+    seen(
+        "somebody else has the port",
+        &format!(
+            "tried once; then {}; six endpoints and a host in the meantime",
+            unharmed(&report)
+        ),
+    );
+}
+
+#[test]
+fn a_rejected_configuration_is_off_the_disk_within_a_second() {
+    let backend = Backend::start("app");
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let controller = rig.reads_manifests();
+    rig.soon_served_by(&controller, "app.example", "app");
+    let mut times = Vec::new();
+    for word in ["first-bad-word", "second-bad-word", "third-bad-word"] {
+        rig.configures(&[("config-global", word)]);
+        let on_disk = || fs::read_to_string(rig.folder.config()).is_ok_and(|it| it.contains(word));
+        until(&controller, "try of the configuration", on_disk);
+        let since = Instant::now();
+        until(&controller, "end of the try", || !on_disk());
+        times.push(since.elapsed());
+    }
+    // A busy machine may take its time; of several one is as fast as it should be.
+    let is_quick = |it: &Duration| *it < Duration::from_secs(1);
+    assert!(times.iter().any(is_quick), "{times:?}");
+    rig.soon_served_by(&controller, "app.example", "app");
+    seen(
+        "a rejected configuration",
+        &format!("is on the disk for {times:?}"),
+    );
+}
