@@ -16,12 +16,14 @@ mod peers;
 mod section;
 mod tcp;
 
+use std::collections::BTreeSet;
+
 use minijinja::Environment;
 
 use crate::assemble;
 use crate::bundle::{Bundle, File, Role};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::haproxy::{Acme, Authored, Config, END, END_ORIGIN, Mode, Part};
+use crate::haproxy::{Acme, Authored, Config, DataFile, END, END_ORIGIN, Mode, Part};
 use crate::keys::Cx;
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
@@ -306,11 +308,21 @@ fn bundle(output: Output, config: &Config, options: &Options) -> Bundle {
         source_map,
     } = output;
     let real = |path: &str| format!("{}{path}", options.prefix);
+    let behind = text.match_indices(" -f ").map(|it| &text[it.0 + 4..]);
+    let lists: BTreeSet<&str> = behind
+        .filter_map(|it| it.split([' ', '\n']).next())
+        .collect();
     let errors = backend::error_files(config);
+    // Backends that no request reaches have lists too, which HAProxy never reads.
+    let is_read = |it: &DataFile| {
+        let path = Line::default().text(&real(&it.path));
+        it.role != Role::List || lists.contains(path.as_str())
+    };
     let mut files: Vec<File> = config
         .files
         .iter()
         .chain(&errors)
+        .filter(|it| is_read(it))
         .map(|it| File {
             path: real(&it.path).into(),
             mode: match it.role {

@@ -37,7 +37,7 @@ struct Held {
 
 impl Held {
     fn start() -> Self {
-        let (arrives, arrived) = channel();
+        let (arrives, requests) = channel();
         let (go, goes) = channel();
         let (arrives, goes) = (Mutex::new(arrives), Mutex::new(goes));
         let here = [Ipv4Addr::LOCALHOST.into()];
@@ -54,7 +54,7 @@ impl Held {
         });
         Self {
             server: server.expect("a port is free"),
-            arrived,
+            arrived: requests,
             go,
         }
     }
@@ -173,9 +173,9 @@ fn clients_that_are_slow_with_a_request_hear_of_it() {
             ("config-backend", "http-request wait-for-body time 400ms"),
         ],
     );
-    let head = "POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: 10\r\n";
+    let start = "POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: 10\r\n";
     // Headers that do not end are answered before HAProxy looks for a page.
-    for (text, has_page) in [(head.to_owned(), false), (format!("{head}\r\nx"), true)] {
+    for (text, has_page) in [(start.to_owned(), false), (format!("{start}\r\nx"), true)] {
         let (answer, took) = until_closed(&stage, &text);
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         assert_eq!(

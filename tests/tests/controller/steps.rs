@@ -109,7 +109,7 @@ fn differences(haproxy: &Running, prefix: &Path) -> Vec<String> {
     let wanted = servers(&config);
     let found = running(&haproxy.admin("show servers state"));
     for (name, wanted) in wanted {
-        let found = found.get(&name).map(String::as_str).unwrap_or("nothing");
+        let found = found.get(&name).map_or("nothing", String::as_str);
         if found != wanted {
             differences.push(format!("{name}: {wanted}\nin memory: {found}"));
         }

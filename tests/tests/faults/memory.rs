@@ -53,7 +53,7 @@ fn what_somebody_edits_behind_our_back_is_repaired() {
     let before = rests();
     until(&controller, "audit that finds nothing", || rests() > before);
     let words = controller.output.text();
-    assert_eq!(words.matches("haproxy differed").count(), 1, "{words}");
+    assert_eq!(words.matches("haproxy differs").count(), 1, "{words}");
     rig.soon_served_by(&controller, "app.example", "app");
     let tls = Connection::tls(rig.https, Some("app.example")).expect("it is served over TLS");
     let names = tls.certificate().map(|it| it.names.clone());
@@ -82,7 +82,7 @@ fn entry_of(rig: &Rig, host: &str) -> (String, String) {
         let path = entry.path().display().to_string();
         let text = fs::read_to_string(entry.path()).unwrap_or_default();
         let mut keys = text.lines().filter_map(|it| it.split_whitespace().next());
-        if path.ends_with(".map")
+        if entry.path().extension().is_some_and(|it| it == "map")
             && let Some(key) = keys.find(|it| it.starts_with(&format!("{host}#")))
         {
             return (path, key.to_owned());
@@ -114,7 +114,7 @@ fn server_of(rig: &Rig, backend: &str) -> String {
     let table = rig
         .haproxy()
         .admin(&format!("show servers state {backend}"));
-    let rows = table.lines().filter(|it| !it.starts_with('#'));
-    let server = rows.filter_map(|it| it.split(' ').nth(3)).next();
+    let mut rows = table.lines().filter(|it| !it.starts_with('#'));
+    let server = rows.find_map(|it| it.split(' ').nth(3));
     format!("{backend}/{}", server.expect("it has a server"))
 }

@@ -145,7 +145,7 @@ fn a_rejected_configuration_is_off_the_disk_within_a_second() {
     for word in ["first-bad-word", "second-bad-word", "third-bad-word"] {
         rig.configures(&[("config-global", word)]);
         let on_disk = || fs::read_to_string(rig.folder.config()).is_ok_and(|it| it.contains(word));
-        until(&controller, "try of the configuration", &on_disk);
+        until(&controller, "try of the configuration", on_disk);
         let since = Instant::now();
         until(&controller, "end of the try", || !on_disk());
         times.push(since.elapsed());
