@@ -91,7 +91,7 @@ fn is_operators(key: &Key, text: &str, place: Place) -> bool {
             Ciphers::parse(text).is_ok_and(|it| !it.is_certain())
         }
         "balance-algorithm" => text.trim_start().starts_with("hash"),
-        name => name.ends_with("headers") && text.contains('%') && !is_known,
+        name => name.ends_with("headers") && text.contains('%'),
     };
     key.name.starts_with("config-")
         || is_configuration

@@ -46,7 +46,7 @@ fn what_somebody_edits_behind_our_back_is_repaired() {
     rig.haproxy().admin(&edits.join(";"));
     let said = controller
         .output
-        .wait_for("word about the repair", |it| it.contains("was repaired: "));
+        .wait_for("word about the repair", |it| it.contains("haproxy differs"));
     for what in [&*map, &*list, &*server] {
         assert!(said.contains(what), "no {what} in: {said}");
     }
