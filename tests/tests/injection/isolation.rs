@@ -245,7 +245,13 @@ fn serves_alpha(bundle: &Bundle) -> BTreeSet<String> {
                     serves.insert(format!("{path}: {what} {name}"));
                 }
             }
-            Role::Config if is_ours(entry.section) => {
+            // An empty line belongs to the section behind it, which may be anybody's, and the last line to
+            // nobody's.
+            Role::Config
+                if is_ours(entry.section)
+                    && !entry.line.is_empty()
+                    && !entry.line.starts_with('#') =>
+            {
                 if entry.section != section {
                     (section, place) = (entry.section, 0);
                 }

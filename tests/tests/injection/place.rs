@@ -64,6 +64,9 @@ const fn field(name: &'static str) -> Key {
         scope: Scope::Path,
         shape: Shape::Text { grammar: "" },
         default: None,
+        pattern: || None,
+        successor: None,
+        is_of_object: false,
         doc: "",
     }
 }
