@@ -140,6 +140,22 @@ enum Look {
     Other(String),
 }
 
+/// The worker that commands are for.
+struct Worker {
+    /// Of the generation that it was started from.
+    marker: Option<String>,
+    process: Option<admin::Process>,
+}
+
+/// A generation that was written.
+struct Written {
+    number: u64,
+    /// How long everything but the configuration took.
+    maps_in: Duration,
+    /// How long all of it took.
+    took: Duration,
+}
+
 /// The shortest time a reload is given: ten thousand certificates take nine seconds.
 const SHORTEST_RELOAD_LIMIT: Duration = Duration::from_mins(1);
 
@@ -338,28 +354,51 @@ impl Haproxy {
     ) -> Result<Outcome, Error> {
         let mut timings = Timings::default();
         let drifted = self.settle().await?;
-        let before = match self.look().await {
+        let before = match self.look_at_worker().await {
             _ if drifted => Err("earlier commands were carried out in part only".to_owned()),
-            Ok(Look::Ours(marker)) => Ok(marker),
-            Ok(Look::Other(why)) => Err(why),
-            Err(error) => Err(error.to_string()),
+            it => it,
         };
         let before = match before {
             Ok(it) => it,
             Err(why) => return self.reload(compiled, Some(why), timings).await,
         };
-        let number = self.write(compiled, &mut timings).await?;
-
+        let writing = self.writing(compiled).await;
         let start = Instant::now();
-        let done = self.admin.carry_out(commands, compiled).await;
+        // Nothing that the commands do depends on the disk, and clients are waiting for them. What is
+        // written meanwhile does not show whether another worker has taken the place of this one, as its
+        // process does.
+        let (number, done) = if before.can_be_told() {
+            let carry_out = async {
+                let done = self.admin.carry_out(commands, compiled).await;
+                (done, start.elapsed())
+            };
+            let (written, (done, time)) = tokio::join!(writing, carry_out);
+            timings.update = time;
+            match timings.take(written) {
+                Ok(number) => (number, done),
+                Err(error) => {
+                    // A disk that takes no files may not take this either, and it is remembered here.
+                    if let Err(error) = self.on_disk(Files::note_drift).await {
+                        tracing::debug!(%error, "the disk does not hold what HAProxy was told");
+                    }
+                    return Err(error);
+                }
+            }
+        } else {
+            let number = timings.take(writing.await)?;
+            let start = Instant::now();
+            let done = self.admin.carry_out(commands, compiled).await;
+            timings.update = start.elapsed();
+            (number, done)
+        };
         let after = match done {
-            Ok(()) => self.look_again(number, before.as_ref()).await,
+            Ok(()) => self.look_again(number, &before).await,
             Err(error) => Err(error.to_string()),
         };
-        timings.update = start.elapsed();
+        let marker = before.marker;
         let after = match after {
             // An embedded HAProxy that dies in between takes the disk back with it.
-            Ok(()) if self.on_disk(move |it| it.confirm(number, before)).await? => Ok(()),
+            Ok(()) if self.on_disk(move |it| it.confirm(number, marker)).await? => Ok(()),
             Ok(()) => Err(restarted(number)),
             Err(why) => Err(why),
         };
@@ -377,15 +416,35 @@ impl Haproxy {
         })
     }
 
+    /// The worker that commands are for, or why they cannot be given.
+    async fn look_at_worker(&mut self) -> Result<Worker, String> {
+        let marker = match self.look().await {
+            Ok(Look::Ours(marker)) => marker,
+            Ok(Look::Other(why)) => return Err(why),
+            Err(error) => return Err(error.to_string()),
+        };
+        let process = self.admin.process().await.map_err(|it| it.to_string())?;
+        Ok(Worker { marker, process })
+    }
+
     /// Whether the worker that has taken commands is still the one that was looked at before.
-    async fn look_again(&mut self, number: u64, before: Option<&String>) -> Result<(), String> {
+    async fn look_again(&mut self, number: u64, before: &Worker) -> Result<(), String> {
+        let process = self.admin.process().await.map_err(|it| it.to_string())?;
+        let same_process = match (&before.process, &process) {
+            (Some(before), Some(process)) => process.is(before),
+            _ => true,
+        };
         let marker = self.admin.variable(MARKER_VARIABLE).await;
         let marker = marker.map_err(|it| it.to_string())?;
         let same = match &marker {
-            Some(_) => marker.as_ref() == before,
+            Some(_) => marker == before.marker,
             None => self.unmarked.is_some() && self.unmarked == self.processes().await.ok(),
         };
-        if same { Ok(()) } else { Err(restarted(number)) }
+        if same && same_process {
+            Ok(())
+        } else {
+            Err(restarted(number))
+        }
     }
 
     async fn reload(
@@ -513,31 +572,45 @@ impl Haproxy {
     }
 
     async fn write(&mut self, compiled: &Compiled, timings: &mut Timings) -> Result<u64, Error> {
+        let written = self.writing(compiled).await.await;
+        timings.take(written)
+    }
+
+    /// Begins to write a generation.
+    async fn writing(
+        &mut self,
+        compiled: &Compiled,
+    ) -> impl Future<Output = Result<Written, Error>> + use<> {
         if self.version.is_none()
             && let Err(error) = self.version().await
         {
             tracing::debug!(%error, "files are written for a HAProxy that is not known yet");
         }
-        let start = Instant::now();
         let files = compiled.bundle.files.clone();
         // A HAProxy that was never reached may be any, and is most likely not older.
         let marked = self.version.is_none_or(|it| it.is_at_least(2, 4));
         let places = compiled.places.clone();
-        let work = move |it: &mut Files| Ok((it.write(&files, &places, marked)?, it.maps_in()));
-        let (number, maps) = self.on_disk(work).await?;
-        timings.maps += maps;
-        timings.config += start.elapsed().saturating_sub(maps);
-        Ok(number)
+        self.on_disk(move |it| {
+            let start = Instant::now();
+            let number = it.write(&files, &places, marked)?;
+            Ok(Written {
+                number,
+                maps_in: it.maps_in(),
+                took: start.elapsed(),
+            })
+        })
     }
 
-    async fn on_disk<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Files) -> Result<T, files::Error> + Send + 'static,
-    ) -> Result<T, Error> {
+    /// Starts work on the disk at once, whether it is waited for or not.
+    fn on_disk<T, W>(&self, work: W) -> impl Future<Output = Result<T, Error>> + use<T, W>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut Files) -> Result<T, files::Error> + Send + 'static,
+    {
         let files = Arc::clone(&self.files);
         let work = move || work(&mut files.lock().unwrap_or_else(PoisonError::into_inner));
-        let done = spawn_blocking(work).await;
-        Ok(done.expect("the disk is written without a panic")?)
+        let done = spawn_blocking(work);
+        async { Ok(done.await.expect("the disk is written without a panic")?) }
     }
 
     fn files(&self) -> std::sync::MutexGuard<'_, Files> {
@@ -569,6 +642,23 @@ impl Haproxy {
             }
             _ => "HAProxy says why only in its own log".into(),
         }
+    }
+}
+
+impl Worker {
+    /// Whether another one in its place would be noticed, without a new generation on the disk.
+    fn can_be_told(&self) -> bool {
+        self.process.is_some_and(|it| it.is_settled())
+    }
+}
+
+impl Timings {
+    /// Adds how long it took to write something.
+    fn take(&mut self, written: Result<Written, Error>) -> Result<u64, Error> {
+        let it = written?;
+        self.maps += it.maps_in;
+        self.config += it.took.saturating_sub(it.maps_in);
+        Ok(it.number)
     }
 }
 

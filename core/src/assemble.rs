@@ -30,7 +30,7 @@ use std::sync::Arc;
 pub use self::certificates::GENERATED;
 pub use self::place::{Place, Places};
 
-pub(crate) use self::client_auth::forgeable;
+pub(crate) use self::client_auth::{forgeable, outlived};
 pub(crate) use self::lua::PATH as RESPONSES;
 pub(crate) use self::peers::PATH as PEERS;
 pub(crate) use self::routing::{begins, to_tls};

@@ -1,6 +1,6 @@
 //! What a compilation produces: files with modes, sections with digests, and who made which line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -34,6 +34,9 @@ pub struct Compiled {
     /// What servers are given that are added while HAProxy runs, by the backend's name; backends to
     /// which none can be added are not here.
     pub new_servers: BTreeMap<Arc<str>, NewServer>,
+    /// Files that say which certificates of clients are taken, where sessions of clients are resumed:
+    /// HAProxy takes the certificate of an earlier session for checked, whatever the file holds by then.
+    pub outlived: BTreeSet<Arc<str>>,
     /// Whether labels of Pods decide about anything, so that Pods have to be read.
     pub uses_pods: bool,
 }

@@ -44,6 +44,7 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>
         diagnostics: cx.sink.into_sorted(),
         places: places(&config),
         new_servers: new_servers(&config, options),
+        outlived: assemble::outlived(&config),
         acme: config.acme,
     }
 }

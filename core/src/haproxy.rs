@@ -174,8 +174,10 @@ pub enum Role {
     CertificateList,
     /// A certificate with its private key. Its content is never shown.
     Certificate,
-    /// Authorities that certificates are checked against, or what they revoked.
+    /// Authorities that certificates are checked against.
     Authorities,
+    /// What authorities revoked.
+    Revocations,
     /// Parameters of Diffie-Hellman.
     DhParameters,
     /// A list of addresses or names (`acl -f`).

@@ -326,7 +326,9 @@ fn bundle(output: Output, config: &Config, options: &Options) -> Bundle {
         .map(|it| File {
             path: real(&it.path).into(),
             mode: match it.role {
-                Role::Certificate | Role::Authorities | Role::DhParameters => 0o600,
+                Role::Certificate | Role::Authorities | Role::Revocations | Role::DhParameters => {
+                    0o600
+                }
                 _ => 0o644,
             },
             role: it.role,

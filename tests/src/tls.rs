@@ -67,17 +67,33 @@ impl Authority {
 
     /// Its own certificate in a Secret of namespace `default`, as those who trust it need it.
     pub fn secret(&self, name: &str) -> Object {
-        Object::new(Kind::Secret, "default", name).with("/stringData/ca.crt", self.0.pem())
+        Object::new(Kind::Secret, "default", name).with("/stringData/ca.crt", self.pem())
+    }
+
+    /// Its own certificate, as PEM.
+    pub fn pem(&self) -> String {
+        self.0.pem()
     }
 
     /// A list that says that it revoked nothing, and is out of its dates.
     pub fn outdated_list(&self) -> String {
+        self.list(2020, &[])
+    }
+
+    /// A list of the numbers of certificates that it revoked, for January of a year.
+    pub fn list(&self, year: i32, revoked: &[u64]) -> String {
+        let revoked = revoked.iter().map(|it| rcgen::RevokedCertParams {
+            serial_number: (*it).into(),
+            revocation_time: rcgen::date_time_ymd(year, 1, 1),
+            reason_code: None,
+            invalidity_date: None,
+        });
         let list = rcgen::CertificateRevocationListParams {
-            this_update: rcgen::date_time_ymd(2020, 1, 1),
-            next_update: rcgen::date_time_ymd(2020, 2, 1),
+            this_update: rcgen::date_time_ymd(year, 1, 1),
+            next_update: rcgen::date_time_ymd(year, 2, 1),
             crl_number: 1.into(),
             issuing_distribution_point: None,
-            revoked_certs: Vec::new(),
+            revoked_certs: revoked.collect(),
             key_identifier_method: rcgen::KeyIdMethod::Sha256,
         };
         let list = list.signed_by(&self.0).expect("it signs");

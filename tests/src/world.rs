@@ -9,15 +9,34 @@ use haproxy_ingress_core::assemble::{Place, Places};
 use haproxy_ingress_core::bundle::{Compiled, Role};
 use haproxy_ingress_core::haproxy::Address;
 use haproxy_ingress_core::plan::{Command, Entry, ServerState, Table, entries};
+use haproxy_ingress_core::resource::Kind;
 use haproxy_ingress_core::snapshot::Snapshot;
 
 use crate::object::{self, Object};
 use crate::random::Random;
+use crate::tls::Authority;
 
 /// Certificates, of which any may stand in any Secret: a key is slow to make.
 static CERTIFICATES: LazyLock<Vec<Object>> = LazyLock::new(|| {
     let hosts = &["a.example", "b.example", "*.c.example"];
     (0..4).map(|_| object::tls_secret("tls", hosts)).collect()
+});
+
+/// Authorities, and what they revoked.
+static AUTHORITIES: LazyLock<Vec<Object>> = LazyLock::new(|| {
+    let (one, two) = (Authority::new("one"), Authority::new("two"));
+    let both = [one.pem(), two.pem()].concat();
+    let of = |authorities: String, revoked: &[String]| {
+        Object::new(Kind::Secret, "default", "ca")
+            .with("/stringData/ca.crt", authorities)
+            .with("/stringData/ca.crl", revoked.concat())
+    };
+    vec![
+        of(one.pem(), &[one.list(2030, &[7, 8])]),
+        of(one.pem(), &[one.list(2031, &[8])]),
+        of(both, &[one.list(2032, &[]), two.list(2032, &[])]),
+        of(two.pem(), &[two.list(2033, &[200])]),
+    ]
 });
 
 /// What a cluster has: Services with their endpoints, Ingresses, and Secrets.
@@ -28,6 +47,8 @@ pub struct World {
     ingresses: BTreeMap<u8, Ingress>,
     /// Which certificate each Secret has.
     secrets: BTreeMap<&'static str, usize>,
+    /// Which authorities each Secret has.
+    authorities: BTreeMap<&'static str, usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +63,7 @@ struct Ingress {
 
 const SERVICES: [&str; 3] = ["one", "two", "three"];
 const SECRETS: [&str; 2] = ["tls-a", "tls-b"];
+const CLIENTS: [&str; 2] = ["ca-a", "ca-b"];
 const HOSTS: [&str; 5] = ["a.example", "b.example", "*.c.example", "d.c.example", ""];
 const PATHS: [&str; 4] = ["/", "/x", "/x/y", "/Z"];
 const PATH_TYPES: [&str; 3] = ["Prefix", "Exact", "ImplementationSpecific"];
@@ -52,7 +74,8 @@ const NETWORKS: [&str; 2] = [
     "10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4,10.0.0.5,10.0.0.6,10.0.0.7,10.0.0.8,10.0.0.9,10.0.1.0/24,127.0.0.0/8,::1",
 ];
 
-const ANNOTATIONS: [(&str, &[&str]); 7] = [
+const ANNOTATIONS: [(&str, &[&str]); 8] = [
+    ("auth-tls-secret", &CLIENTS),
     ("allowlist-source-range", &NETWORKS),
     ("path-type", &["regex", "begin"]),
     ("server-alias", &["alias.example", "other.example"]),
@@ -75,6 +98,9 @@ impl World {
         for secret in SECRETS {
             world.secrets.insert(secret, 0);
         }
+        for secret in CLIENTS {
+            world.authorities.insert(secret, 0);
+        }
         for _ in 0..4 {
             world.change_ingress(random);
         }
@@ -85,8 +111,12 @@ impl World {
     pub fn step(&self, random: &mut Random) -> Self {
         let mut world = self.clone();
         for _ in 0..=random.below(2) {
-            match random.below(4) {
+            match random.below(5) {
                 0 => world.change_endpoints(random),
+                2 => {
+                    let authorities = random.below(AUTHORITIES.len());
+                    world.authorities.insert(random.pick(&CLIENTS), authorities);
+                }
                 1 => {
                     let certificate = random.below(CERTIFICATES.len());
                     world.secrets.insert(random.pick(&SECRETS), certificate);
@@ -149,6 +179,10 @@ impl World {
             let object = CERTIFICATES[*certificate].clone();
             objects.push(object.with("/metadata/name", *secret));
         }
+        for (secret, authorities) in &self.authorities {
+            let object = AUTHORITIES[*authorities].clone();
+            objects.push(object.with("/metadata/name", *secret));
+        }
         for (name, it) in &self.ingresses {
             let mut object = object::ingress(&format!("ingress-{name}"));
             object = object.route(it.host, it.path, it.service, 80);
@@ -185,6 +219,8 @@ pub struct Memory {
     tables: BTreeMap<Arc<str>, Vec<Entry>>,
     /// Certificates by the path of their file.
     certificates: BTreeMap<Arc<str>, Certificate>,
+    /// Authorities and what they revoked by the path of their file.
+    authorities: BTreeMap<Arc<str>, Arc<str>>,
     /// Lines of lists of certificates by the path of their file.
     lists: BTreeMap<Arc<str>, Vec<Arc<str>>>,
 }
@@ -228,6 +264,9 @@ impl Memory {
                     let certificate = Certificate(file.content.to_string());
                     memory.certificates.insert(path, certificate);
                 }
+                Role::Authorities | Role::Revocations => {
+                    memory.authorities.insert(path, file.content.clone());
+                }
                 Role::CertificateList => {
                     let lines = file.content.lines().filter(|it| !it.starts_with('#'));
                     memory.lists.insert(path, lines.map(Into::into).collect());
@@ -263,6 +302,7 @@ impl Memory {
         }
         let named = |path: &Arc<str>| compiled.bundle.file(path).is_some();
         self.certificates.retain(|path, _| named(path));
+        self.authorities.retain(|path, _| named(path));
         self
     }
 
@@ -345,6 +385,10 @@ impl Memory {
                 let there = self.certificates.get_mut(file);
                 let there = there.ok_or("it is not referenced")?;
                 *there = Certificate(pem.reveal().to_owned());
+            }
+            Command::SetAuthorities { file, pem } | Command::SetRevocations { file, pem } => {
+                let there = self.authorities.get_mut(file);
+                *there.ok_or("it is not referenced")? = pem.reveal().into();
             }
             Command::AddToList { list, line } => {
                 let certificate = line.split(' ').next().unwrap_or_default();

@@ -11,13 +11,17 @@ mod servers;
 mod state;
 mod tables;
 
+use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use haproxy_ingress_core::bundle::Role;
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::options::Version;
 use haproxy_ingress_core::plan::{Command, Found, Table};
+use tokio::time::Instant;
 
+use crate::haproxy::admin::certificates::FileKind;
 use crate::haproxy::admin::servers::{check, is_fine};
 use crate::haproxy::master::Master;
 use crate::haproxy::socket::{self, Socket};
@@ -31,6 +35,15 @@ pub(crate) struct Admin {
     /// How many calls through the master were not answered. Each keeps one of its ten connections
     /// for as long as the worker is frozen.
     unanswered: u32,
+}
+
+/// One process of a worker. Numbers alone do not tell one from another: in a container each start has
+/// the same.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process {
+    pid: u32,
+    /// To the second.
+    started: Instant,
 }
 
 /// Why the worker does not do what was asked.
@@ -99,8 +112,18 @@ impl Admin {
     /// Which HAProxy the worker is.
     pub(crate) async fn version(&mut self) -> Result<Option<Version>, Error> {
         let answer = self.ask_one("show info").await?;
-        let version = answer.lines().find_map(|it| it.strip_prefix("Version: "));
-        Ok(version.and_then(|it| it.trim().parse().ok()))
+        Ok(info(&answer, "Version"))
+    }
+
+    /// The process that serves; nothing if it does not say.
+    pub(crate) async fn process(&mut self) -> Result<Option<Process>, Error> {
+        let answer = self.ask_one("show info").await?;
+        let now = Instant::now();
+        let (Some(pid), Some(uptime)) = (info(&answer, "Pid"), info(&answer, "Uptime_sec")) else {
+            return Ok(None);
+        };
+        let started = now.checked_sub(Duration::from_secs(uptime));
+        Ok(started.map(|started| Process { pid, started }))
     }
 
     /// Carries commands out, in their order, and reads back what has become of them: `wanted` is what
@@ -160,9 +183,21 @@ impl Admin {
             Command::ReplaceEntries { table, content } => self.replace(table, content).await,
             Command::AddCertificate { file, pem } => {
                 self.new_certificate(file).await?;
-                self.set_certificate(file, pem.reveal()).await
+                self.exchange(FileKind::Certificate, file, pem.reveal())
+                    .await
             }
-            Command::SetCertificate { file, pem } => self.set_certificate(file, pem.reveal()).await,
+            Command::SetCertificate { file, pem } => {
+                self.exchange(FileKind::Certificate, file, pem.reveal())
+                    .await
+            }
+            Command::SetAuthorities { file, pem } => {
+                self.exchange(FileKind::Authorities, file, pem.reveal())
+                    .await
+            }
+            Command::SetRevocations { file, pem } => {
+                self.exchange(FileKind::Revocations, file, pem.reveal())
+                    .await
+            }
             Command::RemoveCertificate { file } => self.remove_certificate(file).await,
             Command::AddToList { list, line } => self.add_to_list(list, line).await,
             Command::SetServerAddress { .. }
@@ -203,8 +238,7 @@ impl Admin {
             let entries = self.entries(&table).await?;
             found.tables.insert(table.file().clone(), entries);
         }
-        let certificates = of(Role::Certificate);
-        found.certificates = self.find_certificates(certificates, wanted).await?;
+        found.certificates = self.find_certificates(files()).await?;
         for list in of(Role::CertificateList) {
             let entries = self.find_list(list).await?;
             found.lists.insert(list.clone(), entries);
@@ -269,6 +303,31 @@ impl Error {
             Self::Name { .. } | Self::Refused { .. } | Self::Differs { .. } => false,
         }
     }
+}
+
+impl Process {
+    /// How exactly a start is known: HAProxy tells whole seconds.
+    const EXACT_TO: Duration = Duration::from_millis(1_500);
+
+    /// Whether it runs long enough to be told from one that takes its place from now on.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.started.elapsed() > Self::EXACT_TO * 2
+    }
+
+    /// Whether it is the same.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        let apart = self.started.max(other.started) - self.started.min(other.started);
+        self.pid == other.pid && apart < Self::EXACT_TO
+    }
+}
+
+/// A field of `show info`.
+fn info<T: FromStr>(answer: &str, field: &str) -> Option<T> {
+    let of = |line: &str| {
+        let value = line.strip_prefix(field)?.strip_prefix(':')?;
+        value.trim().parse().ok()
+    };
+    answer.lines().find_map(of)
 }
 
 /// The line that a command removes from a list, if it is one that does.

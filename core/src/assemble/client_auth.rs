@@ -15,13 +15,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use crate::assemble::auth::PASSED;
 use crate::assemble::names;
 use crate::diagnostic::codes;
 use crate::haproxy::{
-    Backend, ClientAuth, ClientHeaders, Config, DataFile, Frontend, FrontendKind, Group, Host,
-    HostKey, Mode, Part, Path, Phase, Role, Rule, TcpProxy, Verify, path_name,
+    Authorities, Backend, ClientAuth, ClientHeaders, Config, DataFile, Frontend, FrontendKind,
+    Group, Host, HostKey, Mode, Part, Path, Phase, Role, Rule, TcpProxy, Verify, path_name,
 };
 use crate::keys::Cx;
 use crate::origin::{Origin, Setting, SourceMap};
@@ -126,25 +127,42 @@ enum Resumption {
 /// Up to 2026, HAProxy resumes a session under any name and takes the certificate in it for checked:
 /// what the authority of one tenant signed would be accepted by the host of another one.
 fn forbid_resumption(config: &mut Config) -> Resumption {
+    let resumption = resumption(config);
+    if resumption == Resumption::Forbidden {
+        let none = Setting::new(Line::default().number(0), NO_SESSION);
+        config.global.tls.insert("tune.ssl.cachesize", none);
+    }
+    resumption
+}
+
+fn resumption(config: &Config) -> Resumption {
+    let authorities: BTreeSet<_> = of_clients(config).map(|it| &it.name).collect();
+    if authorities.len() < 2 {
+        Resumption::Permitted
+    } else {
+        Resumption::Forbidden
+    }
+}
+
+/// What certificates of clients are checked against.
+fn of_clients(config: &Config) -> impl Iterator<Item = &Authorities> {
     let of_connections = config.tcp.iter().flat_map(|it| it.hosts.values());
-    let of_hosts = config
-        .hosts
-        .values()
-        .chain(of_connections)
-        .filter_map(|it| it.client_auth.as_ref());
+    let of_hosts = config.hosts.values().chain(of_connections);
+    let of_hosts = of_hosts.filter_map(|it| it.client_auth.as_ref());
     let default = config.default_authorities.as_ref().map(|it| &it.value);
-    let authorities: BTreeSet<_> = of_hosts
+    of_hosts
         .map(|it| &it.authorities)
         .chain(default)
         .chain(config.tcp.iter().filter_map(|it| it.authorities.as_ref()))
-        .map(|it| &it.name)
-        .collect();
-    if authorities.len() < 2 {
-        return Resumption::Permitted;
+}
+
+/// Files of authorities of clients whose sessions are resumed: a session outlives a change of them.
+pub(crate) fn outlived(config: &Config) -> BTreeSet<Arc<str>> {
+    if resumption(config) == Resumption::Forbidden {
+        return BTreeSet::new();
     }
-    let none = Setting::new(Line::default().number(0), NO_SESSION);
-    config.global.tls.insert("tune.ssl.cachesize", none);
-    Resumption::Forbidden
+    let files = |it: &Authorities| [Some(it.file.clone()), it.revoked.clone()];
+    of_clients(config).flat_map(files).flatten().collect()
 }
 
 /// Lets the handshakes of a port judge clients: there is no request that could be answered.

@@ -70,10 +70,11 @@ impl Cx<'_> {
         let stem = secret_stem(name);
         self.report_certificates(name, &issued);
         let path = format!("cacerts/ca_{stem}.pem");
-        let file = self.add_file("ca.crt", name, &path, issued.pem);
+        let file = self.add_file(Role::Authorities, "ca.crt", name, &path, issued.pem);
         let revoked = revoked.map(|it| {
             self.report_lists(name, &it);
-            self.add_file("ca.crl", name, &format!("crl/ca_{stem}_crl.pem"), it.pem)
+            let path = format!("crl/ca_{stem}_crl.pem");
+            self.add_file(Role::Revocations, "ca.crl", name, &path, it.pem)
         });
         Ok(Authorities {
             name: stem.into(),
@@ -124,12 +125,18 @@ impl Cx<'_> {
         }
     }
 
-    fn add_file(&mut self, entry: &str, name: &Name, path: &str, text: String) -> Arc<str> {
+    fn add_file(
+        &mut self,
+        role: Role,
+        entry: &str,
+        name: &Name,
+        path: &str,
+        text: String,
+    ) -> Arc<str> {
         let path = format!("/var/lib/haproxy/{path}");
         let real = self.real(&path);
         let origin = [origin(entry, name)];
-        self.files
-            .push(DataFile::whole(path, Role::Authorities, text, &origin));
+        self.files.push(DataFile::whole(path, role, text, &origin));
         real
     }
 

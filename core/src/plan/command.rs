@@ -87,6 +87,20 @@ pub enum Command {
         /// What is in it.
         pem: Pem,
     },
+    /// `set ssl ca-file F`, `commit ssl ca-file F` (2.5 and later).
+    SetAuthorities {
+        /// The path of the file.
+        file: Arc<str>,
+        /// What is in it.
+        pem: Pem,
+    },
+    /// `set ssl crl-file F`, `commit ssl crl-file F` (2.5 and later).
+    SetRevocations {
+        /// The path of the file.
+        file: Arc<str>,
+        /// What is in it.
+        pem: Pem,
+    },
     /// `add ssl crt-list L`.
     AddToList {
         /// The path of the list.
@@ -169,7 +183,7 @@ pub struct ListEntry {
     pub names: Vec<Arc<str>>,
 }
 
-/// A certificate with its private key. Never shown.
+/// A certificate with its private key, or what certificates are checked against. Never shown.
 #[derive(Clone, Eq, PartialEq, Serialize)]
 pub struct Pem(#[serde(skip)] Arc<str>);
 
@@ -187,7 +201,10 @@ impl Command {
                 ..
             } => 0,
             Self::SetServerState { .. } | Self::RemoveServer { .. } => 1,
-            Self::AddCertificate { .. } | Self::SetCertificate { .. } => 2,
+            Self::AddCertificate { .. }
+            | Self::SetCertificate { .. }
+            | Self::SetAuthorities { .. }
+            | Self::SetRevocations { .. } => 2,
             Self::AddToList { .. } => 3,
             Self::AddEntries { .. } | Self::SetEntry { .. } => 4,
             Self::ReplaceEntries { .. } => 5,
@@ -315,6 +332,8 @@ impl fmt::Display for Command {
             } => write!(f, "set server {backend}/{server} state {}", state.name()),
             Self::AddCertificate { file, .. } => write!(f, "new ssl cert {file}"),
             Self::SetCertificate { file, .. } => write!(f, "set ssl cert {file}"),
+            Self::SetAuthorities { file, .. } => write!(f, "set ssl ca-file {file}"),
+            Self::SetRevocations { file, .. } => write!(f, "set ssl crl-file {file}"),
             Self::AddToList { list, line } => write!(f, "add ssl crt-list {list} {line}"),
             Self::AddEntries { table, entries } => {
                 write!(f, "add {table}")?;

@@ -7,6 +7,7 @@ use crate::bundle::{Compiled, File, Role};
 use crate::plan::authors::{authors_of_difference, authors_of_lines};
 use crate::plan::command::{Command, ListEntry, Pem, Table};
 use crate::plan::{Change, Reason, entries};
+use crate::value::certificate;
 
 /// The longest certificate that is sent: HAProxy reads a command with all its lines into one buffer
 /// of 16 KB, and 3.2.0 dies of more.
@@ -36,7 +37,7 @@ pub(super) fn compare(
     for new in wanted.bundle.files.iter().filter(others) {
         match before.remove(&*new.path) {
             Some(old) if old.content == new.content && old.mode == new.mode => {}
-            Some(old) => match changed(old, new, running) {
+            Some(old) => match changed(old, new, running, wanted) {
                 Some(changes) => commands.extend(changes),
                 None => add(new, Change::Changed, authors_of_difference(old, new)),
             },
@@ -56,7 +57,7 @@ pub(super) fn compare(
                 file: old.path.clone(),
             }),
             // Nothing looks at authorities that no section and no list names any more.
-            Role::Authorities => {}
+            Role::Authorities | Role::Revocations => {}
             _ => add(old, Change::Removed, authors_of_lines(old)),
         }
     }
@@ -81,7 +82,10 @@ fn together<'a>(running: &Compiled, wanted: &'a Compiled) -> Vec<&'a File> {
 }
 
 /// What makes one version of a file of another; nothing if no command can do it.
-fn changed(old: &File, new: &File, running: &Compiled) -> Option<Vec<Command>> {
+///
+/// Authorities change at once where nobody loses anything by it: connections that are open stay so, and
+/// those who opened them were checked by what was there before. A reload closes them.
+fn changed(old: &File, new: &File, running: &Compiled, wanted: &Compiled) -> Option<Vec<Command>> {
     if old.role != new.role {
         return None;
     }
@@ -89,11 +93,33 @@ fn changed(old: &File, new: &File, running: &Compiled) -> Option<Vec<Command>> {
         return entries::change(table, old, new);
     }
     match new.role {
-        Role::Certificate if is_sendable(new) => Some(vec![Command::SetCertificate {
-            file: new.path.clone(),
-            pem: Pem::new(&new.content),
-        }]),
         Role::CertificateList => list(old, new, running),
+        Role::Authorities | Role::Revocations => {
+            let outlived = |it: &Compiled| it.outlived.contains(&new.path);
+            let grants = match new.role {
+                Role::Authorities => certificate::accepts_no_less(&new.content, &old.content),
+                _ => certificate::revokes_no_more(&new.content, &old.content),
+            };
+            if grants && !outlived(running) && !outlived(wanted) {
+                set(new).map(|it| vec![it])
+            } else {
+                None
+            }
+        }
+        _ => set(new).map(|it| vec![it]),
+    }
+}
+
+/// What gives HAProxy all of a file that holds certificates or lists of revoked ones.
+pub(super) fn set(file: &File) -> Option<Command> {
+    if file.content.len() > LONGEST_CERTIFICATE {
+        return None;
+    }
+    let (path, pem) = (file.path.clone(), Pem::new(&file.content));
+    match file.role {
+        Role::Certificate => Some(Command::SetCertificate { file: path, pem }),
+        Role::Authorities => Some(Command::SetAuthorities { file: path, pem }),
+        Role::Revocations => Some(Command::SetRevocations { file: path, pem }),
         _ => None,
     }
 }

@@ -10,8 +10,8 @@ use crate::assemble::{Place, Places};
 use crate::bundle::{Compiled, File, Role};
 use crate::haproxy::{Address, ServerState};
 use crate::origin::Origin;
-use crate::plan::command::{Command, Entry, ListEntry, Pem, Table};
-use crate::plan::{Change, Plan, Reason, entries, servers};
+use crate::plan::command::{Command, Entry, ListEntry, Table};
+use crate::plan::{Change, Plan, Reason, entries, files, servers};
 
 /// What a running HAProxy was found to have. What is not here was not looked at.
 #[derive(Clone, Debug, Default)]
@@ -20,7 +20,8 @@ pub struct Found {
     pub servers: Places,
     /// The entries of tables by the path of their file, in their order.
     pub tables: BTreeMap<Arc<str>, Vec<Entry>>,
-    /// Certificates that it has by the path of their file, and whether they are the ones of the file.
+    /// Files of certificates, authorities and revocations that it has by their path, and whether what it
+    /// has is what the file holds.
     pub certificates: BTreeMap<Arc<str>, bool>,
     /// Lists of certificates by the path of their file, in any order.
     pub lists: BTreeMap<Arc<str>, Vec<ListEntry>>,
@@ -35,7 +36,9 @@ pub(super) fn plan(found: &Found, wanted: &Compiled) -> Plan {
             Role::Map | Role::Checks | Role::RegexMap | Role::List => {
                 of_table(found, file, &mut commands);
             }
-            Role::Certificate => of_certificate(found, file, &mut commands),
+            Role::Certificate | Role::Authorities | Role::Revocations => {
+                of_certificates(found, file, &mut commands);
+            }
             Role::CertificateList => of_list(found, file, &mut commands),
             _ => {}
         }
@@ -168,10 +171,9 @@ fn of_table(found: &Found, file: &File, commands: &mut Vec<Command>) {
     }
 }
 
-fn of_certificate(found: &Found, file: &File, commands: &mut Vec<Command>) {
+fn of_certificates(found: &Found, file: &File, commands: &mut Vec<Command>) {
     if found.certificates.get(&file.path) == Some(&false) {
-        let (file, pem) = (file.path.clone(), Pem::new(&file.content));
-        commands.push(Command::SetCertificate { file, pem });
+        commands.extend(files::set(file));
     }
 }
 

@@ -13,6 +13,7 @@
 mod dh;
 mod private_key;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use base64::Engine as _;
@@ -263,6 +264,40 @@ pub fn revocations(pem: &[u8]) -> Result<Issued, CertificateError> {
         return Err(CertificateError::NoRevocations);
     }
     Ok(issued)
+}
+
+/// Whether authorities accept every certificate that others accepted.
+pub fn accepts_no_less(new: &str, old: &str) -> bool {
+    let all = |pem: &str| -> Option<BTreeSet<Vec<u8>>> {
+        let blocks = blocks(pem.as_bytes()).ok()?;
+        let ders = certificates(&blocks).ok()?;
+        Some(ders.into_iter().map(<[u8]>::to_vec).collect())
+    };
+    matches!((all(new), all(old)), (Some(new), Some(old)) if new.is_superset(&old))
+}
+
+/// Whether lists of the same authorities revoke nothing but what others revoked already.
+pub fn revokes_no_more(new: &str, old: &str) -> bool {
+    type Serials = BTreeMap<Vec<u8>, BTreeSet<Vec<u8>>>;
+    let all = |pem: &str| -> Option<Serials> {
+        let mut all = Serials::new();
+        for block in blocks(pem.as_bytes()).ok()? {
+            let (_, list) = CertificateRevocationList::from_der(&block.contents).ok()?;
+            let revoked = list.iter_revoked_certificates();
+            let serials = revoked.map(|it| it.raw_serial().to_vec());
+            let issuer = list.issuer().as_raw().to_vec();
+            all.entry(issuer).or_default().extend(serials);
+        }
+        Some(all)
+    };
+    let (Some(new), Some(old)) = (all(new), all(old)) else {
+        return false;
+    };
+    // An authority without a list has all of its certificates refused.
+    new.len() == old.len()
+        && new
+            .iter()
+            .all(|(issuer, new)| old.get(issuer).is_some_and(|old| new.is_subset(old)))
 }
 
 impl Issued {

@@ -11,6 +11,7 @@
 
 mod clock;
 mod compile;
+mod instructions;
 mod live;
 mod memory;
 mod proxy;
@@ -29,6 +30,14 @@ type Row = (&'static str, fn() -> Measured);
 const ROWS: &[Row] = &[
     ("compile 10,000 lean Ingresses, cold", compile::lean),
     ("compile 10,000 rich Ingresses, cold", compile::rich),
+    (
+        "instructions to compile a lean Ingress : before most keys",
+        instructions::lean,
+    ),
+    (
+        "instructions to compile a rich Ingress : before most keys",
+        instructions::rich,
+    ),
     (
         "compile : HAProxy's reload of the result, lean",
         proxy::reload_lean,
@@ -109,6 +118,12 @@ fn main() -> ExitCode {
         && memory == memory::ARGUMENT
     {
         memory::measure(size.parse().expect("a number was given"));
+        return outcome;
+    }
+    if let [count, kind, what] = &arguments[..]
+        && count == instructions::ARGUMENT
+    {
+        instructions::work(kind, what);
         return outcome;
     }
     // Cargo adds `--bench`.

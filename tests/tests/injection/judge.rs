@@ -125,7 +125,9 @@ impl<'l> Judge<'l> {
             Role::Map | Role::Checks | Role::RegexMap => map(entry),
             Role::CertificateList => certificate_list(entry, bundle),
             Role::List => list(entry),
-            Role::Certificate | Role::Authorities | Role::DhParameters => pem(entry.line),
+            Role::Certificate | Role::Authorities | Role::Revocations | Role::DhParameters => {
+                pem(entry.line)
+            }
             Role::Response | Role::Lua => Ok(()),
             _ => self.directive(entry, bundle),
         }
@@ -449,7 +451,7 @@ fn whole(file: &File, learned: &Learned) -> Result<(), String> {
             }
         }
         Role::Response => response(&file.content)?,
-        Role::Certificate | Role::Authorities | Role::DhParameters
+        Role::Certificate | Role::Authorities | Role::Revocations | Role::DhParameters
             if !file.content.starts_with("-----BEGIN ") =>
         {
             return Err("a certificate that is none".into());

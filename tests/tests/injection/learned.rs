@@ -188,6 +188,7 @@ impl Learned {
                     | Role::Response
                     | Role::Certificate
                     | Role::Authorities
+                    | Role::Revocations
                     | Role::DhParameters
             );
             if is_other {

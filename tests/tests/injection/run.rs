@@ -336,6 +336,7 @@ impl Outcome {
             Role::CertificateList,
             Role::Certificate,
             Role::Authorities,
+            Role::Revocations,
             Role::DhParameters,
             Role::List,
             Role::Response,

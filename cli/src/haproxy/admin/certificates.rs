@@ -8,10 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use haproxy_ingress_core::bundle::{File, Role};
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::plan::{Command, ListEntry};
 use sha1::{Digest, Sha1};
+use x509_parser::asn1_rs::FromDer as _;
 use x509_parser::pem::Pem;
+use x509_parser::revocation_list::CertificateRevocationList;
 
 use crate::haproxy::admin::{Admin, Error, batches, escaped, last, refused};
 
@@ -30,30 +33,38 @@ impl Admin {
         }
     }
 
-    /// Puts a certificate in the place of the one that a file has.
-    pub(super) async fn set_certificate(&mut self, file: &str, pem: &str) -> Result<(), Error> {
-        let name = escaped(file);
-        let set = format!("set ssl cert {name}");
+    /// Puts something in the place of what a file of a kind holds.
+    pub(super) async fn exchange(
+        &mut self,
+        kind: FileKind,
+        file: &str,
+        pem: &str,
+    ) -> Result<(), Error> {
+        let (name, word) = (escaped(file), kind.word());
+        let set = format!("set ssl {word} {name}");
         let lines: Vec<&str> = pem.lines().filter(|it| !it.trim().is_empty()).collect();
         let answer = self.ask_with(&set, &lines.join("\n")).await?;
+        // Newer versions begin with a capital for all kinds.
         let is_ours = ["created", "updated"]
-            .map(|it| format!("Transaction {it} for certificate {file}!"))
-            .contains(&last(&answer).to_owned());
+            .map(|it| format!("ransaction {it} for {} {file}!", kind.noun()))
+            .iter()
+            .any(|it| last(&answer).strip_prefix(['T', 't']) == Some(it));
         if !is_ours {
-            self.abort(&name).await?;
+            self.abort(kind, &name).await?;
             return Err(refused(&set, &answer));
         }
-        let commit = format!("commit ssl cert {name}");
+        let commit = format!("commit ssl {word} {name}");
         let answer = self.ask_one(&commit).await?;
         if last(&answer) == "Success!" {
             return Ok(());
         }
-        self.abort(&name).await?;
+        self.abort(kind, &name).await?;
         Err(refused(&commit, &answer))
     }
 
-    async fn abort(&mut self, name: &str) -> Result<(), Error> {
-        let answer = self.ask_one(&format!("abort ssl cert {name}")).await?;
+    async fn abort(&mut self, kind: FileKind, name: &str) -> Result<(), Error> {
+        let command = format!("abort ssl {} {name}", kind.word());
+        let answer = self.ask_one(&command).await?;
         tracing::debug!(answer = answer.trim(), "a transaction was aborted");
         Ok(())
     }
@@ -123,7 +134,10 @@ impl Admin {
         let (mut files, mut lists) = (BTreeSet::new(), BTreeSet::new());
         for command in commands {
             match command {
-                Command::AddCertificate { file, .. } | Command::SetCertificate { file, .. } => {
+                Command::AddCertificate { file, .. }
+                | Command::SetCertificate { file, .. }
+                | Command::SetAuthorities { file, .. }
+                | Command::SetRevocations { file, .. } => {
                     files.insert(file);
                 }
                 Command::AddToList { list, .. } | Command::RemoveFromList { list, .. } => {
@@ -151,50 +165,58 @@ impl Admin {
         Ok(())
     }
 
-    /// Compares certificates with their files by their fingerprints.
+    /// Compares what HAProxy has with files of certificates, authorities and revocations.
     async fn compare_certificates(
         &mut self,
         files: BTreeSet<&Arc<str>>,
         wanted: &Compiled,
     ) -> Result<(), Error> {
-        let found = self
-            .find_certificates(files.iter().copied(), wanted)
-            .await?;
+        let files = files.into_iter().filter_map(|it| wanted.bundle.file(it));
+        let files: Vec<&File> = files.collect();
+        let found = self.find_certificates(files.iter().copied()).await?;
         for file in files {
-            let found = match found.get(file) {
+            let found = match found.get(&file.path) {
                 Some(true) => continue,
-                Some(false) => "another one",
-                None => "none",
+                Some(false) => "something else",
+                None => "nothing",
             };
             return Err(Error::Differs {
-                what: format!("`{file}`"),
-                wanted: "the certificate of its file".into(),
+                what: format!("`{}`", file.path),
+                wanted: "what is in its file".into(),
                 found: found.into(),
             });
         }
         Ok(())
     }
 
-    /// Which of some files HAProxy has a certificate of, and whether it is the one of the file.
+    /// Which of some files HAProxy has read, and whether it has what is in them.
     pub(super) async fn find_certificates<'f>(
         &mut self,
-        files: impl Iterator<Item = &'f Arc<str>>,
-        wanted: &Compiled,
+        files: impl Iterator<Item = &'f File>,
     ) -> Result<BTreeMap<Arc<str>, bool>, Error> {
-        let commands: Vec<String> = files
-            .map(|it| format!("show ssl cert {}", escaped(it)))
-            .collect();
+        let mut wanted = BTreeMap::new();
+        let mut commands = Vec::new();
+        for file in files {
+            let Some(kind) = FileKind::of(file) else {
+                continue;
+            };
+            commands.push(format!("show ssl {} {}", kind.word(), escaped(&file.path)));
+            wanted.insert(&*file.path, (kind, file));
+        }
         let mut answers = String::new();
         for batch in batches(&commands) {
             answers.push_str(&self.ask(batch).await?);
         }
-        let contents = wanted.bundle.files.iter();
-        let contents: BTreeMap<&str, &str> = contents.map(|it| (&*it.path, &*it.content)).collect();
-        let is_wanted = |(file, found): (&str, &str)| {
-            let wanted = contents.get(file).and_then(|it| fingerprint(it));
-            (file.into(), wanted.is_some_and(|it| it == found))
-        };
-        Ok(fingerprints(&answers).map(is_wanted).collect())
+        let mut found = BTreeMap::new();
+        for answer in shown(&answers) {
+            if let Some((kind, file)) = wanted.get(answer.file) {
+                let is_wanted = kind
+                    .marks(&file.content)
+                    .is_some_and(|it| it == answer.marks);
+                found.insert(file.path.clone(), is_wanted);
+            }
+        }
+        Ok(found)
     }
 
     /// The entries of a list.
@@ -213,30 +235,113 @@ fn numbered(line: &str) -> Option<(u32, ListEntry)> {
     Some((number, entry))
 }
 
-/// Files and fingerprints of the certificates that `show ssl cert` tells about.
-fn fingerprints(answers: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut file = "";
-    answers.lines().filter_map(move |line| {
-        let (name, value) = line.split_once(": ")?;
-        match name {
-            // What a transaction will bring has a star.
-            "Filename" => file = value.trim(),
-            "SHA1 FingerPrint" => return Some((file, value.trim())),
-            _ => {}
-        }
-        None
-    })
+/// What a file is to HAProxy.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum FileKind {
+    Certificate,
+    Authorities,
+    Revocations,
 }
 
-/// The SHA-1 of the first certificate in a text, as HAProxy tells it.
-fn fingerprint(pem: &str) -> Option<String> {
-    let mut blocks = Pem::iter_from_buffer(pem.as_bytes()).filter_map(Result::ok);
-    let certificate = blocks.find(|it| it.label.ends_with("CERTIFICATE"))?;
-    let digest = Sha1::digest(&certificate.contents);
-    Some(digest.iter().fold(String::new(), |mut text, it| {
+impl FileKind {
+    fn of(file: &File) -> Option<Self> {
+        match file.role {
+            Role::Certificate => Some(Self::Certificate),
+            Role::Authorities => Some(Self::Authorities),
+            Role::Revocations => Some(Self::Revocations),
+            _ => None,
+        }
+    }
+
+    /// What commands call it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::Certificate => "cert",
+            Self::Authorities => "ca-file",
+            Self::Revocations => "crl-file",
+        }
+    }
+
+    /// What answers call it.
+    fn noun(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Authorities => "CA",
+            Self::Revocations => "CRL",
+        }
+    }
+
+    /// What HAProxy shows of a text, by which it is told from others: fingerprints, of a certificate with
+    /// a key the first one; or the times of lists and the numbers in them.
+    fn marks(self, pem: &str) -> Option<BTreeSet<String>> {
+        let blocks: Vec<Pem> = Pem::iter_from_buffer(pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .ok()?;
+        let certificates = blocks.iter().filter(|it| it.label.ends_with("CERTIFICATE"));
+        let fingerprints = certificates.map(|it| hex(&Sha1::digest(&it.contents)));
+        match self {
+            Self::Certificate => Some(fingerprints.take(1).collect()),
+            Self::Authorities => Some(fingerprints.collect()),
+            Self::Revocations => {
+                let mut marks = BTreeSet::new();
+                for block in &blocks {
+                    let list = CertificateRevocationList::from_der(&block.contents);
+                    let (_, list) = list.ok()?;
+                    let updated = list.last_update().timestamp();
+                    let updated = jiff::Timestamp::from_second(updated).ok()?;
+                    marks.insert(updated.strftime("%b %e %H:%M:%S %Y GMT").to_string());
+                    let revoked = list.iter_revoked_certificates();
+                    marks.extend(revoked.map(|it| significant(&hex(it.raw_serial()))));
+                }
+                Some(marks)
+            }
+        }
+    }
+}
+
+/// What an answer tells of one file.
+struct Shown<'a> {
+    file: &'a str,
+    marks: BTreeSet<String>,
+}
+
+/// What `show ssl cert`, `show ssl ca-file` and `show ssl crl-file` tell, file by file.
+fn shown(answers: &str) -> Vec<Shown<'_>> {
+    let mut shown: Vec<Shown<'_>> = Vec::new();
+    for line in answers.lines() {
+        let Some((name, value)) = line.trim().split_once(": ") else {
+            continue;
+        };
+        let value = value.trim();
+        match (name, shown.last_mut()) {
+            // What a transaction will bring has a star.
+            ("Filename", _) => shown.push(Shown {
+                file: value,
+                marks: BTreeSet::new(),
+            }),
+            ("SHA1 FingerPrint" | "Last Update", Some(it)) => {
+                it.marks.insert(value.to_owned());
+            }
+            ("Serial Number", Some(it)) => {
+                it.marks.insert(significant(value));
+            }
+            _ => {}
+        }
+    }
+    shown
+}
+
+/// A number without the zeros in front, of which DER and HAProxy write different ones.
+fn significant(number: &str) -> String {
+    number.trim_start_matches('0').to_owned()
+}
+
+/// Bytes as HAProxy tells them.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, it| {
         let _ = write!(text, "{it:02X}");
         text
-    }))
+    })
 }
 
 #[cfg(test)]
@@ -254,6 +359,47 @@ mod tests {
         let made = rcgen::generate_simple_self_signed([host.to_owned()]);
         let made = made.expect("a certificate");
         format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem())
+    }
+
+    struct Authority(rcgen::CertifiedIssuer<'static, rcgen::KeyPair>);
+
+    impl Authority {
+        fn new(name: &str) -> Self {
+            let mut made = rcgen::CertificateParams::default();
+            made.distinguished_name
+                .push(rcgen::DnType::CommonName, name);
+            made.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+            made.key_usages = vec![
+                rcgen::KeyUsagePurpose::KeyCertSign,
+                rcgen::KeyUsagePurpose::CrlSign,
+            ];
+            let key = rcgen::KeyPair::generate().expect("a key");
+            Self(rcgen::CertifiedIssuer::self_signed(made, key).expect("a certificate"))
+        }
+
+        fn pem(&self) -> String {
+            self.0.pem()
+        }
+
+        /// A list of the numbers of certificates that are revoked, of some day in a month.
+        fn revokes(&self, day: u8, serials: &[u64]) -> String {
+            let revoked = |serial: &u64| rcgen::RevokedCertParams {
+                serial_number: (*serial).into(),
+                revocation_time: rcgen::date_time_ymd(2026, 1, 1),
+                reason_code: None,
+                invalidity_date: None,
+            };
+            let list = rcgen::CertificateRevocationListParams {
+                this_update: rcgen::date_time_ymd(2026, 1, day),
+                next_update: rcgen::date_time_ymd(2096, 1, 1),
+                crl_number: u64::from(day).into(),
+                issuing_distribution_point: None,
+                revoked_certs: serials.iter().map(revoked).collect(),
+                key_identifier_method: rcgen::KeyIdMethod::Sha256,
+            };
+            let list = list.signed_by(&self.0).expect("it signs");
+            list.pem().expect("it has a text")
+        }
     }
 
     /// What HAProxy reads: certificates by the name of their file, and the lines of a list.
@@ -315,12 +461,60 @@ mod tests {
         let error = admin.read_certificates_back(&there, &old).await;
         let error = error.expect_err("it has the new one").to_string();
         assert!(
-            error.contains("another one instead of the certificate"),
+            error.contains("something else instead of what is in its file"),
             "{error}"
         );
         admin.carry_out(&commands(&new, &old), &old).await?;
         // The one that went away can come again.
         admin.carry_out(&there, &new).await
+    }
+
+    #[tokio::test]
+    async fn authorities_and_what_they_revoked_change() -> Result<(), Error> {
+        let external = External::prepare();
+        let folder = external.prefix().join("etc/haproxy");
+        let folder = folder.display();
+        let (one, two) = (Authority::new("one"), Authority::new("two"));
+        let both = format!("{}{}", one.pem(), two.pem());
+        let pem = certificate("a");
+        let line = format!(
+            "{folder}/a.pem [ca-file {folder}/ca.pem crl-file {folder}/crl.pem verify optional] \
+             a.example\n"
+        );
+        let of = |authorities: &str, revoked: &str| {
+            let list = format!("{folder}/a.pem !*\n{line}");
+            external.with_files(&[
+                ("list", Role::CertificateList, &list),
+                ("a.pem", Role::Certificate, &pem),
+                ("ca.pem", Role::Authorities, authorities),
+                ("crl.pem", Role::Revocations, revoked),
+            ])
+        };
+        let old = of(&one.pem(), &one.revokes(1, &[7, 200]));
+        let new = of(&both, &one.revokes(2, &[200]));
+        let worse = of(&one.pem(), &one.revokes(3, &[7, 200, 300]));
+        assert!(matches!(
+            Plan::between(Some(&old), &worse),
+            Plan::Reload { .. }
+        ));
+        let there = commands(&old, &new);
+        let shown: Vec<String> = there.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            shown,
+            [
+                format!("set ssl ca-file {folder}/ca.pem"),
+                format!("set ssl crl-file {folder}/crl.pem")
+            ]
+        );
+        let external = start(external).await;
+        let mut admin = external.admin();
+        let found = admin.find(&new).await?.certificates;
+        let found: Vec<bool> = found.into_values().collect();
+        assert_eq!(found, [true, false, false]);
+        admin.carry_out(&there, &new).await?;
+        let found = admin.find(&new).await?.certificates;
+        assert!(found.values().all(|it| *it), "{found:?}");
+        Ok(())
     }
 
     #[tokio::test]
