@@ -492,7 +492,7 @@ GET https://app.example/x [X-One: a b] → 200 backend=app >x-one="a b" server=
         let exchange = &case.requests[0];
         assert!(exchange.tls);
         assert_eq!(exchange.request.headers.get("x-one"), Some("a b"));
-        assert_eq!(exchange.status, 200);
+        assert_eq!(exchange.status, Some(200));
         assert_eq!(
             exchange.wanted,
             [
