@@ -114,12 +114,12 @@ pub enum Shape {
 
 /// Why a text is not a value: what is expected, in a noun phrase, and what was found.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("expected {expected}, found {}", if found.is_empty() { "nothing".into() } else { format!("`{found}`") })]
+#[error("expected {expected}, found {}", found_text(found.as_deref()))]
 pub struct ValueError {
     /// What is expected, such as `a number from 1 to 65535`.
     pub expected: String,
-    /// What was found, shortened to what can be shown on one line.
-    pub found: String,
+    /// What was found, shortened to what can be shown on one line; absent for what must not be shown.
+    pub found: Option<String>,
     /// What to write instead, if that can be guessed.
     pub help: Option<String>,
 }
@@ -129,7 +129,16 @@ impl ValueError {
     pub fn new(expected: impl Into<String>, found: &str) -> Self {
         Self {
             expected: expected.into(),
-            found: shown(found),
+            found: Some(shown(found)),
+            help: None,
+        }
+    }
+
+    /// An error about a secret, which no message shows.
+    pub fn of_secret(expected: impl Into<String>) -> Self {
+        Self {
+            expected: expected.into(),
+            found: None,
             help: None,
         }
     }
@@ -146,6 +155,15 @@ pub fn shown(text: &str) -> String {
     let mut shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
     if text.chars().nth(80).is_some() {
         shown.push('…');
+/// What was found, as a message says it.
+fn found_text(found: Option<&str>) -> String {
+    match found {
+        None => "a text that is not shown".into(),
+        Some("") => "nothing".into(),
+        Some(found) => format!("`{found}`"),
+    }
+}
+
     }
     shown
 }
@@ -235,3 +253,7 @@ mod tests {
         );
     }
 }
+        assert_eq!(
+            ValueError::of_secret("`a`").to_string(),
+            "expected `a`, found a text that is not shown"
+        );
