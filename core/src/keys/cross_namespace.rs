@@ -131,7 +131,7 @@ impl Cx<'_> {
     ) -> Result<Permitted, Refusal> {
         match &reference.value {
             Reference::File(_) if reference.is_tenants => Err(Refusal::new(
-                "only the operator may name a file, and not in an annotation",
+                "only the operator may name a file, in a ConfigMap",
             )),
             Reference::File(path) => Ok(Permitted::File(path.clone())),
             Reference::Secret { namespace, name } => self
