@@ -17,7 +17,7 @@
 
 mod frontend;
 
-pub(super) use self::frontend::ask;
+pub(super) use self::frontend::{ask, not_asked};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
