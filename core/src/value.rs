@@ -76,6 +76,11 @@ pub trait KeyValue: Clone + fmt::Debug + PartialEq + Sized {
     /// Reads the user's notation.
     fn parse(text: &str) -> Result<Self, ValueError>;
 
+    /// What an empty text stands for where a key has no default; mostly it is as if nobody wrote the key.
+    fn nothing() -> Option<Self> {
+        None
+    }
+
     /// What counts in place of a text that is no value, given what lower sources and the default say.
     fn in_place_of(lower: Option<Self>, _: Setting<ValueError>) -> Option<Self> {
         lower
@@ -150,11 +155,6 @@ impl ValueError {
     }
 }
 
-/// A text that fits on a line of a message: control characters escaped, at most 80 characters.
-pub fn shown(text: &str) -> String {
-    let mut shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
-    if text.chars().nth(80).is_some() {
-        shown.push('…');
 /// What was found, as a message says it.
 fn found_text(found: Option<&str>) -> String {
     match found {
@@ -164,6 +164,11 @@ fn found_text(found: Option<&str>) -> String {
     }
 }
 
+/// A text that fits on a line of a message: control characters escaped, at most 80 characters.
+pub fn shown(text: &str) -> String {
+    let mut shown: String = text.chars().take(80).flat_map(char::escape_debug).collect();
+    if text.chars().nth(80).is_some() {
+        shown.push('…');
     }
     shown
 }
@@ -251,9 +256,9 @@ mod tests {
             error(&["a", "b"], ""),
             "expected one of `a`, `b`, found nothing"
         );
-    }
-}
         assert_eq!(
             ValueError::of_secret("`a`").to_string(),
             "expected `a`, found a text that is not shown"
         );
+    }
+}
