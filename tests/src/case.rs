@@ -312,6 +312,7 @@ impl Settings {
                     options.default_certificate = DefaultCertificate::Secret(secret);
                 }
                 "allow-cross-namespace" => options.allow_cross_namespace = yes()?,
+                "acme-track-tls-annotation" => options.track_tls_acme = yes()?,
                 "disable-external-name" => options.disable_external_name = yes()?,
                 "replica" => options.replica = Some(value.as_str().into()),
                 "privileged" => options.privileged = Some(yes()?),
