@@ -72,6 +72,9 @@ pub(crate) struct Args {
     /// Permit annotations to name Secrets of other namespaces
     #[arg(long, help_heading = FLAGS)]
     allow_cross_namespace: bool,
+    /// Read `kubernetes.io/tls-acme: "true"` as `cert-signer: acme`
+    #[arg(long, help_heading = FLAGS)]
+    acme_track_tls_annotation: bool,
     /// Refuse Services of type ExternalName
     #[arg(long, help_heading = FLAGS)]
     disable_external_name: bool,
@@ -156,6 +159,7 @@ impl Args {
             controller_namespace: self.controller_namespace.clone(),
             disable_config_keywords: words(&self.disable_config_keywords),
             allow_cross_namespace: self.allow_cross_namespace,
+            track_tls_acme: self.acme_track_tls_annotation,
             disable_external_name: self.disable_external_name,
             prefix: self.local_filesystem_prefix.trim_end_matches('/').into(),
             now: now.and_then(|it| i64::try_from(it.as_secs()).ok()),

@@ -59,7 +59,7 @@ pub use self::user_list::UserList;
 pub use self::waf::{Waf, WafKind};
 
 use crate::origin::{Origin, Setting, SourceMap};
-use crate::value::response::Response;
+use crate::value::response::{Page, Response};
 use crate::value::text::{Line, Snippet};
 
 /// The last line of every file that is made line by line: a file without it was cut.
@@ -139,7 +139,7 @@ pub struct Config {
     pub default_authorities: Option<Setting<Authorities>>,
     /// Pages of single hosts about certificates of clients, by status code; hosts refer to them by
     /// their place, counted from 1.
-    pub page_variants: Vec<BTreeMap<u16, Setting<Response>>>,
+    pub page_variants: Vec<BTreeMap<u16, Setting<Page>>>,
     /// Files beside the main configuration.
     pub files: Vec<DataFile>,
 }

@@ -47,6 +47,9 @@ pub struct Options {
     /// Whether annotations may name Secrets of other namespaces (`--allow-cross-namespace`); the keys
     /// `cross-namespace-secrets-*` permit it for one purpose each.
     pub allow_cross_namespace: bool,
+    /// Whether `kubernetes.io/tls-acme: "true"` on an Ingress counts as `cert-signer: acme`
+    /// (`--acme-track-tls-annotation`).
+    pub track_tls_acme: bool,
     /// Whether Services of type `ExternalName` are refused (`--disable-external-name`).
     pub disable_external_name: bool,
     /// What stands in front of every path (`--local-filesystem-prefix`); empty or without a slash at
@@ -129,6 +132,7 @@ impl Default for Options {
             controller_namespace: "ingress-controller".into(),
             disable_config_keywords: vec!["*".into()],
             allow_cross_namespace: false,
+            track_tls_acme: false,
             disable_external_name: false,
             prefix: String::new(),
             now: None,

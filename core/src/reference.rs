@@ -92,7 +92,7 @@ pub fn keys() -> String {
         let except = if keys.is_empty() {
             String::new()
         } else {
-            format!(" There, {} has no place.", keys.join(", "))
+            format!(" The global ConfigMap cannot have {}.", keys.join(", "))
         };
         let _ = writeln!(text, "- **{}**: {meaning}{except}", scope.name());
     }

@@ -29,7 +29,9 @@ pub use self::ingress_class::{IngressClass, IngressClassSpec, Parameters};
 pub use self::namespace::Namespace;
 pub use self::pod::Pod;
 pub use self::secret::{Secret, SecretData};
-pub use self::service::{PortRef, Service, ServicePort, ServiceSpec};
+pub use self::service::{
+    LoadBalancer, LoadBalancerIngress, PortRef, Service, ServicePort, ServiceSpec, ServiceStatus,
+};
 
 pub use crate::origin::Kind;
 use crate::origin::{Field, ObjectRef, Origin};

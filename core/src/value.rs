@@ -76,6 +76,11 @@ pub trait KeyValue: Clone + fmt::Debug + PartialEq + Sized {
     /// Reads the user's notation.
     fn parse(text: &str) -> Result<Self, ValueError>;
 
+    /// What an empty text stands for where a key has no default; mostly it is as if nobody wrote the key.
+    fn nothing() -> Option<Self> {
+        None
+    }
+
     /// What counts in place of a text that is no value, given what lower sources and the default say.
     fn in_place_of(lower: Option<Self>, _: Setting<ValueError>) -> Option<Self> {
         lower
@@ -114,12 +119,12 @@ pub enum Shape {
 
 /// Why a text is not a value: what is expected, in a noun phrase, and what was found.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("expected {expected}, found {}", if found.is_empty() { "nothing".into() } else { format!("`{found}`") })]
+#[error("expected {expected}, found {}", found_text(found.as_deref()))]
 pub struct ValueError {
     /// What is expected, such as `a number from 1 to 65535`.
     pub expected: String,
-    /// What was found, shortened to what can be shown on one line.
-    pub found: String,
+    /// What was found, shortened to what can be shown on one line; absent for what must not be shown.
+    pub found: Option<String>,
     /// What to write instead, if that can be guessed.
     pub help: Option<String>,
 }
@@ -129,7 +134,16 @@ impl ValueError {
     pub fn new(expected: impl Into<String>, found: &str) -> Self {
         Self {
             expected: expected.into(),
-            found: shown(found),
+            found: Some(shown(found)),
+            help: None,
+        }
+    }
+
+    /// An error about a secret, which no message shows.
+    pub fn of_secret(expected: impl Into<String>) -> Self {
+        Self {
+            expected: expected.into(),
+            found: None,
             help: None,
         }
     }
@@ -138,6 +152,15 @@ impl ValueError {
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+}
+
+/// What was found, as a message says it.
+fn found_text(found: Option<&str>) -> String {
+    match found {
+        None => "a text that is not shown".into(),
+        Some("") => "nothing".into(),
+        Some(found) => format!("`{found}`"),
     }
 }
 
@@ -232,6 +255,10 @@ mod tests {
         assert_eq!(
             error(&["a", "b"], ""),
             "expected one of `a`, `b`, found nothing"
+        );
+        assert_eq!(
+            ValueError::of_secret("`a`").to_string(),
+            "expected `a`, found a text that is not shown"
         );
     }
 }

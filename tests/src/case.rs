@@ -312,6 +312,7 @@ impl Settings {
                     options.default_certificate = DefaultCertificate::Secret(secret);
                 }
                 "allow-cross-namespace" => options.allow_cross_namespace = yes()?,
+                "acme-track-tls-annotation" => options.track_tls_acme = yes()?,
                 "disable-external-name" => options.disable_external_name = yes()?,
                 "replica" => options.replica = Some(value.as_str().into()),
                 "privileged" => options.privileged = Some(yes()?),
@@ -492,7 +493,7 @@ GET https://app.example/x [X-One: a b] → 200 backend=app >x-one="a b" server=
         let exchange = &case.requests[0];
         assert!(exchange.tls);
         assert_eq!(exchange.request.headers.get("x-one"), Some("a b"));
-        assert_eq!(exchange.status, 200);
+        assert_eq!(exchange.status, Some(200));
         assert_eq!(
             exchange.wanted,
             [

@@ -19,13 +19,14 @@ use crate::object::{self, Object};
 /// HAProxy with what was compiled, and an HTTP server for each port of each slice.
 ///
 /// An endpoint `10.1.2.3` is at `127.1.2.3`, so that endpoints stay apart; every IPv6 address is at
-/// `::1`. Whoever sets an endpoint at `127.…` has a server of another kind there already. Ports of HAProxy are free ones, whatever the global ConfigMap says.
+/// `::1`. Whoever sets an endpoint at `127.…` has a server of another kind there already. Ports of HAProxy
+/// are free ones, whatever the global ConfigMap says.
 pub struct Stage {
     /// Where plain requests go.
     pub http: SocketAddr,
     /// Where requests over TLS go.
     pub https: SocketAddr,
-    /// Where requests for further ports of the global ConfigMap go, by the port that it names.
+    /// Where requests for further ports go, by the port that an object names.
     pub ports: BTreeMap<u16, SocketAddr>,
     /// The backends, named after their Services.
     pub backends: Vec<Backend>,
@@ -55,7 +56,8 @@ impl Stage {
         let name = options
             .config_map
             .get_or_insert_with(|| Name::new("ingress-controller", "haproxy-ingress"));
-        let ports = move_ports(&mut snapshot, name);
+        let mut ports = Ports::default();
+        ports.move_global(&mut snapshot, name);
         configure(&mut snapshot, name, &data);
         let folder = Folder::new();
         options.prefix = folder.prefix();
@@ -68,7 +70,7 @@ impl Stage {
         Ok(Self {
             http: SocketAddr::from((Ipv4Addr::LOCALHOST, http)),
             https: SocketAddr::from((Ipv4Addr::LOCALHOST, https)),
-            ports,
+            ports: ports.0,
             backends,
             running,
             compiled,
@@ -121,7 +123,7 @@ impl Stage {
     }
 }
 
-/// Sets keys of the global ConfigMap.
+/// Sets keys of the global ConfigMap; a port that it names has been moved.
 fn configure(snapshot: &mut Snapshot, name: &Name, data: &[(&str, String)]) {
     let map = snapshot.config_maps.entry(name.clone()).or_insert_with(|| {
         let mut map = ConfigMap::default();
@@ -131,41 +133,101 @@ fn configure(snapshot: &mut Snapshot, name: &Name, data: &[(&str, String)]) {
     });
     let map = Arc::make_mut(map);
     for (key, value) in data {
-        map.data.insert((*key).into(), value.as_str().into());
+        let is_moved = matches!(*key, "healthz-port" | "stats-port") && map.data.contains_key(*key);
+        if !is_moved {
+            map.data.insert((*key).into(), value.as_str().into());
+        }
     }
 }
 
-/// Gives each further port of the global ConfigMap a free one.
-fn move_ports(snapshot: &mut Snapshot, name: &Name) -> BTreeMap<u16, SocketAddr> {
-    let mut ports = BTreeMap::new();
-    let Some(map) = snapshot.config_maps.get_mut(name) else {
-        return ports;
-    };
-    let map = Arc::make_mut(map);
-    for (key, value) in &mut map.data {
-        if !matches!(
-            &**key,
-            "http-frontends" | "http-passthrough-port" | "fronting-proxy-port" | "prometheus-port"
-        ) {
-            continue;
-        }
-        // A number behind a letter belongs to a name.
-        let mut moved = String::new();
-        for part in value.split_inclusive(['=', '/', '\n']) {
-            let number = part.trim_end_matches(['=', '/', '\n']);
-            let Ok(port) = number.parse::<u16>() else {
-                moved.push_str(part);
-                continue;
-            };
-            let home = ports
-                .entry(port)
-                .or_insert_with(|| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
-            moved.push_str(&home.port().to_string());
-            moved.push_str(&part[number.len()..]);
-        }
-        *value = moved.as_str().into();
+/// Free ports, by those that objects name.
+#[derive(Default)]
+pub(crate) struct Ports(pub(crate) BTreeMap<u16, SocketAddr>);
+
+impl Ports {
+    /// The free port for one, as text.
+    fn of(&mut self, port: u16) -> String {
+        let home = self
+            .0
+            .entry(port)
+            .or_insert_with(|| SocketAddr::from((Ipv4Addr::LOCALHOST, free_port())));
+        home.port().to_string()
     }
-    ports
+
+    /// Gives each further port of the global ConfigMap a free one.
+    fn move_global(&mut self, snapshot: &mut Snapshot, name: &Name) {
+        let Some(map) = snapshot.config_maps.get_mut(name) else {
+            return;
+        };
+        let map = Arc::make_mut(map);
+        for (key, value) in &mut map.data {
+            if !matches!(
+                &**key,
+                "http-frontends"
+                    | "http-passthrough-port"
+                    | "fronting-proxy-port"
+                    | "healthz-port"
+                    | "prometheus-port"
+                    | "stats-port"
+            ) {
+                continue;
+            }
+            // A number behind a letter belongs to a name.
+            let mut moved = String::new();
+            for part in value.split_inclusive(['=', '/', '\n']) {
+                let number = part.trim_end_matches(['=', '/', '\n']);
+                match number.parse() {
+                    Ok(port) => moved.push_str(&self.of(port)),
+                    Err(_) => moved.push_str(number),
+                }
+                moved.push_str(&part[number.len()..]);
+            }
+            *value = moved.as_str().into();
+        }
+    }
+
+    /// Gives each port of a TCP service a free one, also where the operator writes to its proxy.
+    pub(crate) fn move_tcp(&mut self, snapshot: &mut Snapshot, options: &Options) {
+        let mut moved = Vec::new();
+        for ingress in snapshot.ingresses.values_mut() {
+            let annotations = &mut Arc::make_mut(ingress).meta.annotations;
+            let ports = annotations
+                .iter_mut()
+                .filter(|it| it.0.ends_with("/tcp-service-port"));
+            for (_, value) in ports {
+                if let Some(port) = value.parse::<u16>().ok().filter(|it| *it > 0) {
+                    *value = self.of(port).into();
+                    moved.push(port);
+                }
+            }
+        }
+        let of_services = options.tcp_services.as_ref();
+        if let Some(map) = of_services.and_then(|it| snapshot.config_maps.get_mut(it)) {
+            let map = Arc::make_mut(map);
+            for (key, value) in std::mem::take(&mut map.data) {
+                let key = match key.parse() {
+                    Ok(port) => {
+                        moved.push(port);
+                        self.of(port).into()
+                    }
+                    Err(_) => key,
+                };
+                map.data.insert(key, value);
+            }
+        }
+        let global = options.config_map.as_ref();
+        let Some(map) = global.and_then(|it| snapshot.config_maps.get_mut(it)) else {
+            return;
+        };
+        if let Some(text) = Arc::make_mut(map).data.get_mut("config-proxy") {
+            for port in moved {
+                let named = format!("_{port}\n");
+                *text = text
+                    .replace(&named, &format!("_{}\n", self.of(port)))
+                    .into();
+            }
+        }
+    }
 }
 
 /// Moves all endpoints to this machine, and starts a backend with the Service's name on each port.

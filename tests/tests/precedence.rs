@@ -501,7 +501,9 @@ fn compare(key: &'static Key) -> Outcome {
         let own = world.keys.get(key.name).into_iter().flatten().cloned();
         let known = KNOWN.harmless(key).into_iter().map(Arc::from);
         let mut values: Vec<Arc<str>> = Vec::new();
-        for text in own.chain(known) {
+        // What takes a page back is another page, whose case says so.
+        let is_told = |it: &Arc<str>| !key.name.starts_with(PAGES) || !it.is_empty();
+        for text in own.chain(known).filter(is_told) {
             if values.len() < VALUES && !values.contains(&text) {
                 values.push(text);
             }

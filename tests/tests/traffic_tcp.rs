@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use haproxy_ingress_core::options::Name;
 use haproxy_ingress_tests::case::Settings;
 use haproxy_ingress_tests::haproxy::free_port;
-use haproxy_ingress_tests::http::{Connection, Identity};
+use haproxy_ingress_tests::http::{Connection, Identity, Request};
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::speaker::Speaker;
 use haproxy_ingress_tests::stage::Stage;
@@ -235,14 +235,44 @@ fn a_server_of_a_tcp_service_that_is_down_is_noticed() {
         let mut rows = table.lines();
         rows.any(|it| it.contains(",srv002,") && it.contains(",DOWN,"))
     };
-    let until = Instant::now() + Duration::from_secs(20);
-    while !is_noticed() {
-        assert!(Instant::now() < until, "nobody notices");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    wait_until("it is noticed", is_noticed);
     for _ in 0..10 {
         assert_eq!(say(port, "a\n").as_deref(), Some("db - a"));
     }
+}
+
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while !is_so() {
+        assert!(Instant::now() < until, "it takes too long until {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn servers_of_a_tcp_service_can_be_asked_over_http() {
+    let port = free_port();
+    let ingress = object::ingress("app")
+        .route("", "/", "app", 80)
+        .annotation("tcp-service-port", &port.to_string())
+        .annotation("health-check-uri", "/ready")
+        .annotation("health-check-interval", "100ms")
+        .annotation("health-check-fall-count", "1")
+        .annotation("health-check-rise-count", "1");
+    let service = object::service("app", 80);
+    let slice = object::endpoints("app", &[[10, 0, 0, 1].into()], 8080);
+    let stage = Stage::with([service, slice, ingress], &[]);
+    let is_served = || {
+        let request = Request::get("/").host("any.example");
+        request.send_to(at(port)).is_ok_and(|it| it.status == 200)
+    };
+    assert!(is_served());
+    stage.backend("app").answers("/ready", 500, &[]);
+    wait_until("nobody is let through to a server that is not well", || {
+        !is_served()
+    });
+    stage.backend("app").answers("/ready", 204, &[]);
+    wait_until("it is back", is_served);
 }
 
 #[test]
@@ -261,7 +291,7 @@ fn an_ingress_for_http_on_the_same_service_is_not_touched() {
     let stage = Stage::with(app.into_iter().chain([raw, web]), &[]);
     let answer = stage.get("app.example", "/");
     assert_eq!((answer.status, answer.header("x-web")), (200, Some("1")));
-    let request = haproxy_ingress_tests::http::Request::get("/").host("any.example");
+    let request = Request::get("/").host("any.example");
     let raw = request.send_to(at(port)).expect("it is passed on");
     assert_eq!((raw.status, raw.header("x-web")), (200, None));
 }

@@ -202,6 +202,7 @@ fn options(
             .map(Into::into),
         disable_config_keywords: list(values.text("disable-config-keywords")),
         allow_cross_namespace: values.switch("allow-cross-namespace"),
+        track_tls_acme: values.switch("acme-track-tls-annotation"),
         disable_external_name: values.switch("disable-external-name"),
         prefix: prefix.to_string_lossy().into_owned(),
         connection_timeout: u32::try_from(timeout.as_millis().div_ceil(1000)).unwrap_or(u32::MAX),

@@ -126,7 +126,7 @@ pub(crate) static FLAGS: &[Flag] = &[
         "Refuses Services of type ExternalName."),
     flag("disable-config-keywords", Text("LIST"), "*", Effective,
         "First words that are refused in snippets of tenants, joined by commas; `*` refuses every snippet."),
-    flag("acme-track-tls-annotation", Switch, "false", NotYet,
+    flag("acme-track-tls-annotation", Switch, "false", Effective,
         "Reads `kubernetes.io/tls-acme: \"true\"` as `cert-signer: acme`."),
     flag("verify-hostname", Switch, "true",
         Ignored("certificates that do not cover their host are always reported"),

@@ -17,7 +17,7 @@
 
 mod frontend;
 
-pub(super) use self::frontend::ask;
+pub(super) use self::frontend::{ask, not_asked};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -478,15 +478,16 @@ fn rules(check: &Check, id: &str, arguments: &Line) -> Vec<Rule> {
     rules
 }
 
-/// Permits a host: a name of the cluster is a reference to a Service like any other one.
+/// Permits a host: a name of the cluster, or an address of a Service, is a reference to it like any other.
 fn permit(
     host: &AuthHost,
     port: u16,
     author: &Setting<()>,
     cx: &mut Cx<'_>,
 ) -> Result<(), Refusal> {
-    let AuthHost::Name(host) = host else {
-        return Ok(());
+    let host = match host {
+        AuthHost::Name(name) => name,
+        AuthHost::Ip(ip) => return cx.permit_address(author, *ip),
     };
     let service = cx.service_of_host(author, host)?;
     if let Some((name, _)) = service.filter(|it| it.1.is_external_name()) {

@@ -79,6 +79,7 @@ pub(super) fn add(
         .map(|it| it.group)
         .collect();
     let passes_on = config.hosts.values().any(|it| it.passthrough.is_some());
+    let mut unseen = Vec::new();
     let mut newest: Option<Newest> = None;
     // So thousands of backends stay where they are; room that is not used costs nothing.
     config.backends.reserve(table.entries.len());
@@ -96,6 +97,7 @@ pub(super) fn add(
             Fate::Served => {}
             Fate::LeftOut => continue,
             Fate::SentToTls(backend) => {
+                unseen.push(entry);
                 sent_to_tls(entry, backend, &key, config, cx);
                 continue;
             }
@@ -155,6 +157,7 @@ pub(super) fn add(
         }
         config.paths.push(path);
     }
+    passthrough::report_keys_of_requests(&unseen, table, cx);
     if let Some((target, layers)) = &table.default_backend {
         fallback(target, layers, backends, config, cx);
     }

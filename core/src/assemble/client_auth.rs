@@ -17,12 +17,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use crate::assemble::auth::PASSED;
+use crate::assemble::auth::{self, PASSED};
 use crate::assemble::names;
 use crate::diagnostic::codes;
 use crate::haproxy::{
-    Authorities, Backend, ClientAuth, ClientHeaders, Config, DataFile, Frontend, FrontendKind,
-    Group, Host, HostKey, Mode, Part, Path, Phase, Role, Rule, TcpProxy, Verify, path_name,
+    Authored, Authorities, Backend, ClientAuth, ClientHeaders, Config, DataFile, Frontend,
+    FrontendKind, Group, Host, HostKey, Mode, Part, Path, Phase, Role, Rule, TcpProxy, Verify,
+    path_name,
 };
 use crate::keys::Cx;
 use crate::origin::{Origin, Setting, SourceMap};
@@ -88,7 +89,7 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
                     let of_handshake = set("txn.tls_pages", PAGES_OF_HANDSHAKE);
                     frontend.client_rechecks = rules.again(Some(of_handshake));
                 }
-                frontend.client_refusals = Rules::refusals(!wanted.is_empty());
+                Refusal::all(Rules::refusals(!wanted.is_empty()), frontend);
                 frontend.client_bind = Some(Setting::new(bind_options(resumption), REASON));
                 for (stem, entries) in [("tls_asked", asked), ("tls_wanted", wanted)] {
                     config.files.extend(map(&name, stem, entries));
@@ -101,9 +102,10 @@ pub(super) fn add(config: &mut Config, cx: &mut Cx<'_>) {
                     needs_tls(path, host, config)
                 });
                 if !wanted.is_empty() {
-                    config.frontends[place].client_checks = parts(rules.wanted(&[]));
-                    config.frontends[place].client_rechecks = rules.again(None);
-                    config.frontends[place].client_refusals = rules.in_clear();
+                    let frontend = &mut config.frontends[place];
+                    frontend.client_checks = parts(rules.wanted(&[]));
+                    frontend.client_rechecks = rules.again(None);
+                    Refusal::all(rules.in_clear(), frontend);
                 }
                 config.files.extend(map(&name, "tls_wanted", wanted));
             }
@@ -334,6 +336,39 @@ fn needs_tls(path: &Path, host: &Host, config: &Config) -> bool {
     is_required && !exempt.any(|it| path.path.starts_with(&**it))
 }
 
+/// An answer to a request whose client has no good certificate, and when it is given.
+struct Refusal {
+    /// The service of the script.
+    page: &'static str,
+    when: Line,
+}
+
+impl Refusal {
+    fn new(page: &'static str, conditions: &[&str]) -> Self {
+        let conditions = conditions.iter();
+        Self {
+            page,
+            when: conditions.fold(Line::default(), |line, it| line.and(it)),
+        }
+    }
+
+    /// Gives a frontend its answers. Nobody is asked who may come for a request that gets one.
+    fn all(refusals: Vec<Self>, frontend: &mut Frontend) {
+        if !frontend.auth.is_empty() {
+            let not_asked = refusals.iter().map(|it| Authored {
+                line: auth::not_asked(&it.when),
+                authors: vec![REASON],
+            });
+            frontend.auth.extend(not_asked);
+        }
+        let answer = |it: Self| {
+            let line = Line::keyword("http-request use-service");
+            line.and(it.page).and("if").line(&it.when)
+        };
+        frontend.client_refusals = parts(refusals.into_iter().map(answer).collect());
+    }
+}
+
 /// The rules of one frontend.
 struct Rules {
     asked: String,
@@ -389,38 +424,34 @@ impl Rules {
     }
 
     /// What clients without a good certificate are answered over TLS.
-    fn refusals(has_wanted: bool) -> Vec<Part> {
-        let answer = |code, conditions: &[&str]| {
-            let line = Line::keyword("http-request use-service")
-                .and(code)
-                .and("if");
-            conditions.iter().fold(line, |line, it| line.and(it))
-        };
+    fn refusals(has_wanted: bool) -> Vec<Refusal> {
         let other_name = "{ ssl_fc_has_sni } !{ var(txn.tls_name),strcmp(txn.host) eq 0 }";
-        let mut lines = vec![
-            answer("lua.send-421", &[USED, other_name]),
-            answer("lua.send-496", &[UNUSED, ASKED_ON]),
+        let mut refusals = vec![
+            Refusal::new("lua.send-421", &[USED, other_name]),
+            Refusal::new("lua.send-496", &[UNUSED, ASKED_ON]),
         ];
         if has_wanted {
             let on = "{ var(txn.tls_wanted),field(2,/) on }";
             let judged = "{ var(txn.tls_wanted),field(2,/) on optional }";
             let unchecked = "!{ var(txn.tls_wanted),field(1,/),strcmp(txn.tls_checked) eq 0 }";
-            lines.push(answer("lua.send-421", &[UNUSED, on]));
-            lines.push(answer("lua.send-421", &[USED, judged, unchecked]));
-            lines.push(answer("lua.send-495", &[BAD, judged]));
+            refusals.push(Refusal::new("lua.send-421", &[UNUSED, on]));
+            refusals.push(Refusal::new("lua.send-421", &[USED, judged, unchecked]));
+            refusals.push(Refusal::new("lua.send-495", &[BAD, judged]));
         }
-        lines.push(answer("lua.send-495", &[BAD, ASKED_JUDGED]));
-        parts(lines)
+        refusals.push(Refusal::new("lua.send-495", &[BAD, ASKED_JUDGED]));
+        refusals
     }
 
     /// What plain requests are answered: nobody can show a certificate there.
-    fn in_clear(&self) -> Vec<Part> {
+    fn in_clear(&self) -> Vec<Refusal> {
         let wanted = "{ var(txn.tls_wanted) -m found }";
-        let to_tls = "{ var(txn.route),field(3,/) -m sub s }";
-        let answer = Line::keyword("http-request use-service lua.send-421 if").and(wanted);
-        let mut lines = vec![answer.clone().and(&format!("!{to_tls}"))];
-        lines.extend(self.exempt.as_ref().map(|it| answer.line(it)));
-        parts(lines)
+        let not_to_tls = "!{ var(txn.route),field(3,/) -m sub s }";
+        let mut refusals = vec![Refusal::new("lua.send-421", &[wanted, not_to_tls])];
+        refusals.extend(self.exempt.as_ref().map(|it| Refusal {
+            page: "lua.send-421",
+            when: Line::default().and(wanted).line(it),
+        }));
+        refusals
     }
 
     /// What the host of a request's path asks for; conditions stand in front of our own.

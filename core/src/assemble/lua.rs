@@ -82,12 +82,15 @@ pub(super) fn add(config: &mut Config) {
         for page in &CLIENT_PAGES {
             let own = config.pages.get(&page.code);
             let variants = config.page_variants.iter().map(|it| it.get(&page.code));
-            let written = own.into_iter().chain(variants.clone().flatten());
-            origins.extend(written.map(|it| it.origin.clone()));
+            origins.extend(own.map(|it| it.origin.clone()));
+            origins.extend(variants.clone().flatten().map(|it| it.origin.clone()));
             let built_in = page.built_in();
             let default = own.map_or(&built_in, |it| &it.value);
             let variants = (1..).zip(variants);
-            let variants = variants.filter_map(|(number, it)| Some((number, &it?.value)));
+            let variants = variants.filter_map(|(number, it)| {
+                let page = it?.value.0.as_ref();
+                Some((number, page.unwrap_or(&built_in)))
+            });
             service_of_hosts(&mut script, page, default, variants);
         }
     }
@@ -98,14 +101,7 @@ pub(super) fn add(config: &mut Config) {
 
 impl Page {
     fn built_in(&self) -> Response {
-        Response {
-            status: None,
-            headers: vec![
-                ("content-type".into(), "text/html".into()),
-                ("cache-control".into(), "no-cache".into()),
-            ],
-            body: self.body.into(),
-        }
+        Response::html(self.body)
     }
 }
 

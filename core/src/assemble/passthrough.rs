@@ -5,7 +5,8 @@
 //!                      └─ any other ─▶ a socket, with the client's address ─▶ _front_https__local
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ptr;
 use std::sync::Arc;
 
 use crate::assemble::backend::Backends;
@@ -14,11 +15,11 @@ use crate::assemble::tcp::sni::{self, Sni};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::haproxy::{Config, DataFile, FrontendKind, HostKey, Role, TcpKind, TcpProxy, TcpTarget};
 use crate::ingest::service;
-use crate::keys::Cx;
+use crate::keys::{Cx, REGISTRY, Scope, Source, Tier, tcp_services};
 use crate::options::Name;
 use crate::origin::{Authors, Origin, Setting, SourceMap};
 use crate::resource::ServiceBackendPort;
-use crate::route::{Entry, Target, TargetPort};
+use crate::route::{Entry, Table, Target, TargetPort};
 use crate::value::text::Line;
 
 /// What becomes of a path of a host.
@@ -96,6 +97,48 @@ pub(super) fn lead(
         TargetPort::Missing => Fate::SentToTls(backend),
         TargetPort::Endpoints { .. } | TargetPort::External { .. } => Fate::ServedBy(target),
     }
+}
+
+/// Beginnings of the names of keys of paths that count for a request that is sent to TLS, or say which path
+/// it is.
+const OF_ROUTES: &[&str] = &["path-type", "redirect-to", "ssl-redirect"];
+
+/// Reports what Ingresses write for requests where all that they serve is passed on.
+pub(super) fn report_keys_of_requests(unseen: &[&Entry], table: &Table, cx: &mut Cx<'_>) {
+    if unseen.is_empty() {
+        return;
+    }
+    let is_unseen: BTreeSet<*const Entry> = unseen.iter().map(|it| ptr::from_ref(*it)).collect();
+    let served = table.entries.iter();
+    let served = served.filter(|it| !is_unseen.contains(&ptr::from_ref(*it)));
+    let acts: BTreeSet<*const Source> = served.flat_map(of_ingress).map(Arc::as_ptr).collect();
+    let sources = unseen.iter().flat_map(|it| of_ingress(it));
+    for source in sources.filter(|it| !acts.contains(&Arc::as_ptr(it))) {
+        for value in source.values.iter().filter(|it| !it.text.trim().is_empty()) {
+            let key = REGISTRY.key(value.key);
+            let is_of_requests = matches!(key.scope, Scope::Backend | Scope::Path)
+                && !tcp_services::is_of_connections(key.name)
+                && !tcp_services::is_protection_of_requests(key.name)
+                && !OF_ROUTES.iter().any(|it| key.name.starts_with(it));
+            if is_of_requests {
+                cx.report(
+                    &codes::NO_EFFECT,
+                    &Origin::Object(source.object.clone(), value.field.clone()),
+                    format!(
+                        "`{}` acts on requests, and TLS is passed on as it is",
+                        key.name
+                    ),
+                    "it has no effect",
+                );
+            }
+        }
+    }
+}
+
+/// What the Ingress of an entry writes.
+fn of_ingress(entry: &Entry) -> impl Iterator<Item = &Arc<Source>> {
+    let sources = entry.layers.sources().iter();
+    sources.filter(|it| it.tier == Tier::Ingress)
 }
 
 /// Puts a proxy in front of each frontend for TLS that has hosts whose TLS is passed on.

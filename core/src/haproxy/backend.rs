@@ -9,7 +9,7 @@ use crate::haproxy::{
 };
 use crate::origin::{Authors, Origin, Setting};
 use crate::value::ValueError;
-use crate::value::response::Response;
+use crate::value::response::Page;
 use crate::value::text::{Snippet, Word};
 
 /// A backend.
@@ -38,8 +38,8 @@ pub struct Backend {
     pub limit: Option<Limit>,
     /// Timeouts by their name, where they differ from those of `defaults`.
     pub timeouts: BTreeMap<&'static str, Part>,
-    /// Whole responses by status code.
-    pub error_files: BTreeMap<u16, Setting<Response>>,
+    /// Whole responses by status code, where they differ from those of `defaults`.
+    pub error_files: BTreeMap<u16, Setting<Page>>,
     /// Who wants a web application firewall to look at requests, if anybody does.
     pub firewall: Authors,
     /// Lines of an operator in front of all rules.

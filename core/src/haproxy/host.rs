@@ -10,7 +10,7 @@ use crate::value::header_filter::HeaderFilter;
 use crate::value::hostname::Hostname;
 use crate::value::location::{Location, RedirectCode};
 use crate::value::regex::Regex;
-use crate::value::response::Response;
+use crate::value::response::Page;
 use crate::value::tcp::PortOfService;
 
 /// Frontends that serve the same hosts, such as the pair of the default ports for HTTP and HTTPS.
@@ -67,7 +67,7 @@ pub struct Host {
     /// Whether nobody looks into its connections, so that the handshake itself judges its clients.
     pub is_of_connections: bool,
     /// Pages that are answered in place of its backends, by status code.
-    pub pages: BTreeMap<u16, Setting<Response>>,
+    pub pages: BTreeMap<u16, Setting<Page>>,
 }
 
 /// How a host is served over TLS.

@@ -1,4 +1,4 @@
-//! Certificates of Secrets, checked before they reach HAProxy.
+//! Certificates of Secrets: which one a TLS entry means, checked before it reaches HAProxy.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,9 +6,13 @@ use std::sync::Arc;
 use crate::diagnostic::codes;
 use crate::haproxy::{DataFile, Role, secret_stem};
 use crate::keys::Cx;
+use crate::keys::cross_namespace::{Permitted, Purpose, Refusal};
 use crate::options::Name;
-use crate::origin::{Field, Kind, ObjectRef, Origin};
+use crate::origin::{Field, Kind, ObjectRef, Origin, Setting};
+use crate::resource::Tls;
+use crate::value::KeyValue as _;
 use crate::value::certificate::{Certificate, KeyMatch, Moment};
+use crate::value::reference::Reference;
 
 /// Certificates by their Secret, each read once; a Secret without a usable one is remembered, too.
 #[derive(Debug, Default)]
@@ -26,6 +30,39 @@ struct Known {
 
 /// What happens where a certificate cannot be used.
 const OUTCOME: &str = "the default certificate is served";
+
+/// The Secret that a TLS entry of an Ingress names: one of its own namespace, or of another one as far as
+/// a key may name it. A reference that leads nowhere is reported, and is like none.
+pub(super) fn secret(
+    tls: &Tls,
+    namespace: &Arc<str>,
+    origin: Origin,
+    cx: &mut Cx<'_>,
+) -> Option<Setting<Name>> {
+    let text = tls.secret_name.as_ref().filter(|it| !it.is_empty())?;
+    if !text.contains('/') {
+        let (namespace, name) = (namespace.clone(), text.clone());
+        return Some(Setting::new(Name { namespace, name }, origin));
+    }
+    let author = Setting {
+        is_local: true,
+        is_tenants: true,
+        ..Setting::new((), origin)
+    };
+    let permitted = match Reference::parse(text) {
+        Ok(reference) => cx.permit(&author.map(|()| reference.clone()), Purpose::Certificate),
+        Err(error) => Err(Refusal::new(error.to_string())),
+    };
+    match permitted {
+        Ok(Permitted::Secret(name)) => Some(Setting::new(name, author.origin)),
+        // Only the operator may name a file, and an Ingress is a tenant's.
+        Ok(Permitted::File(_)) => None,
+        Err(refusal) => {
+            cx.report_refusal(&codes::NOT_FOUND, "secretName", &author, &refusal, OUTCOME);
+            None
+        }
+    }
+}
 
 impl Certificates {
     /// The file of a Secret's certificate for some hosts, without the operator's prefix; `None`, with

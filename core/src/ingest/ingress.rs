@@ -8,12 +8,12 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::haproxy::{Group, Host, HostKey, PathMatch, short};
 use crate::ingest::class::Ours;
 use crate::ingest::service::{self, Services};
-use crate::ingest::{layers, object};
+use crate::ingest::{certificate, layers, object};
 use crate::keys::http_match::{Filters, HeaderMatch, MOST_SETS, MOST_SETS_OF_ONE};
 use crate::keys::path_type::PathType;
 use crate::keys::{self, Cx, Layers, REGISTRY, Scope, Source, Tier, http_frontends};
 use crate::options::Name;
-use crate::origin::{Field, Kind, ObjectRef, Origin, Setting};
+use crate::origin::{Field, Kind, ObjectRef, Origin};
 use crate::resource::{Backend, Ingress, Path};
 use crate::route::{Entry, GroupPorts, HostEntry, Table, Target, TargetPort, TlsEntry};
 use crate::value::header_filter::HeaderFilter;
@@ -401,14 +401,8 @@ impl Ingests {
     fn tls(&mut self, rule_hosts: &[Arc<str>], current: &Current, cx: &mut Cx<'_>) {
         let namespace = &current.ingress.meta.namespace;
         for (number, tls) in (0..).zip(&current.ingress.spec.tls) {
-            let secret = tls.secret_name.as_ref().filter(|it| !it.is_empty());
-            let secret = secret.map(|it| {
-                let name = Name {
-                    namespace: namespace.clone(),
-                    name: it.clone(),
-                };
-                Setting::new(name, current.origin(Field::TlsSecret(number)))
-            });
+            let origin = current.origin(Field::TlsSecret(number));
+            let secret = certificate::secret(tls, namespace, origin, cx);
             let mut hosts = Vec::new();
             if tls.hosts.is_empty() {
                 hosts.extend(rule_hosts.iter().map(|it| (it.clone(), Field::Tls(number))));

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::haproxy::Host;
+use crate::ingest::certificate;
 use crate::ingest::ingress::{Current, Ingests, target};
 use crate::keys::{Cx, Layers, REGISTRY, Scope, Source, Tier, tcp_services};
-use crate::options::Name;
 use crate::origin::{Field, Origin, Setting};
 use crate::resource::Backend;
 use crate::route::{TcpRoute, TcpService, TlsEntry};
@@ -211,14 +211,8 @@ impl Ingests {
     fn tcp_tls(&mut self, port: u16, current: &Current, cx: &mut Cx<'_>) {
         let namespace = &current.ingress.meta.namespace;
         for (number, tls) in (0..).zip(&current.ingress.spec.tls) {
-            let secret = tls.secret_name.as_ref().filter(|it| !it.is_empty());
-            let secret = secret.map(|it| {
-                let name = Name {
-                    namespace: namespace.clone(),
-                    name: it.clone(),
-                };
-                Setting::new(name, current.origin(Field::TlsSecret(number)))
-            });
+            let origin = current.origin(Field::TlsSecret(number));
+            let secret = certificate::secret(tls, namespace, origin, cx);
             let mut hosts = Vec::new();
             if tls.hosts.is_empty() {
                 hosts.push((Host::ANY.into(), current.origin(Field::Tls(number))));

@@ -47,7 +47,8 @@ keys! {
         "acme-preferred-chain" => chain: Chain,
         /// Who signs the certificates of an Ingress: `acme` for the authority of `acme-endpoint`.
         ///
-        /// The Secrets that `tls` names need not be there yet.
+        /// The Secrets that `tls` names need not be there yet. With the flag `--acme-track-tls-annotation`
+        /// an Ingress may say `kubernetes.io/tls-acme: "true"` instead; this key goes before it.
         "cert-signer" => signer: Signer,
     }
 }

@@ -1,7 +1,7 @@
 //! Which server a client comes back to.
 
-use crate::diagnostic::codes;
-use crate::haproxy::{Backend, Cookie, Mode};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::haproxy::{Backend, Cookie};
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::origin::Origin;
 use crate::value::cookie::{
@@ -36,7 +36,9 @@ keys! {
         /// Whether HAProxy computes what the cookie says of a server, from the server's address and
         /// `cookie-key`.
         ///
-        /// Otherwise it says what `session-cookie-value-strategy` chooses.
+        /// Otherwise it says what `session-cookie-value-strategy` chooses. Servers that HAProxy finds by a
+        /// name (`use-resolver`) can be told apart by their addresses alone, so that `false` has no effect
+        /// there.
         "session-cookie-dynamic" => is_dynamic: bool = "true",
         /// Further options of the cookie, separated by blanks: `indirect`, `nocache`, `postonly`,
         /// `preserve`, `httponly`, `secure`, `maxidle TIME`, `maxlife TIME`, `domain DOMAIN`,
@@ -74,33 +76,44 @@ impl Session {
             self.report_alone(cx);
             return;
         };
-        if backend.mode == Mode::Tcp {
-            if affinity.is_local {
-                cx.report(
-                    &codes::NO_EFFECT,
-                    &affinity.origin,
-                    format!(
-                        "`{}` passes bytes on, in which there are no cookies",
-                        backend.name
-                    ),
-                    "any server gets a connection",
-                );
-            }
-            return;
-        }
-        let dynamic_key = if self.is_dynamic.value {
+        let is_dynamic = self.is_dynamic(backend, cx);
+        let dynamic_key = if is_dynamic {
             let shared = cx.global_settings::<DynamicKey>();
             Some(shared.key.map(CookieKey::line))
         } else {
             self.name_servers(backend, cx);
             None
         };
-        let line = affinity.map(|_| self.line(cx));
+        let line = affinity.map(|_| self.line(is_dynamic, cx));
         backend.cookie = Some(Cookie {
             line,
             is_shared: self.shared(cx),
             dynamic_key,
         });
+    }
+
+    /// Whether HAProxy computes what the cookie says of a server: one that it finds by a name has no line
+    /// that could say it.
+    fn is_dynamic(&self, backend: &Backend, cx: &mut Cx<'_>) -> bool {
+        let (setting, Some(template)) = (&self.is_dynamic, &backend.template) else {
+            return self.is_dynamic.value;
+        };
+        if !setting.value {
+            cx.sink.report(
+                Diagnostic::new(
+                    &codes::UNSUPPORTED,
+                    setting.origin.clone(),
+                    format!(
+                        "`session-cookie-dynamic`: expected `true` for `{}`, whose servers HAProxy finds \
+                         by a name, found `false`",
+                        backend.name
+                    ),
+                    "HAProxy computes the cookie from the address of the server",
+                )
+                .related(template.origin.clone()),
+            );
+        }
+        true
     }
 
     /// Gives each server the value of its cookie.
@@ -129,7 +142,7 @@ impl Session {
     }
 
     /// What stands behind `cookie`.
-    fn line(&self, cx: &mut Cx<'_>) -> Line {
+    fn line(&self, is_dynamic: bool, cx: &mut Cx<'_>) -> Line {
         let strategy = self.strategy.value;
         let (options, preserve) = self.options(cx);
         let mut line = Line::default()
@@ -149,7 +162,7 @@ impl Session {
         if let Some(domain) = &self.domain {
             line = line.and("domain").text(domain.value.as_str());
         }
-        if self.is_dynamic.value {
+        if is_dynamic {
             line = line.and("dynamic");
         }
         line

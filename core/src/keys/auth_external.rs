@@ -93,8 +93,9 @@ keys! {
         /// `svc://[namespace/]name:port[/path]` is a Service, with the number or name of its port; what
         /// its annotations say, such as `secure-verify-ca-secret`, counts. `http://host[:port][/path]`
         /// and `https://…` are a host, which HAProxy looks up; the certificate of one that speaks TLS
-        /// is not verified. A name of the cluster, `NAME.NAMESPACE.svc` with or without its domain, is in
-        /// an annotation a reference to that Service, and needs the same permission. Where the value cannot be used, everybody is denied.
+        /// is not verified. A name of the cluster, `NAME.NAMESPACE.svc` with or without its domain, and an
+        /// address of a Service or of its endpoints are in an annotation a reference to that Service, and
+        /// need the same permission. Where the value cannot be used, everybody is denied.
         "auth-url" => url: Tried<AuthUrl>,
     }
 }

@@ -1,5 +1,8 @@
 //! Addresses on which HAProxy listens.
 
+use std::net::{IpAddr, Ipv4Addr};
+
+use crate::diagnostic::codes;
 use crate::haproxy::{Config, Frontend, Part};
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::origin::Origin;
@@ -19,7 +22,9 @@ pub const FAMILY: Family = Family {
 keys! {
     Global => pub struct BindAddresses {
         /// The address of the health check of HAProxy itself; nothing stands for every IPv4 address.
-        "bind-ip-addr-healthz" => healthz: BindAddress,
+        ///
+        /// With a value that cannot be read it is `127.0.0.1`: it may be meant for few.
+        "bind-ip-addr-healthz" => healthz: Tried<BindAddress>,
         /// The address of the exporter of metrics; nothing stands for every IPv4 address.
         ///
         /// With a value that cannot be read there are no metrics: they may be meant for few.
@@ -30,7 +35,9 @@ keys! {
         "bind-ip-addr-stats" => stats: Tried<BindAddress>,
         /// The address of TCP services, those of Ingresses and those of the ConfigMap; nothing stands for
         /// every IPv4 address.
-        "bind-ip-addr-tcp" => tcp: BindAddress,
+        ///
+        /// With a value that cannot be read it is `127.0.0.1`: they may be meant for few.
+        "bind-ip-addr-tcp" => tcp: Tried<BindAddress>,
     }
 }
 
@@ -39,21 +46,28 @@ keys! {
         /// The address of the frontends for HTTP and HTTPS; nothing stands for every IPv4 address.
         ///
         /// `bind-http` and `bind-https` say everything that a frontend listens on, and then this key
-        /// has no effect on it.
-        "bind-ip-addr-http" => http: BindAddress,
+        /// has no effect on it. With a value that cannot be read the address is `127.0.0.1`, whatever lower
+        /// sources say: the frontends may be meant for few.
+        "bind-ip-addr-http" => http: Tried<BindAddress>,
     }
 }
 
 impl BindAddresses {
     /// The other addresses are read where their listeners are made.
-    fn apply(&self, config: &mut Config, _: &mut Cx<'_>) {
-        config.ports.tcp.clone_from(&self.tcp);
+    fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
+        config.ports.tcp = closed("bind-ip-addr-tcp", self.tcp.as_ref(), cx);
     }
 }
 
 impl FrontendAddress {
-    fn apply(&self, frontend: &mut Frontend, _: &mut Cx<'_>) {
-        frontend.bind = bind(self.http.as_ref(), &frontend.port);
+    fn apply(&self, frontend: &mut Frontend, cx: &mut Cx<'_>) {
+        let address = self.address(cx);
+        frontend.bind = bind(address.as_ref(), &frontend.port);
+    }
+
+    /// The address of the frontends, if one is set.
+    pub(super) fn address(&self, cx: &mut Cx<'_>) -> Option<Setting<BindAddress>> {
+        closed("bind-ip-addr-http", self.http.as_ref(), cx)
     }
 }
 
@@ -62,6 +76,26 @@ pub(crate) fn good(address: Option<&Setting<Tried<BindAddress>>>) -> Option<Sett
     let setting = address?;
     let address = setting.value.0.as_ref().ok()?;
     Some(setting.map(|_| *address))
+}
+
+/// An address, if one is set; in place of a text that is none, with a report, one that nobody reaches
+/// from elsewhere, because the text may have been meant to keep somebody out.
+pub(super) fn closed(
+    key: &str,
+    address: Option<&Setting<Tried<BindAddress>>>,
+    cx: &mut Cx<'_>,
+) -> Option<Setting<BindAddress>> {
+    let setting = address?;
+    let address = match &setting.value.0 {
+        Ok(address) => *address,
+        Err(error) => {
+            let code = &codes::INVALID_PROTECTION;
+            let outcome = "`127.0.0.1` is used, so that nobody connects who should not";
+            cx.report_item(code, key, setting, error, outcome);
+            BindAddress::of(IpAddr::V4(Ipv4Addr::LOCALHOST))
+        }
+    };
+    Some(setting.map(|_| address))
 }
 
 /// An address, if one is set, and a port, as they stand behind `bind`.

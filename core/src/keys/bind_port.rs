@@ -45,7 +45,8 @@ impl BindPorts {
             port.map(|port| bind_ip_addr::bind(address, port))
         };
         let ports = &mut config.ports;
-        ports.healthz = bind(addresses.healthz.as_ref(), listeners.healthz.as_ref());
+        let healthz = bind_ip_addr::closed("bind-ip-addr-healthz", addresses.healthz.as_ref(), cx);
+        ports.healthz = bind(healthz.as_ref(), listeners.healthz.as_ref());
         let prometheus = bind_ip_addr::good(addresses.prometheus.as_ref());
         ports.prometheus = bind(prometheus.as_ref(), listeners.prometheus.as_ref());
         ports.http = Some(listeners.http.clone());

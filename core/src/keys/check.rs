@@ -6,9 +6,13 @@ use crate::diagnostic::{Diagnostic, codes};
 use crate::keys::{Cx, Key, REGISTRY, Scope, Source, SourceValue, Tier};
 use crate::origin::{Field, Kind, ObjectRef, Origin};
 use crate::resource::{ConfigMap, Meta, Resource};
+use crate::value::KeyValue as _;
+
+/// The annotation that asks whoever signs certificates for one.
+const TLS_ACME: &str = "kubernetes.io/tls-acme";
 
 /// Annotations without a prefix of ours that we read; others of their domain are not ours.
-const FOREIGN: &[&str] = &["kubernetes.io/ingress.class", "kubernetes.io/tls-acme"];
+const FOREIGN: &[&str] = &["kubernetes.io/ingress.class", TLS_ACME];
 
 /// The keys in an object's annotations; what is no key, or not in its place, is reported.
 pub fn annotations(object: &Arc<ObjectRef>, meta: &Meta, tier: Tier, cx: &mut Cx<'_>) -> Source {
@@ -32,8 +36,39 @@ pub fn annotations(object: &Arc<ObjectRef>, meta: &Meta, tier: Tier, cx: &mut Cx
             add(&mut source, key, text, Field::Annotation(name.clone()), cx);
         }
     }
+    if cx.options.track_tls_acme && tier == Tier::Ingress {
+        add_tls_acme(&mut source, meta, cx);
+    }
     source.values.sort_unstable_by_key(|it| it.key);
     source
+}
+
+/// Reads `kubernetes.io/tls-acme: "true"` as `cert-signer: acme`, which goes before it where both stand.
+fn add_tls_acme(source: &mut Source, meta: &Meta, cx: &mut Cx<'_>) {
+    let Some((name, text)) = meta.annotations.get_key_value(TLS_ACME) else {
+        return;
+    };
+    let field = Field::Annotation(name.clone());
+    match bool::parse(text) {
+        Ok(true) => {
+            let signer = REGISTRY.find("cert-signer");
+            let mut own = source.values.iter().filter(|it| Some(it.key) == signer);
+            if !own.any(|it| it.text.trim().eq_ignore_ascii_case("acme")) {
+                add(source, "cert-signer", &"acme".into(), field, cx);
+            }
+        }
+        Ok(false) => {}
+        Err(error) => {
+            let origin = Origin::Object(source.object.clone(), field);
+            let message = format!("`{TLS_ACME}`: {error}");
+            cx.report(
+                &codes::INVALID_VALUE,
+                &origin,
+                message,
+                "it counts as not set",
+            );
+        }
+    }
 }
 
 /// The keys in the data of a ConfigMap.

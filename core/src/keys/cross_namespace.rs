@@ -1,9 +1,11 @@
 //! References to objects of other namespaces: who may follow them.
 //!
 //! Every reference of a key to a Secret or a Service is followed with [`Cx::permit`], [`Cx::secret`],
-//! [`Cx::service`] or [`Cx::service_of_host`], so that permission is decided here and nowhere else. What is not permitted looks
+//! [`Cx::service`], [`Cx::service_of_host`] or [`Cx::permit_address`], so that permission is decided here and nowhere else. What is not permitted looks
 //! like what is not there: nobody learns which objects another namespace has.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::diagnostic::{Code, Diagnostic};
@@ -13,6 +15,7 @@ use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::options::Name;
 use crate::origin::Kind;
 use crate::resource::{Secret, Service};
+use crate::snapshot::Snapshot;
 use crate::value::choice;
 use crate::value::hostname::Hostname;
 use crate::value::reference::Reference;
@@ -50,7 +53,8 @@ keys! {
         ///
         /// The flag `--allow-cross-namespace` says `allow` for all Secrets.
         "cross-namespace-secrets-passwd" => passwords: Permission = "deny",
-        /// Whether annotations may name Services of other namespaces, also by their names in DNS.
+        /// Whether annotations may name Services of other namespaces, also by their names in DNS, by their
+        /// addresses or by those of their endpoints.
         "cross-namespace-services" => services: Permission = "deny",
     }
 }
@@ -84,6 +88,16 @@ pub struct Refusal {
     pub message: String,
     /// What would help.
     pub help: Option<String>,
+}
+
+/// Addresses that stand for Services, with the namespaces that these are in.
+struct Addresses(BTreeMap<IpAddr, Vec<Held>>);
+
+/// Who has an address.
+struct Held {
+    namespace: Arc<str>,
+    /// Whether the cluster gave it, so that nobody else has it; otherwise somebody only says so.
+    is_given: bool,
 }
 
 #[expect(
@@ -131,7 +145,7 @@ impl Cx<'_> {
     ) -> Result<Permitted, Refusal> {
         match &reference.value {
             Reference::File(_) if reference.is_tenants => Err(Refusal::new(
-                "only the operator may name a file, and not in an annotation",
+                "only the operator may name a file, in a ConfigMap",
             )),
             Reference::File(path) => Ok(Permitted::File(path.clone())),
             Reference::Secret { namespace, name } => self
@@ -189,6 +203,28 @@ impl Cx<'_> {
         }
     }
 
+    /// Whether the author of a value may name an address: one of a Service, or of what is behind a Service,
+    /// is a reference to that Service.
+    pub fn permit_address<T>(&mut self, author: &Setting<T>, ip: IpAddr) -> Result<(), Refusal> {
+        if !author.is_tenants {
+            return Ok(());
+        }
+        let own = author.origin.object().map(|it| it.namespace.clone());
+        let addresses = self.fact(|cx| Addresses::of(cx.snapshot));
+        let held = addresses.0.get(&ip.to_canonical());
+        let mut held = held.into_iter().flatten();
+        let is_own = |it: &Held| Some(&it.namespace) == own.as_ref();
+        let is_others =
+            held.clone().any(|it| !is_own(it)) && !held.any(|it| is_own(it) && it.is_given);
+        if !is_others || self.permits(Purpose::Service) {
+            return Ok(());
+        }
+        Err(not_permitted(
+            &format!("`{ip}` is an address in another namespace"),
+            Purpose::Service,
+        ))
+    }
+
     /// The full name of an object, if the author of a value may use it.
     fn permit_name<T>(
         &mut self,
@@ -210,11 +246,8 @@ impl Cx<'_> {
         if !author.is_tenants || own == Some(namespace) || self.permits(purpose) {
             return Ok(name);
         }
-        let (kind, key) = (purpose.kind(), purpose.key());
-        Err(Refusal {
-            message: format!("{kind} `{name}` is in another namespace, which is not permitted"),
-            help: Some(format!("the operator permits it with `{key}: allow`")),
-        })
+        let what = format!("{} `{name}` is in another namespace", purpose.kind());
+        Err(not_permitted(&what, purpose))
     }
 
     /// Whether tenants may refer to other namespaces.
@@ -245,6 +278,54 @@ impl Cx<'_> {
     }
 }
 
+impl Addresses {
+    fn of(snapshot: &Snapshot) -> Self {
+        let mut addresses = Self(BTreeMap::new());
+        for service in snapshot.services.values() {
+            let (spec, namespace) = (&service.spec, &service.meta.namespace);
+            for text in spec.cluster_ip.iter().chain(&spec.cluster_ips) {
+                addresses.add(text, namespace, true);
+            }
+            let balancers = &service.status.load_balancer.ingress;
+            let balancers = balancers.iter().filter_map(|it| it.ip.as_ref());
+            for text in spec.external_ips.iter().chain(balancers) {
+                addresses.add(text, namespace, false);
+            }
+        }
+        for slice in snapshot.endpoint_slices.values() {
+            for text in slice.endpoints.iter().flat_map(|it| &it.addresses) {
+                addresses.add(text, &slice.meta.namespace, true);
+            }
+        }
+        addresses
+    }
+
+    /// Notes who has an address; other texts, such as the `None` of a headless Service, are none.
+    fn add(&mut self, text: &str, namespace: &Arc<str>, is_given: bool) {
+        let Ok(ip) = text.parse::<IpAddr>() else {
+            return;
+        };
+        let held = self.0.entry(ip.to_canonical()).or_default();
+        let is_known = |it: &Held| it.namespace == *namespace && it.is_given == is_given;
+        if !held.iter().any(is_known) {
+            held.push(Held {
+                namespace: namespace.clone(),
+                is_given,
+            });
+        }
+    }
+}
+
+fn not_permitted(what: &str, purpose: Purpose) -> Refusal {
+    Refusal {
+        message: format!("{what}, which is not permitted"),
+        help: Some(format!(
+            "the operator permits it with `{}: allow`",
+            purpose.key()
+        )),
+    }
+}
+
 /// The namespace and the name of the Service in `[POD.]SERVICE.NAMESPACE.svc[.DOMAIN]`.
 fn in_cluster<'a>(host: &'a str, domains: &[&str]) -> Option<(&'a str, &'a str)> {
     let mut domains = domains.iter().filter(|it| !it.is_empty());
@@ -264,7 +345,6 @@ mod tests {
     use crate::options::Options;
     use crate::origin::{Field, ObjectRef, Origin};
     use crate::resource::ConfigMap;
-    use crate::snapshot::Snapshot;
     use crate::value::KeyValue as _;
 
     /// What somebody in a namespace wrote.

@@ -40,7 +40,8 @@ keys! {
         /// The path that is requested; without it a check is a connection.
         ///
         /// A method may stand in front and a version behind, such as `HEAD /ready HTTP/1.1`, with headers
-        /// behind `\r\n`. What is answered with a status from 200 to 399 is well.
+        /// behind `\r\n`. What is answered with a status from 200 to 399 is well. Servers whose TLS is passed
+        /// on (`ssl-passthrough`) are asked in clear: name a port that speaks HTTP with `health-check-port`.
         "health-check-uri" => uri: HttpCheck,
     }
 }

@@ -47,7 +47,7 @@ pub(crate) fn pairs(ports: &mut Ports, cx: &mut Cx<'_>) -> Vec<Setting<FrontendP
     };
     cx.report_items("http-frontends", pairs, &pairs.value.refused);
     let address = cx.global_settings::<FrontendAddress>();
-    let address = address.http.as_ref().map(|it| it.value).unwrap_or_default();
+    let address = address.address(cx).map(|it| it.value).unwrap_or_default();
     let mut good: Vec<Setting<FrontendPair>> = Vec::new();
     for pair in &pairs.value.good {
         let name = format!("http-frontends: {}", pair.name);

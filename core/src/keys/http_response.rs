@@ -2,7 +2,7 @@
 
 use crate::haproxy::{Backend, Config, Host};
 use crate::keys::{Cx, Family, Setting, block, keys};
-use crate::value::response::Response;
+use crate::value::response::{Page, Response};
 
 /// Responses that HAProxy makes itself. Each value is a response: an optional line with status and
 /// reason, headers, an empty line, and the body.
@@ -21,7 +21,9 @@ keys! {
         /// The response to requests that nothing matches.
         ///
         /// The first line may be a status with a reason, such as `404 Not Found`; headers follow up to
-        /// the first empty line, and the rest is the body. `Content-Length` is computed.
+        /// the first empty line, and the rest is the body. `Content-Length` is computed. Of the pages that an
+        /// Ingress, a Service or a class may have, an empty one takes the operator's back: the usual page is
+        /// answered there.
         "http-response-404" => not_found: Response,
         /// The response at the root of the exporter of metrics, written like `http-response-404`.
         "http-response-prometheus-root" => prometheus_root: Response,
@@ -34,63 +36,63 @@ keys! {
         /// `http-response-404`.
         ///
         /// HAProxy answers so where client certificates are asked for, see `auth-tls-secret`.
-        "http-response-421" => code_421: Response,
+        "http-response-421" => code_421: Page,
         /// The response to a client whose certificate is not accepted, written like
         /// `http-response-404`.
         ///
         /// See `auth-tls-secret`.
-        "http-response-495" => code_495: Response,
+        "http-response-495" => code_495: Page,
         /// The response to a client that has no certificate, written like `http-response-404`.
         ///
         /// See `auth-tls-secret`.
-        "http-response-496" => code_496: Response,
+        "http-response-496" => code_496: Page,
     }
 }
 
 keys! {
     Backend => pub struct BackendPages {
         /// The response where HAProxy answers 200 by itself, written like `http-response-404`.
-        "http-response-200" => code_200: Response,
+        "http-response-200" => code_200: Page,
         /// The response to a request that is refused as wrong, written like `http-response-404`.
         ///
         /// HAProxy answers what it cannot parse before it looks for a page, with one of its own.
-        "http-response-400" => code_400: Response,
+        "http-response-400" => code_400: Page,
         /// The response to a request that lacks credentials, written like `http-response-404`.
-        "http-response-401" => code_401: Response,
+        "http-response-401" => code_401: Page,
         /// The response to a request that is denied, written like `http-response-404`.
-        "http-response-403" => code_403: Response,
+        "http-response-403" => code_403: Page,
         /// The response to a request whose method is not allowed, written like `http-response-404`.
-        "http-response-405" => code_405: Response,
+        "http-response-405" => code_405: Page,
         /// The response to a request that lacks credentials for a proxy, written like
         /// `http-response-404`.
-        "http-response-407" => code_407: Response,
+        "http-response-407" => code_407: Page,
         /// The response to a request whose body does not arrive in time, written like
         /// `http-response-404`.
         ///
         /// HAProxy answers headers that do not arrive in time before it looks for a page, with one of
         /// its own.
-        "http-response-408" => code_408: Response,
+        "http-response-408" => code_408: Page,
         /// The response to a request for what is gone, written like `http-response-404`.
-        "http-response-410" => code_410: Response,
+        "http-response-410" => code_410: Page,
         /// The response to a request whose body is too large, written like `http-response-404`.
-        "http-response-413" => code_413: Response,
+        "http-response-413" => code_413: Page,
         /// The response to a request that came too early, written like `http-response-404`.
-        "http-response-425" => code_425: Response,
+        "http-response-425" => code_425: Page,
         /// The response to a client that asks too often, written like `http-response-404`.
-        "http-response-429" => code_429: Response,
+        "http-response-429" => code_429: Page,
         /// The response to a request that fails inside HAProxy, written like `http-response-404`.
-        "http-response-500" => code_500: Response,
+        "http-response-500" => code_500: Page,
         /// The response to a request that HAProxy cannot serve, written like `http-response-404`.
-        "http-response-501" => code_501: Response,
+        "http-response-501" => code_501: Page,
         /// The response where a server's response cannot be understood, written like
         /// `http-response-404`.
-        "http-response-502" => code_502: Response,
+        "http-response-502" => code_502: Page,
         /// The response to a request for which there is no server, written like
         /// `http-response-404`.
-        "http-response-503" => code_503: Response,
+        "http-response-503" => code_503: Page,
         /// The response where a server's response does not arrive in time, written like
         /// `http-response-404`.
-        "http-response-504" => code_504: Response,
+        "http-response-504" => code_504: Page,
     }
 }
 
@@ -103,28 +105,28 @@ impl Pages {
             }
         }
         for (code, page) in cx.global_settings::<HostPages>().by_code() {
-            if let Some(page) = page {
-                config.pages.insert(code, page.clone());
+            if let Some(page) = written(page.as_ref()) {
+                config.pages.insert(code, page);
             }
         }
-        for (code, response) in cx.global_settings::<BackendPages>().by_code() {
-            if let Some(response) = response {
-                config.defaults.error_files.insert(code, response.clone());
+        for (code, page) in cx.global_settings::<BackendPages>().by_code() {
+            if let Some(page) = written(page.as_ref()) {
+                config.defaults.error_files.insert(code, page);
             }
         }
     }
 }
 
 impl HostPages {
-    fn apply(&self, host: &mut Host, _: &mut Cx<'_>) {
-        for (code, page) in self.by_code() {
-            if let Some(page) = page.as_ref().filter(|it| it.is_local) {
-                host.pages.insert(code, page.clone());
-            }
+    fn apply(&self, host: &mut Host, cx: &mut Cx<'_>) {
+        let global = cx.global_settings::<Self>();
+        for (of_all, (code, page)) in global.by_code().into_iter().zip(self.by_code()) {
+            host.pages
+                .extend(own(code, page.as_ref(), of_all.1.as_ref()));
         }
     }
 
-    fn by_code(&self) -> [(u16, &Option<Setting<Response>>); 3] {
+    fn by_code(&self) -> [(u16, &Option<Setting<Page>>); 3] {
         [
             (421, &self.code_421),
             (495, &self.code_495),
@@ -134,15 +136,15 @@ impl HostPages {
 }
 
 impl BackendPages {
-    fn apply(&self, backend: &mut Backend, _: &mut Cx<'_>) {
-        for (code, response) in self.by_code() {
-            if let Some(response) = response.as_ref().filter(|it| it.is_local) {
-                backend.error_files.insert(code, response.clone());
-            }
+    fn apply(&self, backend: &mut Backend, cx: &mut Cx<'_>) {
+        let global = cx.global_settings::<Self>();
+        for (of_all, (code, page)) in global.by_code().into_iter().zip(self.by_code()) {
+            let page = own(code, page.as_ref(), of_all.1.as_ref());
+            backend.error_files.extend(page);
         }
     }
 
-    fn by_code(&self) -> [(u16, &Option<Setting<Response>>); 16] {
+    fn by_code(&self) -> [(u16, &Option<Setting<Page>>); 16] {
         [
             (200, &self.code_200),
             (400, &self.code_400),
@@ -162,4 +164,22 @@ impl BackendPages {
             (504, &self.code_504),
         ]
     }
+}
+
+/// A page that somebody wrote, if it is not the usual one.
+fn written(page: Option<&Setting<Page>>) -> Option<Setting<Response>> {
+    let page = page?;
+    let response = page.value.0.clone()?;
+    Some(page.map(|_| response))
+}
+
+/// The page that an object writes: the usual one is worth a word only where the operator has another one.
+fn own(
+    code: u16,
+    page: Option<&Setting<Page>>,
+    of_all: Option<&Setting<Page>>,
+) -> Option<(u16, Setting<Page>)> {
+    let page = page.filter(|it| it.is_local)?;
+    let is_usual = page.value.0.is_none() && of_all.is_none_or(|it| it.value.0.is_none());
+    (!is_usual).then(|| (code, page.clone()))
 }

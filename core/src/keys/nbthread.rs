@@ -16,8 +16,8 @@ keys! {
     Global => pub struct Threads {
         /// How many threads HAProxy starts; nothing or 0 starts one per processor.
         ///
-        /// More than 64 would need thread groups, which HAProxy has since 2.7 and in sections of the
-        /// operator's own.
+        /// HAProxy has at most 64 threads in one group. Since 2.7 it can have several groups: for more threads
+        /// leave this key out, and write `thread-groups` and `nbthread` into `config-global`.
         "nbthread" => count: Integer<0, 64>,
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::keys::bind_ip_addr::{BindAddresses, FrontendAddress};
+use crate::keys::bind_ip_addr::{self, BindAddresses, FrontendAddress};
 use crate::keys::bind_port::{self, BindPorts};
 use crate::keys::http_passthrough::PassthroughPort;
 use crate::keys::peers::PeerKeys;
@@ -87,7 +87,7 @@ impl Listeners {
         let settings = cx.global_settings::<BindPorts>();
         let addresses = cx.global_settings::<BindAddresses>();
         let web = cx.global_settings::<FrontendAddress>();
-        let web = address(web.http.as_ref());
+        let web = address(web.address(cx).as_ref());
         let (http, https) = bind_port::web(&settings, cx);
         let mut ports = Ports::default();
         for (port, name) in [(&http, "http-port"), (&https, "https-port")] {
@@ -95,7 +95,8 @@ impl Listeners {
             let _ = ports.take(port, web, name);
         }
         let healthz = settings.healthz.map(|it| it.port());
-        let at = address(addresses.healthz.as_ref());
+        let at = bind_ip_addr::closed("bind-ip-addr-healthz", addresses.healthz.as_ref(), cx);
+        let at = address(at.as_ref());
         let healthz = ports.listener(Some(healthz), at, "healthz-port", Some(10253), cx);
         let statistics = cx.global_settings::<Statistics>();
         let stats = statistics.port.map(|it| it.port());

@@ -216,15 +216,16 @@ impl Reader<'_> {
             let Some(value) = source.get(key) else {
                 continue;
             };
-            if default.is_none() && value.text.trim().is_empty() {
-                break;
-            }
             let author = Setting {
                 value: (),
                 origin: source.origin(value),
                 is_local: source.tier > Tier::Global,
                 is_tenants: source.tier > Tier::Class,
             };
+            if default.is_none() && value.text.trim().is_empty() {
+                found = T::nothing().map(|it| author.map(|()| it));
+                break;
+            }
             match T::parse(&value.text) {
                 Ok(it) => {
                     found = Some(author.map(|()| it));

@@ -15,6 +15,9 @@ pub const FAMILY: Family = Family {
 keys! {
     Global => pub struct Timeouts {
         /// How long a client may be silent.
+        ///
+        /// A client that stops in the middle of a body, after its headers were sent on, is answered 400 then by
+        /// HAProxy 2.8; HAProxy 2.6 waits for the server instead, and answers 504 when `timeout-server` is over.
         "timeout-client" => client: Duration = "50s",
         /// How long a client may stay half closed.
         "timeout-client-fin" => client_fin: Duration = "50s",

@@ -341,9 +341,9 @@ fn server(server: &Server, slot: Option<Checks>) -> Line {
 }
 
 /// `errorfile` lines of a proxy.
-pub(super) fn error_file_lines<'a>(
+pub(super) fn error_file_lines<'a, T>(
     owner: &str,
-    files: &'a BTreeMap<u16, Setting<Response>>,
+    files: &'a BTreeMap<u16, Setting<T>>,
     options: &Options,
 ) -> Vec<(Line, &'a [Origin])> {
     files
@@ -358,24 +358,31 @@ pub(super) fn error_file_lines<'a>(
 
 /// The files of all responses.
 pub(super) fn error_files(config: &Config) -> Vec<DataFile> {
-    let of = |owner: &str, files: &BTreeMap<u16, Setting<Response>>| -> Vec<DataFile> {
-        files
-            .iter()
-            .map(|(code, it)| {
-                DataFile::whole(
-                    error_file(*code, owner),
-                    Role::Response,
-                    it.value.to_http(*code, reason(*code)),
-                    std::slice::from_ref(&it.origin),
-                )
-            })
-            .collect()
+    let file = |owner: &str, code: u16, response: &Response, origin: &Origin| {
+        let text = response.to_http(code, reason(code));
+        let authors = std::slice::from_ref(origin);
+        DataFile::whole(error_file(code, owner), Role::Response, text, authors)
     };
-    let mut files = of("global", &config.defaults.error_files);
+    let mut files = Vec::new();
+    for (code, it) in &config.defaults.error_files {
+        files.push(file("global", *code, &it.value, &it.origin));
+    }
     for backend in &config.backends {
-        files.extend(of(&backend.name, &backend.error_files));
+        for (code, it) in &backend.error_files {
+            let response = it.value.0.clone().unwrap_or_else(|| usual(*code));
+            files.push(file(&backend.name, *code, &response, &it.origin));
+        }
     }
     files
+}
+
+/// The page of a backend that takes the operator's back: HAProxy has no word for its own.
+fn usual(code: u16) -> Response {
+    let body = format!(
+        "<html><body><h1>{code} {}</h1>\n</body></html>\n",
+        reason(code)
+    );
+    Response::html(body)
 }
 
 fn error_file(code: u16, owner: &str) -> String {

@@ -16,6 +16,8 @@ pub struct Service {
     pub meta: Meta,
     /// What it says.
     pub spec: ServiceSpec,
+    /// What was made of it.
+    pub status: ServiceStatus,
 }
 
 /// `spec` of a Service.
@@ -28,11 +30,42 @@ pub struct ServiceSpec {
     /// The virtual address, `None` for a headless Service.
     #[serde(rename = "clusterIP")]
     pub cluster_ip: Option<Arc<str>>,
+    /// All virtual addresses, of which the first is `clusterIP`.
+    #[serde(rename = "clusterIPs", deserialize_with = "list_or_null")]
+    pub cluster_ips: Vec<Arc<str>>,
+    /// Addresses of nodes on which the cluster takes connections for it.
+    #[serde(rename = "externalIPs", deserialize_with = "list_or_null")]
+    pub external_ips: Vec<Arc<str>>,
     /// The name that an `ExternalName` Service stands for.
     pub external_name: Option<Arc<str>>,
     /// Its ports.
     #[serde(deserialize_with = "list_or_null")]
     pub ports: Vec<ServicePort>,
+}
+
+/// `status` of a Service, as far as it is read.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ServiceStatus {
+    /// What load balancers say.
+    pub load_balancer: LoadBalancer,
+}
+
+/// `status.loadBalancer` of a Service.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default)]
+pub struct LoadBalancer {
+    /// Where they take connections for it.
+    #[serde(deserialize_with = "list_or_null")]
+    pub ingress: Vec<LoadBalancerIngress>,
+}
+
+/// `status.loadBalancer.ingress[n]` of a Service.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(default)]
+pub struct LoadBalancerIngress {
+    /// An address; absent where it has a name.
+    pub ip: Option<Arc<str>>,
 }
 
 /// `spec.ports[n]` of a Service.

@@ -21,13 +21,16 @@ use crate::value::{KeyValue, Shape, ValueError, pattern};
 pub struct BindAddress(Option<IpAddr>);
 
 impl BindAddress {
+    /// The address of one interface, or of all.
+    pub fn of(ip: IpAddr) -> Self {
+        Self(Some(ip))
+    }
+
     /// The address and a port, as they stand behind `bind`.
     pub fn with_port(self, port: u16) -> Line {
         Line::default().text(&format!("{self}:{port}"))
     }
-}
 
-impl BindAddress {
     /// Whether two listeners with one port would share connections: the addresses are equal, or one
     /// stands for all.
     pub fn overlaps(self, other: Self) -> bool {

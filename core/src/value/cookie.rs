@@ -287,9 +287,8 @@ impl KeyValue for CookieKey {
     fn parse(text: &str) -> Result<Self, ValueError> {
         let key = text.trim();
         if key.is_empty() || key.len() > 1024 || key.chars().any(char::is_control) {
-            return Err(ValueError::new(
+            return Err(ValueError::of_secret(
                 "a line of text that is not empty, at most 1024 bytes",
-                "a text that is not shown",
             ));
         }
         Ok(Self(key.into()))

@@ -37,10 +37,7 @@ impl KeyValue for Credentials {
                     password: password.into(),
                 })
             }
-            _ => Err(ValueError::new(
-                "`user:password`",
-                "a text that is not shown",
-            )),
+            _ => Err(ValueError::of_secret("`user:password`")),
         }
     }
 }

@@ -19,6 +19,11 @@ pub struct Response {
     pub body: Arc<str>,
 }
 
+/// A response in place of a usual one, or the usual one, for which an empty text stands: so it takes back
+/// what a lower source says.
+#[derive(Clone, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Page(pub Option<Response>);
+
 /// What a response file may have: HAProxy reads it into one buffer of 16 KiB, of which it keeps 1 KiB.
 const MAX_BYTES: usize = 15_000;
 
@@ -86,7 +91,31 @@ impl KeyValue for Response {
     }
 }
 
+impl KeyValue for Page {
+    const SHAPE: Shape = Response::SHAPE;
+
+    fn nothing() -> Option<Self> {
+        Some(Self(None))
+    }
+
+    fn parse(text: &str) -> Result<Self, ValueError> {
+        Response::parse(text).map(|it| Self(Some(it)))
+    }
+}
+
 impl Response {
+    /// A page of ours.
+    pub fn html(body: impl Into<Arc<str>>) -> Self {
+        Self {
+            status: None,
+            headers: vec![
+                ("content-type".into(), "text/html".into()),
+                ("cache-control".into(), "no-cache".into()),
+            ],
+            body: body.into(),
+        }
+    }
+
     /// The response as it goes over the wire, with the given status where it says none.
     pub fn to_http(&self, code: u16, reason: &str) -> String {
         let (code, reason) = match &self.status {

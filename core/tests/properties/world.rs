@@ -7,7 +7,7 @@ use haproxy_ingress_core::keys::{REGISTRY, Scope};
 use haproxy_ingress_core::options::{Name, Options};
 use haproxy_ingress_core::resource::{
     Backend, ConfigMap, Endpoint, EndpointPort, EndpointSlice, Http, Ingress, IngressSpec, Meta,
-    Object, Path, Rule, Service, ServiceBackend, ServiceBackendPort, ServicePort, ServiceSpec, Tls,
+    Object, Path, Rule, Service, ServiceBackend, ServiceBackendPort, ServicePort, Tls,
 };
 use haproxy_ingress_core::snapshot::Snapshot;
 use proptest::collection::{btree_map, vec};
@@ -177,7 +177,7 @@ fn tenant(namespace: &str, service: &str, loud: Option<&Loud>) -> Vec<Object> {
     });
     let mut object = Service {
         meta: meta(namespace, service),
-        spec: ServiceSpec::default(),
+        ..Service::default()
     };
     object.spec.ports.push(ServicePort {
         port: 8080,

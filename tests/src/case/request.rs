@@ -1,8 +1,10 @@
 //! A case's `request` blocks, through a real HAProxy.
 
+use std::io;
+
 use crate::case::{Case, Failure, Input};
 use crate::http::{Connection, Identity, Request, Response};
-use crate::stage::Stage;
+use crate::stage::{Ports, Stage};
 
 /// A request and what must come back.
 ///
@@ -11,10 +13,12 @@ use crate::stage::Stage;
 /// GET https://app.example/ → 301 location=https://other.example/
 /// POST http://app.example/ [Content-Length: 10] → 413
 /// GET https://app.example/ as alice → 200 >x-ssl-client-cn=alice
+/// GET http://app.example:5432/ → closed
 /// ```
 ///
 /// Over `https` the host of the URL is the name that is asked for; `[Host: …]` says another one. A port
-/// in the URL is one of the further ports of the global ConfigMap, such as those of `http-frontends`.
+/// in the URL is one of the further ports of the global ConfigMap, such as those of `http-frontends`, or of a
+/// TCP service.
 /// `as` names a client of `tests/src/data/clients`: `alice`, and three whom the Secret `clients` does
 /// not admit, `expired`, `revoked` and `stranger`. The authority of `bob` expired in 2021, and that of
 /// `carol` has no list of revoked certificates since February 2020.
@@ -30,8 +34,8 @@ pub struct Exchange {
     pub client: Option<Identity>,
     /// The request.
     pub request: Request,
-    /// The status that must come.
-    pub status: u16,
+    /// The status that must come; absent where the connection must be closed without an answer.
+    pub status: Option<u16>,
     /// What else must be.
     pub wanted: Vec<Wanted>,
 }
@@ -54,14 +58,17 @@ pub enum Wanted {
 }
 
 /// Sends all requests of a case.
-pub(super) fn exchange(case: &Case, input: Input) -> Vec<Failure> {
+pub(super) fn exchange(case: &Case, mut input: Input) -> Vec<Failure> {
     if case.requests.is_empty() {
         return Vec::new();
     }
-    let stage = match Stage::set(input.snapshot, input.options) {
+    let mut ports = Ports::default();
+    ports.move_tcp(&mut input.snapshot, &input.options);
+    let mut stage = match Stage::set(input.snapshot, input.options) {
         Ok(stage) => stage,
         Err(message) => return vec![case.failure(case.line, message)],
     };
+    stage.ports.extend(ports.0);
     let mut failures = Vec::new();
     for exchange in &case.requests {
         if let Err(message) = exchange.run(&stage) {
@@ -108,10 +115,13 @@ impl Exchange {
             request.headers.0.insert(0, ("Host".into(), host.into()));
         }
         let mut words = words_of(right)?.into_iter();
-        let status = words.next().unwrap_or_default();
-        let status = status
-            .parse()
-            .map_err(|_| format!("`{status}` is not a status"))?;
+        let status = match words.next().unwrap_or_default().as_str() {
+            "closed" => None,
+            status => {
+                let wrong = |_| format!("`{status}` is neither a status nor `closed`");
+                Some(status.parse().map_err(wrong)?)
+            }
+        };
         let mut wanted = Vec::new();
         for word in words {
             let pair = word.split_once('=');
@@ -149,17 +159,22 @@ impl Exchange {
         } else {
             Connection::plain(address)
         };
-        let mut connection = connection.map_err(|error| format!("cannot connect: {error}"))?;
-        let response = connection
-            .send(&self.request)
-            .map_err(|error| format!("no answer: {error}"))?;
+        let answer = connection.and_then(|mut it| {
+            let response = it.send(&self.request)?;
+            Ok((it, response))
+        });
+        let Some(status) = self.status else {
+            return match answer {
+                Ok((_, response)) => Err(format!("it is not closed, the answer is:\n{response}")),
+                Err(error) if is_closed(&error) => Ok(()),
+                Err(error) => Err(format!("it is not closed: {error}")),
+            };
+        };
+        let (connection, response) = answer.map_err(|error| format!("no answer: {error}"))?;
         let names = connection.certificate().map(|it| it.names.as_slice());
         let mut wrong = Vec::new();
-        if response.status != self.status {
-            wrong.push(format!(
-                "the status is {}, not {}",
-                response.status, self.status
-            ));
+        if response.status != status {
+            wrong.push(format!("the status is {}, not {status}", response.status));
         }
         for wanted in &self.wanted {
             wrong.extend(wanted.misses(&response, names.unwrap_or_default()));
@@ -169,6 +184,12 @@ impl Exchange {
         }
         Err(format!("{}\nthe answer is:\n{response}", wrong.join("\n")))
     }
+}
+
+/// Whether a connection that was there was closed.
+fn is_closed(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionRefused, TimedOut, WouldBlock};
+    !matches!(error.kind(), ConnectionRefused | TimedOut | WouldBlock)
 }
 
 impl Wanted {

@@ -48,7 +48,7 @@ pub(in crate::assemble) fn ask(to_tls: Option<(Line, Vec<Origin>)>) -> Vec<Autho
     let not_in_clear = to_tls.map(|(condition, mut authors)| {
         authors.push(ENGINE);
         Authored {
-            line: Line::keyword("http-request unset-var(req.auth) if").line(&condition),
+            line: not_asked(&condition),
             authors,
         }
     });
@@ -57,6 +57,11 @@ pub(in crate::assemble) fn ask(to_tls: Option<(Line, Vec<Origin>)>) -> Vec<Autho
         authors: vec![ENGINE],
     };
     not_in_clear.into_iter().chain([ask]).collect()
+}
+
+/// The line by which a frontend asks nobody about some requests.
+pub(in crate::assemble) fn not_asked(condition: &Line) -> Line {
+    Line::keyword("http-request unset-var(req.auth) if").line(condition)
 }
 
 /// The script and the frontend that it asks through.
