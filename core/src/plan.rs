@@ -8,6 +8,7 @@ mod difference;
 mod entries;
 mod files;
 mod repair;
+mod routes;
 mod servers;
 
 use std::fmt;

@@ -435,8 +435,17 @@ pub fn wait_for_port(port: u16) -> SocketAddr {
 
 /// Applies a function to all items, as many at a time as there are processors; results in order.
 pub fn in_parallel<T: Sync, R: Send>(items: &[T], function: impl Fn(&T) -> R + Sync) -> Vec<R> {
-    let next = AtomicUsize::new(0);
     let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    at_once(workers, items, function)
+}
+
+/// The same, some at a time: more than processors where a function mostly waits.
+pub fn at_once<T: Sync, R: Send>(
+    workers: usize,
+    items: &[T],
+    function: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    let next = AtomicUsize::new(0);
     let mut results: Vec<(usize, R)> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..workers)
             .map(|_| {
@@ -467,7 +476,7 @@ pub fn in_parallel<T: Sync, R: Send>(items: &[T], function: impl Fn(&T) -> R + S
 /// Gives one command to a socket of HAProxy and returns the whole answer.
 ///
 /// A master that reads its files again starts itself anew and refuses connections for a moment.
-fn ask(socket: &Path, command: &str) -> String {
+pub fn ask(socket: &Path, command: &str) -> String {
     let deadline = Instant::now() + PATIENCE;
     let ask = || -> std::io::Result<String> {
         let mut stream = loop {

@@ -80,10 +80,20 @@ impl Stage {
 
     /// The same with the options of the cases, for the HAProxy that runs, and what must not fail.
     pub fn with(objects: impl IntoIterator<Item = Object>, data: &[(&str, &str)]) -> Self {
+        Self::with_options(objects, data, |_| ())
+    }
+
+    /// The same with further options.
+    pub fn with_options(
+        objects: impl IntoIterator<Item = Object>,
+        data: &[(&str, &str)],
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let mut options = Settings::default()
             .options()
             .expect("these are the defaults");
         options.haproxy = Haproxy::find().version;
+        change(&mut options);
         let mut snapshot = Snapshot::default();
         let config = object::config_map("haproxy-ingress", data);
         for object in objects.into_iter().chain([config]) {
@@ -133,8 +143,16 @@ fn configure(snapshot: &mut Snapshot, name: &Name, data: &[(&str, String)]) {
     });
     let map = Arc::make_mut(map);
     for (key, value) in data {
-        let is_moved = matches!(*key, "healthz-port" | "stats-port") && map.data.contains_key(*key);
-        if !is_moved {
+        let is_kept = match (*key, map.data.get(*key)) {
+            ("healthz-port" | "stats-port", written) => written.is_some(),
+            // Another machine's address would not do here; what is none may be what a test is about.
+            ("bind-ip-addr-stats", Some(written)) => {
+                let address = written.parse::<IpAddr>();
+                address.map_or(true, |it| it.is_loopback())
+            }
+            _ => false,
+        };
+        if !is_kept {
             map.data.insert((*key).into(), value.as_str().into());
         }
     }

@@ -1,5 +1,7 @@
 //! Small clusters that change step by step, and an HAProxy that only exists as values.
 
+mod found;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::net::Ipv4Addr;
@@ -11,6 +13,8 @@ use haproxy_ingress_core::haproxy::Address;
 use haproxy_ingress_core::plan::{Command, Entry, ServerState, Table, entries};
 use haproxy_ingress_core::resource::Kind;
 use haproxy_ingress_core::snapshot::Snapshot;
+
+pub use self::found::{Asked, Found, requests};
 
 use crate::object::{self, Object};
 use crate::random::Random;
@@ -74,9 +78,11 @@ const NETWORKS: [&str; 2] = [
     "10.0.0.1,10.0.0.2,10.0.0.3,10.0.0.4,10.0.0.5,10.0.0.6,10.0.0.7,10.0.0.8,10.0.0.9,10.0.1.0/24,127.0.0.0/8,::1",
 ];
 
-const ANNOTATIONS: [(&str, &[&str]); 8] = [
+const ANNOTATIONS: [(&str, &[&str]); 10] = [
     ("auth-tls-secret", &CLIENTS),
     ("allowlist-source-range", &NETWORKS),
+    ("auth-url", &["svc://one:80", "svc://two:80"]),
+    ("auth-external-placement", &["frontend"]),
     ("path-type", &["regex", "begin"]),
     ("server-alias", &["alias.example", "other.example"]),
     (

@@ -7,7 +7,7 @@ use crate::assemble::names;
 use crate::assemble::passthrough::{self, Fate};
 use crate::assemble::place::Places;
 use crate::assemble::server::Servers;
-use crate::assemble::tcp;
+use crate::assemble::tcp::{self, Unable};
 use crate::diagnostic::codes;
 use crate::haproxy::{Backend, Config, HostKey, Mode, Path, Phase, Rule};
 use crate::keys::redirect::RedirectTo;
@@ -78,7 +78,7 @@ pub(super) fn add(
         .filter(|it| it.is_behind_proxy.is_some())
         .map(|it| it.group)
         .collect();
-    let passes_on = config.hosts.values().any(|it| it.passthrough.is_some());
+    let beside = passthrough::paths(table, config);
     let mut unseen = Vec::new();
     let mut newest: Option<Newest> = None;
     // So thousands of backends stay where they are; room that is not used costs nothing.
@@ -88,10 +88,9 @@ pub(super) fn add(
         let key = HostKey::new(entry.group, &entry.host);
         let mut target = &entry.target;
         let served_by;
-        let fate = if passes_on {
-            passthrough::lead(entry, &key, backends, config, cx)
-        } else {
-            Fate::Served
+        let fate = match beside.get(&key) {
+            Some(paths) => passthrough::lead(entry, &key, paths, backends, config, cx),
+            None => Fate::Served,
         };
         match fate {
             Fate::Served => {}
@@ -334,24 +333,26 @@ impl<'s, 'p> Backends<'s, 'p> {
     }
 
     /// The backend of a target for connections that nobody looks into. No path tells them apart, so
-    /// that two entries share one only if they ask for the same in all. `ends_tls` says whether HAProxy
-    /// does so, and sees certificates of clients.
+    /// that two entries share one only if they ask for the same in all. Where keys are unable to protect
+    /// them, they are refused.
     pub(super) fn of_connections(
         &mut self,
         target: &Target,
         layers: &Layers,
-        ends_tls: bool,
+        unable: &[Unable],
         origin: &Origin,
         config: &mut Config,
         cx: &mut Cx<'_>,
     ) -> usize {
-        tcp::report_unprotected(layers, ends_tls, origin, cx);
-        let winners = layers.winners(|it| tcp::tells_apart(it, ends_tls));
+        tcp::report_unable(unable, cx);
+        let mut winners = layers.winners(tcp::tells_apart);
+        winners.extend(tcp::reasons(unable));
+        winners.sort_unstable();
         let signature = (port_key(&target.port), Mode::Tcp, winners);
         let place = config.backends.len();
         self.once(target, signature, origin, config, |it, backend, winners| {
             backend.mode = Mode::Tcp;
-            tcp::protect(layers, ends_tls, origin, backend, cx);
+            tcp::protect(unable, backend);
             let layers = &tcp::of_connections(layers);
             it.servers.add(backend, target, layers, winners, cx);
             // Keys of requests are left out, also those that the operator says for all.

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::assemble::backend::Backends;
 use crate::assemble::names;
 use crate::assemble::tcp::sni::{self, Sni};
+use crate::assemble::tcp::{self, Sight, Unable};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::haproxy::{Config, DataFile, FrontendKind, HostKey, Role, TcpKind, TcpProxy, TcpTarget};
 use crate::ingest::service;
@@ -34,17 +35,35 @@ pub(super) enum Fate {
     LeftOut,
 }
 
+/// The paths of hosts whose TLS is passed on.
+pub(super) fn paths<'t>(table: &'t Table, config: &Config) -> BTreeMap<HostKey, Vec<&'t Entry>> {
+    let hosts = config.hosts.iter();
+    let mut paths: BTreeMap<HostKey, Vec<&Entry>> = hosts
+        .filter(|it| it.1.passthrough.is_some())
+        .map(|it| (it.0.clone(), Vec::new()))
+        .collect();
+    if !paths.is_empty() {
+        for entry in &table.entries {
+            if let Some(paths) = paths.get_mut(&HostKey::new(entry.group, &entry.host)) {
+                paths.push(entry);
+            }
+        }
+    }
+    paths
+}
+
 /// Leads the TLS of a host on, if it is the host's first path for everything; says what becomes of the
 /// path on plain HTTP.
 pub(super) fn lead(
     entry: &Entry,
     key: &HostKey,
+    paths: &[&Entry],
     backends: &mut Backends<'_, '_>,
     config: &mut Config,
     cx: &mut Cx<'_>,
 ) -> Fate {
     let path = entry.path.strip_prefix('^').unwrap_or(&entry.path);
-    let is_root = matches!(path, "/" | "/$") && entry.filters.is_none();
+    let is_root = matches!(path, "/" | "/$") && entry.filters.is_none() && entry.denied.is_none();
     let host = config.hosts.get(key).filter(|_| is_root);
     let Some(passthrough) = host.and_then(|it| it.passthrough.clone()) else {
         return Fate::Served;
@@ -59,14 +78,9 @@ pub(super) fn lead(
         );
         return Fate::LeftOut;
     }
-    let backend = backends.of_connections(
-        &entry.target,
-        &entry.layers,
-        false,
-        &entry.origin,
-        config,
-        cx,
-    );
+    let unable = unable(entry, paths, cx);
+    let (target, layers) = (&entry.target, &entry.layers);
+    let backend = backends.of_connections(target, layers, &unable, &entry.origin, config, cx);
     let target = TcpTarget {
         backend,
         origin: entry.origin.clone(),
@@ -139,6 +153,17 @@ pub(super) fn report_keys_of_requests(unseen: &[&Entry], table: &Table, cx: &mut
 fn of_ingress(entry: &Entry) -> impl Iterator<Item = &Arc<Source>> {
     let sources = entry.layers.sources().iter();
     sources.filter(|it| it.tier == Tier::Ingress)
+}
+
+/// Keys that cannot protect the connections of a host: those of the path that says where they go, those
+/// of others to the same Service, whose requests come in them, too, and what others ask of the host.
+fn unable(root: &Entry, paths: &[&Entry], cx: &Cx<'_>) -> Vec<Unable> {
+    let mut unable = Sight::HiddenRequests.unable(&root.layers, &root.origin, cx);
+    let to = |it: &Entry| (it.target.namespace.clone(), it.target.service.clone());
+    for other in paths.iter().filter(|it| !ptr::eq(**it, root)) {
+        unable.extend(tcp::unable_beside(other, root, to(other) == to(root)));
+    }
+    unable
 }
 
 /// Puts a proxy in front of each frontend for TLS that has hosts whose TLS is passed on.

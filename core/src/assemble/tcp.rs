@@ -17,7 +17,7 @@ use crate::ingest::certificate::Certificates;
 use crate::keys::bind_ip_addr::bind;
 use crate::keys::{Cx, Effect, Layers, REGISTRY, Scope, Tier, tcp_services};
 use crate::origin::{Origin, Setting};
-use crate::route::{Table, TcpService};
+use crate::route::{Entry, Table, TcpService};
 use crate::value::text::Line;
 
 use self::ports::Free;
@@ -102,15 +102,15 @@ fn lead(
     cx: &mut Cx<'_>,
 ) -> bool {
     for (host, route) in &service.routes {
-        let ends_tls = !service.tls.is_empty();
-        let backend = backends.of_connections(
-            &route.target,
-            &route.layers,
-            ends_tls,
-            &route.origin,
-            config,
-            cx,
-        );
+        let sight = if service.tls.is_empty() {
+            Sight::Nothing
+        } else {
+            Sight::Certificates
+        };
+        let unable = sight.unable(&route.layers, &route.origin, cx);
+        report_unprotected(&route.layers, sight, &route.origin, cx);
+        let (target, layers) = (&route.target, &route.layers);
+        let backend = backends.of_connections(target, layers, &unable, &route.origin, config, cx);
         let target = TcpTarget {
             backend,
             origin: route.origin.clone(),
@@ -152,73 +152,170 @@ pub(super) fn of_connections(layers: &Layers) -> Layers {
     })
 }
 
-/// Whether two entries that differ in a key cannot share a backend for connections.
-pub(super) fn tells_apart(key: u16, ends_tls: bool) -> bool {
-    let known = REGISTRY.key(key);
-    let is_backends = matches!(known.scope, Scope::Backend | Scope::Path);
-    (is_backends && tcp_services::is_of_connections(known.name)) || is_too_much(key, ends_tls)
+/// What is seen of connections.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub(super) enum Sight {
+    /// A TCP service ends TLS, and sees certificates of clients.
+    Certificates,
+    /// A TCP service passes on what comes.
+    Nothing,
+    /// TLS of a host is passed on, and in it requests that nobody reads.
+    HiddenRequests,
 }
 
-/// Whether a key keeps somebody out, and cannot do so: requests are not read, and certificates of
-/// clients are not seen where TLS is passed on.
-fn is_too_much(key: u16, ends_tls: bool) -> bool {
-    let name = REGISTRY.key(key).name;
-    tcp_services::is_protection_of_requests(name) && !(ends_tls && name == "auth-tls-secret")
+/// A key that keeps somebody out, and cannot do so.
+pub(super) struct Unable {
+    key: u16,
+    text: Arc<str>,
+    /// Whose key it is, where that is not plain to see.
+    of: String,
+    /// Where it is to be told.
+    origin: Origin,
+    related: Option<Origin>,
+    help: Option<String>,
 }
 
-/// Refuses the connections of a backend for which a key asks that could only protect requests.
-pub(super) fn protect(
-    layers: &Layers,
-    ends_tls: bool,
-    origin: &Origin,
-    backend: &mut Backend,
-    cx: &mut Cx<'_>,
-) {
-    for (key, text) in layers.winners(|it| is_too_much(it, ends_tls)) {
-        if text.trim().is_empty() {
-            continue;
-        }
-        let sources = layers.sources().iter().filter(|it| it.tier > Tier::Global);
-        let author = sources
-            .filter_map(|it| Some((it, it.get(key)?)))
-            .map(|(source, it)| Origin::Object(source.object.clone(), it.field.clone()))
-            .next();
-        let author = author.unwrap_or_else(|| origin.clone());
+impl Sight {
+    /// Whether a key keeps somebody out, and cannot do so: requests are not read, and certificates of
+    /// clients are not seen where TLS is passed on.
+    fn is_too_little_for(self, key: u16) -> bool {
         let name = REGISTRY.key(key).name;
-        cx.report(
-            &codes::UNSUPPORTED_PROTECTION,
-            &author,
-            format!("`{name}` cannot protect connections that nobody looks into"),
-            "they are refused, so that nobody is admitted who should not be",
-        );
-        let reject = Rule::new(Phase::Access, Line::keyword(Mode::Tcp.denial()));
-        if !backend.rules.iter().any(|it| it.rule == reject) {
-            backend.add_for_all(reject, &author);
+        tcp_services::is_protection_of_requests(name)
+            && !(self == Self::Certificates && name == "auth-tls-secret")
+    }
+
+    /// Keys that cannot do what an entry asks for. What the operator asks of all requests counts where
+    /// connections hide some.
+    pub(super) fn unable(self, layers: &Layers, origin: &Origin, cx: &Cx<'_>) -> Vec<Unable> {
+        let winners = layers.winners(|it| self.is_too_little_for(it));
+        let mut unable: Vec<Unable> = (winners.into_iter())
+            .filter(|it| !it.1.trim().is_empty())
+            .map(|(key, text)| Unable {
+                key,
+                text,
+                of: String::new(),
+                origin: author(layers, key).unwrap_or_else(|| origin.clone()),
+                related: None,
+                help: None,
+            })
+            .collect();
+        if self == Self::HiddenRequests {
+            let global = of_all(self, layers, cx);
+            unable.extend(global.into_iter().map(|(key, text, by)| Unable {
+                key,
+                text,
+                of: "of the global ConfigMap ".into(),
+                origin: origin.clone(),
+                related: Some(by),
+                help: Some(format!(
+                    "write `{}: \"\"` here if connections are meant to come without it",
+                    REGISTRY.key(key).name
+                )),
+            }));
         }
+        unable
     }
 }
 
-/// Reports what the operator wants of everything and connections cannot have.
-pub(super) fn report_unprotected(
-    layers: &Layers,
-    ends_tls: bool,
-    origin: &Origin,
-    cx: &mut Cx<'_>,
-) {
-    let Some(global) = cx.global_source.clone() else {
-        return;
+/// Keys of another path of a host whose connections go where `root` says. If that is the same Service,
+/// they reach what the other one protects.
+pub(super) fn unable_beside(other: &Entry, root: &Entry, is_same_service: bool) -> Vec<Unable> {
+    let protects = |key| {
+        let known = REGISTRY.key(key);
+        let is_list = matches!(
+            known.name,
+            "allowlist-source-range" | "denylist-source-range"
+        );
+        (is_list || Sight::HiddenRequests.is_too_little_for(key))
+            && (is_same_service || known.scope == Scope::Host)
+    };
+    let of_root = |key| {
+        let mut sources = root.layers.sources().iter();
+        sources.find_map(|it| it.get(key)).map(|it| it.text.clone())
+    };
+    let winners = other.layers.winners(protects);
+    (winners.into_iter())
+        .filter(|(key, text)| !text.trim().is_empty() && of_root(*key).as_ref() != Some(text))
+        .map(|(key, text)| Unable {
+            key,
+            text,
+            of: format!("of the path `{}` ", other.path),
+            origin: author(&other.layers, key).unwrap_or_else(|| other.origin.clone()),
+            related: Some(root.origin.clone()),
+            help: None,
+        })
+        .collect()
+}
+
+/// Who wrote a key, other than the operator.
+fn author(layers: &Layers, key: u16) -> Option<Origin> {
+    let mut sources = layers.sources().iter().filter(|it| it.tier > Tier::Global);
+    sources.find_map(|source| {
+        let field = source.get(key)?.field.clone();
+        Some(Origin::Object(source.object.clone(), field))
+    })
+}
+
+/// What the operator wants of everything, an entry does not take back, and connections cannot have.
+fn of_all(sight: Sight, layers: &Layers, cx: &Cx<'_>) -> Vec<(u16, Arc<str>, Origin)> {
+    let Some(global) = &cx.global_source else {
+        return Vec::new();
     };
     let is_local = |key| {
         let mut sources = layers.sources().iter();
         sources.any(|it| it.tier > Tier::Global && it.get(key).is_some())
     };
-    for value in &global.values {
-        let is_meant = is_too_much(value.key, ends_tls) && !value.text.trim().is_empty();
-        if !is_meant || is_local(value.key) {
-            continue;
-        }
-        let name = REGISTRY.key(value.key).name;
-        let by = Origin::Object(global.object.clone(), value.field.clone());
+    let values = global.values.iter();
+    values
+        .filter(|it| sight.is_too_little_for(it.key) && !it.text.trim().is_empty())
+        .filter(|it| !is_local(it.key))
+        .map(|it| {
+            let by = Origin::Object(global.object.clone(), it.field.clone());
+            (it.key, it.text.clone(), by)
+        })
+        .collect()
+}
+
+/// Whether two entries that differ in a key cannot share a backend for connections.
+pub(super) fn tells_apart(key: u16) -> bool {
+    let known = REGISTRY.key(key);
+    let is_backends = matches!(known.scope, Scope::Backend | Scope::Path);
+    is_backends && tcp_services::is_of_connections(known.name)
+}
+
+/// Reports keys that cannot protect the connections of an entry, which are refused.
+pub(super) fn report_unable(unable: &[Unable], cx: &mut Cx<'_>) {
+    for it in unable {
+        let (name, of) = (REGISTRY.key(it.key).name, &it.of);
+        let message = format!("`{name}` {of}cannot protect connections that nobody looks into");
+        let outcome = "they are refused, so that nobody is admitted who should not be";
+        let code = &codes::UNSUPPORTED_PROTECTION;
+        let mut diagnostic = Diagnostic::new(code, it.origin.clone(), message, outcome);
+        diagnostic.help.clone_from(&it.help);
+        cx.sink.report(match &it.related {
+            Some(related) => diagnostic.related(related.clone()),
+            None => diagnostic,
+        });
+    }
+}
+
+/// What tells a backend whose connections are refused from others.
+pub(super) fn reasons(unable: &[Unable]) -> impl Iterator<Item = (u16, Arc<str>)> {
+    unable.iter().map(|it| (it.key, it.text.clone()))
+}
+
+/// Refuses the connections of a backend for which keys ask that could only protect requests.
+pub(super) fn protect(unable: &[Unable], backend: &mut Backend) {
+    if let Some(first) = unable.first() {
+        let reject = Rule::new(Phase::Access, Line::keyword(Mode::Tcp.denial()));
+        backend.add_for_all(reject, &first.origin);
+    }
+}
+
+/// Reports what the operator wants of all requests and connections of TCP services cannot have.
+fn report_unprotected(layers: &Layers, sight: Sight, origin: &Origin, cx: &mut Cx<'_>) {
+    for (key, _, by) in of_all(sight, layers, cx) {
+        let name = REGISTRY.key(key).name;
         let message = format!(
             "`{name}` of the global ConfigMap cannot protect connections that nobody looks into"
         );

@@ -26,7 +26,8 @@ keys! {
         ///
         /// With `acme-emails` and `acme-terms-agreed` requests for `/.well-known/acme-challenge/` on
         /// plain HTTP go to whoever listens on `/var/run/haproxy/acme.sock`, with `use-chroot` on the
-        /// abstract socket of that name. This version asks for no certificate itself.
+        /// abstract socket of that name, filled up to 107 bytes with zeros. This version asks for no
+        /// certificate itself.
         "acme-endpoint" => endpoint: Directory,
         /// How many days before its end a certificate is signed anew.
         "acme-expiring" => expiring: Integer<0, 36500> = "30",

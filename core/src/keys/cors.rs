@@ -9,6 +9,7 @@ use crate::value::number::Integer;
 use crate::value::regex::Regex;
 use crate::value::text::{Format, Line};
 use crate::value::tokens::Tokens;
+use crate::value::tried::Tried;
 use crate::value::web_origin::WebOrigin;
 
 /// Cross-origin resource sharing.
@@ -26,9 +27,13 @@ keys! {
         /// the origins in `cors-allow-origin`.
         "cors-allow-credentials" => credentials: bool = "false",
         /// Headers that scripts may send; `*` allows those that a preflight asks for.
-        "cors-allow-headers" => headers: Tokens = "DNT,X-CustomHeader,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Authorization",
+        ///
+        /// With a list that cannot be read no origin is allowed.
+        "cors-allow-headers" => headers: Tried<Tokens> = "DNT,X-CustomHeader,Keep-Alive,User-Agent,X-Requested-With,If-Modified-Since,Cache-Control,Content-Type,Authorization",
         /// Methods that scripts may use; `*` allows the one that a preflight asks for.
-        "cors-allow-methods" => methods: Tokens = "GET, PUT, POST, DELETE, PATCH, OPTIONS",
+        ///
+        /// With a list that cannot be read no origin is allowed.
+        "cors-allow-methods" => methods: Tried<Tokens> = "GET, PUT, POST, DELETE, PATCH, OPTIONS",
         /// Origins that are allowed, such as `https://app.example`; without one, or with `*` alone, all
         /// are.
         ///
@@ -51,14 +56,38 @@ keys! {
     }
 }
 
+/// What happens where nobody can tell who may do what.
+const NOBODY: &str = "no origin is allowed";
+
 impl Cors {
     fn apply(&self, path: &mut Path, backend: &mut Backend, cx: &mut Cx<'_>) {
         if !self.enable.value {
             return;
         }
-        for (rule, origin) in self.captures(cx).into_iter().chain(self.answers()) {
+        let captures = if self.is_readable(cx) {
+            self.captures(cx)
+        } else {
+            Vec::new()
+        };
+        for (rule, origin) in captures.into_iter().chain(self.answers()) {
             backend.add(path.number, rule, origin);
         }
+    }
+
+    /// Whether it is known what scripts may do; if it is not, that is reported, and the defaults would
+    /// permit more than was asked for.
+    fn is_readable(&self, cx: &mut Cx<'_>) -> bool {
+        let mut is_readable = true;
+        for (key, setting) in [
+            ("cors-allow-methods", &self.methods),
+            ("cors-allow-headers", &self.headers),
+        ] {
+            if let Err(error) = &setting.value.0 {
+                cx.report_item(&codes::INVALID_PROTECTION, key, setting, error, NOBODY);
+                is_readable = false;
+            }
+        }
+        is_readable
     }
 
     /// Rules that remember the origin of a request if it is allowed, and nothing otherwise, so that
@@ -112,7 +141,7 @@ impl Cors {
                 "Access-Control-Request-Headers",
             ),
         ] {
-            if setting.value.is_any() {
+            if setting.value.0.as_ref().is_ok_and(Tokens::is_any) {
                 let line = format!("set-var(txn.{variable}) req.fhdr({header},-1)");
                 rules.push((
                     Rule::new(Phase::Capture, Line::keyword("http-request").and(&line)),
@@ -163,11 +192,14 @@ impl Cors {
                 "cors_headers",
             ),
         ] {
-            let rule = if setting.value.is_any() {
-                set(name, &Format::expression(&format!("var(txn.{variable})")))
-                    .when(Line::default().and(&format!("{{ var(txn.{variable}) -m found }}")))
-            } else {
-                set(name, &Format::literal(&setting.value.to_string()))
+            let rule = match &setting.value.0 {
+                // Nobody gets an answer with such headers.
+                Err(_) => continue,
+                Ok(any) if any.is_any() => {
+                    set(name, &Format::expression(&format!("var(txn.{variable})")))
+                        .when(Line::default().and(&format!("{{ var(txn.{variable}) -m found }}")))
+                }
+                Ok(words) => set(name, &Format::literal(&words.to_string())),
             };
             rules.push((rule, &setting.origin));
         }
@@ -201,7 +233,7 @@ impl Cors {
     /// Reports items that are no origins, and a `*` that others take back.
     fn report(&self, nothing_is_left: bool, cx: &mut Cx<'_>) {
         let (code, outcome) = if nothing_is_left {
-            (&codes::INVALID_PROTECTION, "no origin is allowed")
+            (&codes::INVALID_PROTECTION, NOBODY)
         } else {
             (&codes::INVALID_VALUE, "this item is left out")
         };

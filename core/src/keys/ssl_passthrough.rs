@@ -20,8 +20,9 @@ keys! {
         /// HAProxy reads the name of the host in the first message, and nothing else: the servers have
         /// the certificate and speak TLS. The path `/` says which servers; other paths are served over
         /// plain HTTP only. Lists of addresses act on connections. Keys that act on requests over TLS
-        /// have nothing to act on, and where one should protect the host, connections are refused.
-        /// `spec.tls` has no effect on the host.
+        /// have nothing to act on, and where one should protect the host, connections are refused: one
+        /// of the path `/`, of another path to the same Service, or of the global ConfigMap, unless an
+        /// empty value takes that back. `spec.tls` has no effect on the host.
         "ssl-passthrough" => enable: bool = "false",
         /// The port of the same Service that answers plain HTTP for the path `/`, by name or number.
         ///

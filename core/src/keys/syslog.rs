@@ -20,7 +20,8 @@ keys! {
         ///
         /// An address with an optional port (514 if there is none), `stdout`, `stderr`, the path of a
         /// socket, `ring@NAME` or `fd@NUMBER`; `tcp@` in front of an address asks for TCP. A name is
-        /// resolved when HAProxy starts, and HAProxy does not start when it cannot be.
+        /// resolved when HAProxy starts, and HAProxy does not start when it cannot be. With `use-chroot`
+        /// the path of a socket is one below `/var/empty`, where workers see nothing else.
         "syslog-endpoint" => endpoint: Endpoint,
         /// How a log line is framed.
         ///

@@ -83,7 +83,15 @@ const OF_CONNECTIONS: &[&str] = &[
 
 /// Keys that keep somebody out, and cannot do so where no request is read: what they protect is
 /// refused.
-const PROTECTING: &[&str] = &["auth-secret", "auth-tls-secret", "auth-url", "oauth", "waf"];
+const PROTECTING: &[&str] = &[
+    "auth-secret",
+    "auth-tls-secret",
+    "auth-url",
+    "http-header-match",
+    "http-header-match-regex",
+    "oauth",
+    "waf",
+];
 
 /// Whether a key has a meaning for connections that nobody looks into.
 pub(crate) fn is_of_connections(key: &str) -> bool {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::bundle::{File, Role};
 use crate::plan::authors::{common, middle_text};
-use crate::plan::command::{Command, Entry, Table};
+use crate::plan::command::{Entry, Table};
 
 /// The longest entry that is sent: HAProxy reads a command into one buffer of 16 KB.
 const LONGEST: usize = 7_000;
@@ -35,73 +35,79 @@ pub fn entries(table: &Table, content: &str) -> impl Iterator<Item = Entry> {
     })
 }
 
-/// What makes one version of a table of another; nothing if no command can do it.
-pub(super) fn change(table: Table, old: &File, new: &File) -> Option<Vec<Command>> {
-    let is_sendable = |content: &str| content.lines().all(|it| it.len() <= LONGEST);
+/// What tells one version of a table from another.
+#[derive(Debug, Default)]
+pub(super) struct Difference {
+    pub(super) added: Vec<Entry>,
+    /// Entries with another value, behind the value that they had.
+    pub(super) set: Vec<(Arc<str>, Entry)>,
+    pub(super) removed: Vec<Arc<str>>,
+    /// Whether all of the table changes at one instant: where that is cheaper, or its order counts.
+    pub(super) is_whole: bool,
+}
+
+impl Difference {
+    /// Whether nothing differs but the order, or what is there twice, of a table where that may count.
+    pub(super) fn is_order(&self) -> bool {
+        let is_same = self.added.is_empty() && self.set.is_empty() && self.removed.is_empty();
+        is_same && self.is_whole
+    }
+}
+
+/// What tells one version of a table from another; nothing if no command can send it.
+pub(super) fn difference(table: &Table, old: &File, new: &File) -> Option<Difference> {
+    let (head, tail) = common(old, new);
+    let read = |file| entries(table, middle_text(file, head, tail));
+    let (mut before, after) = (first_of_each(read(old)), first_of_each(read(new)));
+    // Of a key that is there twice the first one counts, which no command can change alone.
+    let is_twice = read(old).count() > before.len() || read(new).count() > after.len();
+    let mut difference = Difference::default();
+    for (key, entry) in after {
+        match before.remove(&key) {
+            Some(it) if it.value == entry.value => {}
+            Some(it) => difference.set.push((it.value, entry)),
+            None => difference.added.push(entry),
+        }
+    }
+    difference.removed = before.into_keys().collect();
+    let Difference {
+        added,
+        set,
+        removed,
+        ..
+    } = &difference;
+    let lines = new.content.bytes().filter(|it| *it == b'\n').count();
+    let is_cheap = (set.len() + removed.len()) * COST + added.len() <= lines.max(SMALL);
+    let mut changed = added.iter().chain(set.iter().map(|it| &it.1));
     // Expressions are tried in the order of the file, and an address that is listed and another that
     // is not any more are to be one step.
-    if matches!(old.role, Role::Map | Role::Checks)
-        && let Some(commands) = edits(&table, old, new)
-        && commands.iter().all(is_short)
-    {
-        return Some(commands);
-    }
-    is_sendable(&new.content).then(|| {
-        let content = new.content.clone();
-        vec![Command::ReplaceEntries { table, content }]
-    })
+    difference.is_whole = !matches!(old.role, Role::Map | Role::Checks)
+        || is_twice
+        || !is_cheap
+        || !changed.all(is_short)
+        || !set
+            .iter()
+            .all(|it| is_line(&it.1.key) && is_line(&it.1.value))
+        || !removed.iter().all(|it| is_line(it));
+    let is_sendable = |file: &File| file.content.lines().all(|it| it.len() <= LONGEST);
+    let is_possible = !difference.is_whole || (is_sendable(old) && is_sendable(new));
+    is_possible.then_some(difference)
 }
 
-/// Commands for single entries, if they are few enough to be cheaper than the whole.
-fn edits(table: &Table, old: &File, new: &File) -> Option<Vec<Command>> {
-    let (head, tail) = common(old, new);
-    let read = |file| {
-        let mut read: BTreeMap<Arc<str>, Entry> = BTreeMap::new();
-        for it in entries(table, middle_text(file, head, tail)) {
-            // Of a key that is there twice the first one counts, which no command can change alone.
-            if read.insert(it.key.clone(), it).is_some() {
-                return None;
-            }
-        }
-        Some(read)
-    };
-    let (mut old, wanted) = (read(old)?, read(new)?);
-    let (mut added, mut set) = (Vec::new(), Vec::new());
-    for (key, entry) in wanted {
-        match old.remove(&key) {
-            Some(it) if it.value == entry.value => {}
-            Some(_) => {
-                let table = table.clone();
-                set.push(Command::SetEntry { table, entry });
-            }
-            None => added.push(entry),
-        }
+/// Entries by their keys; the first of each counts.
+pub(super) fn first_of_each(entries: impl Iterator<Item = Entry>) -> BTreeMap<Arc<str>, Entry> {
+    let mut first = BTreeMap::new();
+    for it in entries {
+        first.entry(it.key.clone()).or_insert(it);
     }
-    let lines = new.content.bytes().filter(|it| *it == b'\n').count();
-    if (set.len() + old.len()) * COST + added.len() > lines.max(SMALL) {
-        return None;
-    }
-    let mut commands = Vec::new();
-    if !added.is_empty() {
-        let (table, entries) = (table.clone(), added);
-        commands.push(Command::AddEntries { table, entries });
-    }
-    commands.extend(set);
-    commands.extend(old.into_keys().map(|key| {
-        let table = table.clone();
-        Command::RemoveEntry { table, key }
-    }));
-    Some(commands)
+    first
 }
 
-fn is_short(command: &Command) -> bool {
-    let is_short = |it: &Entry| it.key.len() + it.value.len() <= LONGEST;
-    // `<<` in a line would make HAProxy wait for more of them.
-    let is_line = |text: &str| text.len() <= LONGEST && !text.contains("<<");
-    match command {
-        Command::AddEntries { entries, .. } => entries.iter().all(is_short),
-        Command::SetEntry { entry, .. } => is_line(&entry.key) && is_line(&entry.value),
-        Command::RemoveEntry { key, .. } => is_line(key),
-        _ => true,
-    }
+fn is_short(entry: &Entry) -> bool {
+    entry.key.len() + entry.value.len() <= LONGEST
+}
+
+/// Whether a text stands in one line: `<<` would make HAProxy wait for more of them.
+fn is_line(text: &str) -> bool {
+    text.len() <= LONGEST && !text.contains("<<")
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::bundle::{Compiled, File, Role};
 use crate::plan::authors::{authors_of_difference, authors_of_lines};
 use crate::plan::command::{Command, ListEntry, Pem, Table};
-use crate::plan::{Change, Reason, entries};
+use crate::plan::{Change, Reason, routes};
 use crate::value::certificate;
 
 /// The longest certificate that is sent: HAProxy reads a command with all its lines into one buffer
@@ -34,9 +34,16 @@ pub(super) fn compare(
             origins,
         });
     };
+    let mut tables = Vec::new();
     for new in wanted.bundle.files.iter().filter(others) {
         match before.remove(&*new.path) {
             Some(old) if old.content == new.content && old.mode == new.mode => {}
+            Some(old) if Table::of(new).is_some() && old.role == new.role => {
+                match routes::Change::new(old, new) {
+                    Some(change) => tables.push(change),
+                    None => add(new, Change::Changed, authors_of_difference(old, new)),
+                }
+            }
             Some(old) => match changed(old, new, running, wanted) {
                 Some(changes) => commands.extend(changes),
                 None => add(new, Change::Changed, authors_of_difference(old, new)),
@@ -48,6 +55,7 @@ pub(super) fn compare(
             None => add(new, Change::Added, authors_of_lines(new)),
         }
     }
+    commands.extend(routes::commands(&tables, wanted));
     for file in together(running, wanted) {
         add(file, Change::Changed, authors_of_lines(file));
     }
@@ -88,9 +96,6 @@ fn together<'a>(running: &Compiled, wanted: &'a Compiled) -> Vec<&'a File> {
 fn changed(old: &File, new: &File, running: &Compiled, wanted: &Compiled) -> Option<Vec<Command>> {
     if old.role != new.role {
         return None;
-    }
-    if let Some(table) = Table::of(new) {
-        return entries::change(table, old, new);
     }
     match new.role {
         Role::CertificateList => list(old, new, running),
