@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::apiserver::ApiServer;
@@ -9,7 +10,7 @@ use crate::backend::Backend;
 use crate::haproxy::{Folder, Haproxy, Running, free_port};
 use crate::http::{Request, Response};
 use crate::object::{self, Object};
-use crate::terminal::{Program, command};
+use crate::terminal::{Program, command, under};
 
 /// How long a change may take until requests see it: two turns of the controller, and a reload.
 pub const SOON: Duration = Duration::from_secs(20);
@@ -129,10 +130,19 @@ impl Rig {
 
     /// The same with further flags.
     pub fn reads_manifests_with(&self, further: &[&str]) -> Program {
+        Program::start(self.command(further))
+    }
+
+    /// The same, started by another program: its name and arguments.
+    pub fn reads_manifests_under(&self, program: &[&str], further: &[&str]) -> Program {
+        Program::start(under(program, &self.command(further)))
+    }
+
+    fn command(&self, further: &[&str]) -> Command {
         let mut flags = self.external_flags();
         flags.push(format!("--manifests={}", self.manifests().display()));
         flags.extend(further.iter().map(|it| (*it).to_owned()));
-        Program::start(command(flags))
+        command(flags)
     }
 
     /// Starts a controller on an API server and its external HAProxy.

@@ -79,6 +79,23 @@ pub fn command<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Comma
     command
 }
 
+/// The same command, started by another program, which gets it behind its own arguments.
+pub fn under(program: &[&str], command: &Command) -> Command {
+    let [name, arguments @ ..] = program else {
+        panic!("a program has a name");
+    };
+    let mut outer = Command::new(name);
+    outer.args(arguments);
+    outer.arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer
+}
+
 impl Program {
     /// Starts a command and collects what it prints.
     pub fn start(mut command: Command) -> Self {

@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use haproxy_ingress_tests::haproxy::at_once;
 use haproxy_ingress_tests::http::{Connection, Request, Response};
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::stage::Stage;
@@ -165,15 +166,15 @@ fn get(stage: &Stage, path: &str) -> Response {
 }
 
 /// Runs a test with the service asked by the backend, and again by the frontend.
-fn in_both_places(test: impl Fn(&Stage, &Service)) {
-    for placement in ["backend", "frontend"] {
+fn in_both_places(test: impl Fn(&Stage, &Service) + Sync) {
+    at_once(2, &["backend", "frontend"], |&placement| {
         let service = Service::start();
         let stage = Stage::with(
             app(&[("auth-external-placement", placement)]),
             &[("auth-url", &service.url())],
         );
         test(&stage, &service);
-    }
+    });
 }
 
 #[test]
@@ -288,7 +289,7 @@ fn a_refusal_is_passed_on() {
 #[test]
 fn a_service_that_fails_admits_nobody() {
     in_both_places(|stage, _| {
-        for (path, status) in [
+        let paths = [
             ("/garbage", 502),
             ("/gone", 502),
             ("/304", 502),
@@ -296,7 +297,8 @@ fn a_service_that_fails_admits_nobody() {
             ("/forged", 401),
             ("/silent", 504),
             ("/drop-by-drop", 504),
-        ] {
+        ];
+        at_once(paths.len(), &paths, |&(path, status)| {
             let begun = Instant::now();
             let response = get(stage, path);
             assert_eq!(
@@ -305,14 +307,14 @@ fn a_service_that_fails_admits_nobody() {
                 "{path}: {response}"
             );
             assert!(begun.elapsed() < Duration::from_millis(9500), "{path}");
-        }
+        });
         assert_eq!(get(stage, "/short").backend(), None);
     });
 }
 
 #[test]
 fn a_service_that_is_down_admits_nobody() {
-    for placement in ["backend", "frontend"] {
+    at_once(2, &["backend", "frontend"], |&placement| {
         let url = format!(
             "http://127.0.0.1:{}/",
             haproxy_ingress_tests::haproxy::free_port()
@@ -328,7 +330,7 @@ fn a_service_that_is_down_admits_nobody() {
             (503, None),
             "{response}"
         );
-    }
+    });
 }
 
 #[test]

@@ -180,10 +180,12 @@ fn page() -> Result<Stage> {
     })
 }
 
-/// The tests that start HAProxy: all of the package but those that only read the tree. The whole
-/// workspace is named so that nothing is built again with fewer features.
+/// The tests that start HAProxy: those of the binary, and all of the package but those that only read
+/// the tree. The whole workspace is named so that nothing is built again with fewer features.
 fn process_tests(option: &'static str) -> Result<Vec<String>> {
-    let mut arguments: Vec<String> = ["test", "--workspace", option].map(String::from).into();
+    let mut arguments: Vec<String> = ["test", "--workspace", option, "--bin", "haproxy-ingress"]
+        .map(String::from)
+        .into();
     let folder = command::root().join("tests/tests");
     let mut names: Vec<String> = fs::read_dir(folder)?
         .filter_map(|it| {
@@ -212,6 +214,11 @@ fn with_haproxy<T: AsRef<str>>(arguments: &[T], haproxy: &Path) -> Result<Comman
         "HAPROXY_INGRESS",
         command::target()?.join("debug/haproxy-ingress"),
     );
+    // Most of their time they wait for other processes.
+    let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    if env::var_os("RUST_TEST_THREADS").is_none() {
+        tests.env("RUST_TEST_THREADS", threads.to_string());
+    }
     Ok(tests)
 }
 

@@ -22,7 +22,7 @@ use haproxy_ingress_core::plan::{Command, Found, Table};
 use tokio::time::Instant;
 
 use crate::haproxy::admin::certificates::FileKind;
-use crate::haproxy::admin::servers::{check, is_fine};
+use crate::haproxy::admin::servers::is_fine;
 use crate::haproxy::master::Master;
 use crate::haproxy::socket::{self, Socket};
 
@@ -60,6 +60,14 @@ pub(crate) enum Error {
     Name {
         /// The name.
         name: Arc<str>,
+    },
+    /// The command was not sent.
+    #[error("`{command}` is not for HAProxy: {why}")]
+    Unfit {
+        /// The command.
+        command: String,
+        /// What would be wrong.
+        why: &'static str,
     },
     /// HAProxy refused a command, or answered what is not understood.
     #[error("HAProxy answered `{answer}` to `{command}`")]
@@ -134,7 +142,9 @@ impl Admin {
         wanted: &Compiled,
     ) -> Result<(), Error> {
         for command in commands {
-            check(command)?;
+            servers::check(command)?;
+            certificates::check(command)?;
+            check_file(command)?;
         }
         let mut rest = commands;
         while let [first, behind @ ..] = rest {
@@ -300,7 +310,10 @@ impl Error {
         match self {
             Self::Socket(error) => error.is_transient(),
             Self::Frozen => true,
-            Self::Name { .. } | Self::Refused { .. } | Self::Differs { .. } => false,
+            Self::Name { .. }
+            | Self::Unfit { .. }
+            | Self::Refused { .. }
+            | Self::Differs { .. } => false,
         }
     }
 }
@@ -328,6 +341,28 @@ fn info<T: FromStr>(answer: &str, field: &str) -> Option<T> {
         value.trim().parse().ok()
     };
     answer.lines().find_map(of)
+}
+
+/// Refuses a file that HAProxy would read as something else: `#` stands for the number of a table, `@`
+/// for a version of it or another process, and `*` for what is not committed yet.
+fn check_file(command: &Command) -> Result<(), Error> {
+    let file = match command {
+        Command::AddEntries { table, .. }
+        | Command::ReplaceEntries { table, .. }
+        | Command::SetEntry { table, .. }
+        | Command::RemoveEntry { table, .. } => table.file(),
+        Command::AddCertificate { file, .. }
+        | Command::SetCertificate { file, .. }
+        | Command::SetAuthorities { file, .. }
+        | Command::SetRevocations { file, .. }
+        | Command::RemoveCertificate { file } => file,
+        Command::AddToList { list, .. } | Command::RemoveFromList { list, .. } => list,
+        _ => return Ok(()),
+    };
+    if file.is_empty() || file.starts_with(['#', '@', '*']) {
+        return Err(Error::Name { name: file.clone() });
+    }
+    Ok(())
 }
 
 /// The line that a command removes from a list, if it is one that does.
@@ -414,6 +449,8 @@ fn answers(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -564,4 +564,6 @@ fn names(folder: &Path) -> Result<Vec<String>, disk::Error> {
 }
 
 #[cfg(test)]
+mod crash;
+#[cfg(test)]
 mod tests;

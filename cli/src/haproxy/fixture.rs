@@ -73,6 +73,13 @@ pub(super) fn compiled(prefix: &Path, config: &str) -> Compiled {
     }
 }
 
+/// A certificate for a host with its key.
+pub(super) fn certificate(host: &str) -> String {
+    let made = rcgen::generate_simple_self_signed([host.to_owned()]);
+    let made = made.expect("a certificate");
+    format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem())
+}
+
 /// A port of this machine that nobody listens on.
 pub(super) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");

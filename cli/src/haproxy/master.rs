@@ -519,6 +519,33 @@ mod tests {
         assert_eq!(other.since(&before), Some(Verdict::Replaced));
     }
 
+    #[tokio::test]
+    async fn a_reload_that_comes_during_another_one_is_asked_for_again() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+        const BUSY: &str = "Success=0\n--\nAnother reload is still in progress.\n\n";
+        let folder = tempfile::tempdir_in("/tmp").expect("a folder for the test");
+        let path = folder.path().join("master.sock");
+        let listener = tokio::net::UnixListener::bind(&path).expect("a socket");
+        let answers = tokio::spawn(async move {
+            for answer in [V2_6, BUSY, BUSY, "Success=1\n--\nfine\n\n"] {
+                let (mut stream, _) = listener.accept().await.expect("a caller");
+                let mut command = String::new();
+                let read = stream.read_to_string(&mut command);
+                read.await.expect("a command");
+                assert_eq!(command == "show proc\n", answer == V2_6);
+                let write = stream.write_all(answer.as_bytes());
+                write.await.expect("the caller waits");
+            }
+        });
+        let patience = Duration::from_secs(20);
+        let master = Master::new(Socket::master(path, patience));
+        let verdict = master.reload(patience).await.expect("it ends well");
+        let messages = "fine".to_owned();
+        assert_eq!(verdict, Verdict::Loaded { messages });
+        answers.await.expect("no panic");
+    }
+
     #[test]
     fn the_status_is_the_first_line_and_the_messages_are_kept() {
         let status = Status::read("Success=0\n--\n[ALERT] unknown keyword\n\n").expect("a status");

@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use haproxy_ingress_tests::backend::Backend;
-use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::http::{Load, Request};
-use haproxy_ingress_tests::rig::{Rig, SOON, app, slice};
+use haproxy_ingress_tests::rig::{Rig, app, slice};
 
 /// The messages of a first run, in the order in which a user knows them.
 const FIRST_RUN: [&str; 5] = [
@@ -268,45 +267,6 @@ fn a_controller_that_died_finds_servers_where_they_stood() {
         .map(|it| it.split('=').next().unwrap_or_default())
         .collect();
     assert_eq!(steps, ["parse_ingress", "write_maps", "total"], "{timers}");
-}
-
-#[test]
-fn a_configuration_that_haproxy_rejects_is_rolled_back() {
-    let backend = Backend::start("app");
-    let rig = Rig::external();
-    rig.manifest("app", &app("app.example", "app", &[&backend]));
-    let controller = rig.reads_manifests();
-    rig.soon_served_by(&controller, "app.example", "app");
-    let good = std::fs::read_to_string(rig.folder.config()).expect("it is written");
-
-    // The operator is trusted to write what HAProxy understands, and here it does not.
-    let bad = rig
-        .config()
-        .with("/data/config-global", "no-such-keyword at all");
-    rig.manifest("config", &[bad]);
-    controller
-        .output
-        .wait_for("rejection", |it| it.contains("rejected the configuration"));
-    // Older versions tell the master's socket only that it failed.
-    let said = if Haproxy::find().version.is_at_least(2, 7) {
-        &controller.output
-    } else {
-        &rig.haproxy().output
-    };
-    said.wait_for("HAProxy's own words", |it| it.contains("no-such-keyword"));
-    let deadline = Instant::now() + SOON;
-    while std::fs::read_to_string(rig.folder.config()).expect("it stays") != good {
-        assert!(
-            Instant::now() < deadline,
-            "the rejected configuration stays on disk"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    rig.soon_served_by(&controller, "app.example", "app");
-
-    rig.manifest("config", &[rig.config()]);
-    rig.manifest("other", &app("other.example", "other", &[&backend]));
-    rig.soon_served_by(&controller, "other.example", "app");
 }
 
 #[test]

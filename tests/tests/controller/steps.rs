@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use haproxy_ingress_core::bundle::{File, Role};
 use haproxy_ingress_core::plan::{Entry, ListEntry, Table, entries};
-use haproxy_ingress_tests::haproxy::Running;
+use haproxy_ingress_tests::haproxy::{Running, at_once};
 use haproxy_ingress_tests::object;
 use haproxy_ingress_tests::random::{Random, number, seed};
 use haproxy_ingress_tests::rig::{Rig, SOON};
@@ -17,8 +17,15 @@ use haproxy_ingress_tests::world::World;
 
 #[test]
 fn haproxy_has_in_memory_what_its_files_say() {
+    // The controller takes a tenth of a second for each step, whatever it does.
     let seed = seed();
     let steps = number("STEPS").unwrap_or(200);
+    let seeds: Vec<u64> = (0..4).map(|it| seed + it).collect();
+    at_once(seeds.len(), &seeds, |it| story(*it, steps / 4));
+}
+
+/// Goes through so many steps.
+fn story(seed: u64, steps: u64) {
     let mut random = Random::new(seed);
     let rig = Rig::external();
     let controller = rig.reads_manifests();

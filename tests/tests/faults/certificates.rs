@@ -13,7 +13,7 @@ use haproxy_ingress_tests::rig::{Rig, until};
 use crate::{has_begun, seen};
 
 const VICTIM: &str = "victim.example";
-const OTHERS: usize = 20;
+const OTHERS: usize = 100;
 
 /// What a host was answered with: the names of a certificate, or why there was none.
 type Answers = BTreeMap<String, BTreeMap<Result<Vec<String>, String>, usize>>;
@@ -202,7 +202,7 @@ fn no_handshake_gets_the_certificate_of_another_host() {
     let refused = of_victim.iter().filter(|(it, _)| it.is_err());
     let refused: usize = refused.map(|it| it.1).sum();
     seen(
-        "a Secret is rotated, wrong, foreign, expired, 1 MB and deleted, while 20 others rotate",
+        "a Secret is rotated, wrong, foreign, expired, 1 MB and deleted, while 100 others rotate",
         &format!(
             "{count} handshakes, none with another host's certificate, {refused} of the one host \
              refused, {reloads} reloads"

@@ -8,7 +8,7 @@ use std::process::Command;
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::http::{Load, Request};
 use haproxy_ingress_tests::rig::{Rig, app, until};
-use haproxy_ingress_tests::terminal::{Program, command};
+use haproxy_ingress_tests::terminal::Program;
 use rustix::process::{Resource, Rlimit, prlimit};
 
 use crate::{has_begun, process, seen, unharmed};
@@ -25,13 +25,14 @@ enum Disk {
 #[derive(Clone, Copy)]
 enum Refusal {
     Full,
+    NoInodes,
     ReadOnly,
 }
 
 impl Disk {
     fn below(folder: &Path) -> Self {
         let mounted = run(Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=2m", "none"])
+            .args(["-t", "tmpfs", "-o", "size=2m,nr_inodes=4k", "none"])
             .arg(folder));
         if mounted {
             Self::Own(folder.to_owned())
@@ -43,6 +44,7 @@ impl Disk {
     fn name(&self, refusal: Refusal) -> &'static str {
         match (self, refusal) {
             (Self::Own(_), Refusal::Full) => "the disk is full",
+            (Self::Own(_), Refusal::NoInodes) => "the disk takes no more files",
             (Self::Own(_), Refusal::ReadOnly) => "the disk is read-only",
             (Self::Shared, _) => "no file may be written",
         }
@@ -54,6 +56,12 @@ impl Disk {
                 let mut ballast = File::create(folder.join("ballast")).expect("there is room");
                 while ballast.write_all(&[0; 4096]).is_ok() {}
             }
+            (Self::Own(folder), Refusal::NoInodes) => {
+                let ballast = folder.join("ballast");
+                fs::create_dir(&ballast).expect("there is room");
+                let another = |it: &usize| File::create(ballast.join(it.to_string())).is_ok();
+                (0..).take_while(another).for_each(drop);
+            }
             (Self::Own(folder), Refusal::ReadOnly) => remount(folder, "ro"),
             (Self::Shared, _) => limit(controller, Some(0)),
         }
@@ -63,6 +71,9 @@ impl Disk {
         match (self, refusal) {
             (Self::Own(folder), Refusal::Full) => {
                 fs::remove_file(folder.join("ballast")).expect("it is there");
+            }
+            (Self::Own(folder), Refusal::NoInodes) => {
+                fs::remove_dir_all(folder.join("ballast")).expect("it is there");
             }
             (Self::Own(folder), Refusal::ReadOnly) => remount(folder, "rw"),
             (Self::Shared, _) => limit(controller, None),
@@ -101,19 +112,8 @@ fn limit(program: &Program, size: Option<u64>) {
     prlimit(pid, Resource::Fsize, limit).expect("it is our process");
 }
 
-/// Starts a controller that is told when a file gets too large, rather than killed.
-fn controller(rig: &Rig) -> Program {
-    let mut flags = rig.external_flags();
-    flags.push(format!("--manifests={}", rig.manifests().display()));
-    flags.push("--reload-retry=200ms".into());
-    let command = command(flags);
-    let mut shell = Command::new("sh");
-    shell
-        .args(["-c", "trap '' XFSZ; exec \"$0\" \"$@\""])
-        .arg(command.get_program())
-        .args(command.get_args());
-    Program::start(shell)
-}
+/// Has a program told when a file gets too large, rather than killed.
+const TOLD: [&str; 3] = ["sh", "-c", "trap '' XFSZ; exec \"$0\" \"$@\""];
 
 #[test]
 fn a_disk_that_takes_nothing_keeps_what_it_has() {
@@ -124,10 +124,11 @@ fn a_disk_that_takes_nothing_keeps_what_it_has() {
     rig.writes_bootstrap();
     rig.starts_haproxy();
     rig.manifest("app", &app("app.example", "app", &[&backend]));
-    let controller = controller(&rig);
+    let controller = rig.reads_manifests_under(&TOLD, &["--reload-retry=200ms"]);
     rig.soon_served_by(&controller, "app.example", "app");
     has_begun(&controller);
-    for (turn, refusal) in [Refusal::Full, Refusal::ReadOnly].into_iter().enumerate() {
+    let refusals = [Refusal::Full, Refusal::NoInodes, Refusal::ReadOnly];
+    for (turn, refusal) in refusals.into_iter().enumerate() {
         let on_disk = || fs::read_to_string(rig.folder.config()).expect("it stays");
         let good = on_disk();
         let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);

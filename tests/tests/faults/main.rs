@@ -8,6 +8,7 @@ mod certificates;
 mod crash;
 mod disk;
 mod endpoints;
+mod large;
 mod memory;
 mod processes;
 mod rejection;

@@ -1,6 +1,7 @@
 //! Sockets that are gone or that nobody answers.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::http::{Connection, Load, Request};
@@ -57,10 +58,105 @@ fn changes_arrive_although_the_admin_socket_is_unlinked() {
         "{}",
         controller.output.text()
     );
+    // No reload makes the socket again, and one leaves an old worker behind for as long as somebody
+    // is connected to it.
+    let idle = Connection::plain(rig.http).expect("it serves");
+    rig.manifest("new", &app("new.example", "new", &[&first]));
+    rig.soon_served_by(&controller, "new.example", "first");
+    of(&first, &new);
+    rig.soon_served_by(&controller, "app.example", "first");
+    let processes = rig.haproxy().master("show proc");
+    drop(idle);
+    let (_, old) = processes.split_once("# old workers").unwrap_or_default();
+    assert!(old.contains("worker"), "{processes}");
+    assert!(!rig.folder.admin_socket().exists());
+    assert_eq!(
+        rig.haproxy().reloads(),
+        reloads + 1,
+        "{}",
+        controller.output.text()
+    );
     seen(
         "the admin socket is unlinked",
         &format!(
-            "{}; an endpoint and a certificate come through the master, without a reload",
+            "{}; an endpoint and a certificate come through the master without a reload, and reach \
+             the worker that serves, also when there is an old one",
+            unharmed(&load.stop())
+        ),
+    );
+}
+
+/// Takes from root, if that is who we are, the right to open what belongs to others.
+fn without_rights() -> &'static [&'static str] {
+    if rustix::process::geteuid().is_root() {
+        &["setpriv", "--bounding-set=-dac_override"]
+    } else {
+        &["env"]
+    }
+}
+
+#[test]
+fn a_master_socket_of_somebody_else_is_named_with_its_owner() {
+    let backend = Backend::start("app");
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    // A master that answers has started itself anew after its worker, and bound its socket again.
+    let reloads = rig.haproxy().reloads();
+    let socket = rig.folder.master_socket();
+    let allow = |mode| fs::set_permissions(&socket, Permissions::from_mode(mode));
+    allow(0o000).expect("the socket is ours");
+    let controller = rig.reads_manifests_under(without_rights(), &HURRY);
+    let said = controller.output.wait_for("word about the socket", |it| {
+        it.contains("is not ours to use")
+    });
+    for word in [
+        "master.sock",
+        "belongs to user",
+        "with mode 0",
+        "start HAProxy with",
+    ] {
+        assert!(said.contains(word), "no {word} in: {said}");
+    }
+    allow(0o600).expect("the socket is ours");
+    assert_eq!(rig.haproxy().reloads(), reloads, "nothing was touched");
+    rig.soon_served_by(&controller, "app.example", "app");
+    let said = times(&controller, "is not ours to use");
+    assert!(said < 10, "{}", controller.output.text());
+    seen(
+        "the master socket belongs to somebody else",
+        &format!("{said} lines name the owner and what to do; served as soon as it is opened"),
+    );
+}
+
+#[test]
+fn reloads_by_somebody_else_hold_nobody_back() {
+    const HOSTS: usize = 3;
+    let backend = Backend::start("app");
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let controller = rig.reads_manifests_with(&HURRY);
+    rig.soon_served_by(&controller, "app.example", "app");
+    has_begun(&controller);
+    let reloads = rig.haproxy().reloads();
+    let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
+    for turn in 0..HOSTS {
+        let (host, name) = (format!("new-{turn}.example"), format!("new-{turn}"));
+        rig.manifest(&name, &app(&host, &name, &[&backend]));
+        until(&controller, "answer for the new host", || {
+            // Each of these may come before, while or after the controller asks for its own.
+            kill_process(rig.haproxy().pid(), Signal::USR2).expect("it runs");
+            rig.haproxy().reloads();
+            rig.get(&host, "/").is_some_and(|it| it.status == 200)
+        });
+    }
+    let words = controller.output.text();
+    assert!(!words.contains("held back"), "{words}");
+    assert!(!words.contains("rejected"), "{words}");
+    let reloads = rig.haproxy().reloads() - reloads;
+    seen(
+        "somebody else reloads again and again",
+        &format!(
+            "{}; {HOSTS} new hosts in {reloads} reloads",
             unharmed(&load.stop())
         ),
     );
@@ -91,6 +187,25 @@ fn a_master_socket_that_is_missing_at_the_start_is_waited_for() {
 
 #[test]
 fn endpoints_arrive_while_the_master_socket_is_unlinked() {
+    let goes = |rig: &Rig| fs::remove_file(rig.folder.master_socket()).expect("it is there");
+    without_a_master("the master socket is unlinked", goes, |rig, ()| {
+        kill_process(rig.haproxy().pid(), Signal::USR2).expect("it runs");
+    });
+}
+
+#[test]
+fn endpoints_arrive_while_the_master_is_frozen() {
+    let thaws = |_: &Rig, frozen| drop(frozen);
+    without_a_master("the master is frozen", Frozen::master, thaws);
+}
+
+/// What needs a reload waits for a master that goes and comes back, and endpoints do not.
+fn without_a_master<T>(
+    fault: &str,
+    goes: impl FnOnce(&Rig) -> T,
+    comes_back: impl FnOnce(&Rig, T),
+) {
+    const SAID: &str = "haproxy was not updated: ";
     let (first, second) = (Backend::start("first"), Backend::start("second"));
     let rig = Rig::external();
     rig.manifest("app", &app("app.example", "app", &[&first]));
@@ -98,56 +213,27 @@ fn endpoints_arrive_while_the_master_socket_is_unlinked() {
     rig.soon_served_by(&controller, "app.example", "first");
     has_begun(&controller);
     let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
-    fs::remove_file(rig.folder.master_socket()).expect("it is there");
-    let said = without_a_master(&rig, &controller, [&first, &second]);
-    kill_process(rig.haproxy().pid(), Signal::USR2).expect("it runs");
+    let gone = goes(&rig);
+    rig.manifest("new", &app("new.example", "new", &[&first]));
+    controller
+        .output
+        .wait_for("word about the master", |it| it.contains(SAID));
+    let mut objects = app("app.example", "app", &[]);
+    objects[2] = slice("app", &[&second]);
+    rig.manifest("app", &objects);
+    rig.soon_served_by(&controller, "app.example", "second");
+    assert_eq!(rig.get("new.example", "/").map(|it| it.status), Some(404));
+    let said = times(&controller, SAID);
+    assert!(said < 10, "{}", controller.output.text());
+    comes_back(&rig, gone);
     rig.soon_served_by(&controller, "new.example", "first");
     seen(
-        "the master socket is unlinked",
+        fault,
         &format!(
             "{}; endpoints go on, {said} lines say so, the rest follows when it is back",
             unharmed(&load.stop())
         ),
     );
-}
-
-#[test]
-fn endpoints_arrive_while_the_master_is_frozen() {
-    let (first, second) = (Backend::start("first"), Backend::start("second"));
-    let rig = Rig::external();
-    rig.manifest("app", &app("app.example", "app", &[&first]));
-    let controller = rig.reads_manifests_with(&HURRY);
-    rig.soon_served_by(&controller, "app.example", "first");
-    has_begun(&controller);
-    let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
-    let frozen = Frozen::master(&rig);
-    let said = without_a_master(&rig, &controller, [&first, &second]);
-    drop(frozen);
-    rig.soon_served_by(&controller, "new.example", "first");
-    seen(
-        "the master is frozen",
-        &format!(
-            "{}; endpoints go on, {said} lines say so, the rest follows when it goes on",
-            unharmed(&load.stop())
-        ),
-    );
-}
-
-/// What needs a reload waits for the master, and endpoints do not. How often that was said is returned.
-fn without_a_master(rig: &Rig, controller: &Program, [first, second]: [&Backend; 2]) -> usize {
-    const SAID: &str = "haproxy was not updated: ";
-    rig.manifest("new", &app("new.example", "new", &[first]));
-    controller
-        .output
-        .wait_for("word about the master", |it| it.contains(SAID));
-    let mut objects = app("app.example", "app", &[]);
-    objects[2] = slice("app", &[second]);
-    rig.manifest("app", &objects);
-    rig.soon_served_by(controller, "app.example", "second");
-    assert_eq!(rig.get("new.example", "/").map(|it| it.status), Some(404));
-    let said = times(controller, SAID);
-    assert!(said < 10, "{}", controller.output.text());
-    said
 }
 
 #[test]

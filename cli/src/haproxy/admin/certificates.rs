@@ -226,6 +226,29 @@ impl Admin {
     }
 }
 
+/// Refuses a line that HAProxy may not come to the end of: at a bracket inside of a word, 2.6 reads on for
+/// ever, until its watchdog ends the process.
+pub(super) fn check(command: &Command) -> Result<(), Error> {
+    let Command::AddToList { line, .. } = command else {
+        return Ok(());
+    };
+    let (certificate, rest) = line.split_once(' ').unwrap_or((line, ""));
+    let options = rest.strip_prefix('[').and_then(|it| it.split_once(']'));
+    let (options, names) = options.unwrap_or(("", rest));
+    let is_apart = names.is_empty() || options.is_empty() || names.starts_with(' ');
+    if !is_apart
+        || [certificate, options, names]
+            .iter()
+            .any(|it| it.contains(['[', ']']))
+    {
+        return Err(Error::Unfit {
+            command: command.to_string(),
+            why: "a bracket stands where HAProxy expects none",
+        });
+    }
+    Ok(())
+}
+
 /// Reads an entry with the number of its line behind the name of its certificate.
 fn numbered(line: &str) -> Option<(u32, ListEntry)> {
     let mut entry = ListEntry::read(line)?;
@@ -352,14 +375,7 @@ mod tests {
     use haproxy_ingress_core::plan::Plan;
 
     use super::*;
-    use crate::haproxy::fixture::{External, config};
-
-    /// A certificate for a host with its key.
-    fn certificate(host: &str) -> String {
-        let made = rcgen::generate_simple_self_signed([host.to_owned()]);
-        let made = made.expect("a certificate");
-        format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem())
-    }
+    use crate::haproxy::fixture::{External, certificate, config};
 
     struct Authority(rcgen::CertifiedIssuer<'static, rcgen::KeyPair>);
 
@@ -539,6 +555,23 @@ mod tests {
         let renewed = certificate("b");
         let new = files(&external, &[("a.pem", &a), ("b.pem", &renewed)], &list);
         admin.carry_out(&commands(&old, &new), &new).await
+    }
+
+    #[tokio::test]
+    async fn a_line_that_haproxy_never_finishes_is_not_sent() {
+        let external = External::prepare();
+        let mut admin = external.admin();
+        for line in [
+            "a.pem x[y]",
+            "a.pem [alpn h2]x",
+            "a[.pem x",
+            "a.pem [alpn [h2] x",
+        ] {
+            let (list, line) = ("/list".into(), line.into());
+            let command = Command::AddToList { list, line };
+            let error = admin.carry_out(&[command], &Compiled::default()).await;
+            assert!(matches!(error, Err(Error::Unfit { .. })), "{error:?}");
+        }
     }
 
     #[test]

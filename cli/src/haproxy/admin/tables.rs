@@ -2,6 +2,7 @@
 //! for `acl`).
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::plan::{Command, Entry, Table, entries};
@@ -26,8 +27,8 @@ impl Admin {
         }
         let mut lines = String::new();
         for (place, entry) in entries.iter().enumerate() {
-            lines.push_str(&entry.to_string());
-            lines.push('\n');
+            // Without a blank, a key would go on in the next line.
+            let _ = writeln!(lines, "{} {}", entry.key, entry.value);
             let next = entries.get(place + 1);
             let size = next.map_or(0, |it| it.key.len() + it.value.len() + 2);
             if next.is_none() || lines.len() + size > LONGEST_LINE {
@@ -94,7 +95,13 @@ impl Admin {
             // In front of each stands where it is in HAProxy's memory.
             let entry = line.split_once(' ').filter(|it| it.0.starts_with("0x"));
             let (_, entry) = entry.ok_or_else(|| refused(&command, line))?;
-            found.extend(entries(table, entry));
+            // A key may be empty or begin with `#`, which none of a file does.
+            let (key, value) = match table {
+                Table::Map(_) => entry.split_once(' ').unwrap_or((entry, "")),
+                Table::List(_) => (entry, ""),
+            };
+            let (key, value) = (key.into(), value.into());
+            found.push(Entry { key, value });
         }
         found.sort_unstable();
         Ok(found)
@@ -121,8 +128,6 @@ fn difference(wanted: &[Entry], found: &[Entry]) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use std::fmt::Write as _;
-
     use haproxy_ingress_core::bundle::Role;
     use haproxy_ingress_core::plan::Plan;
 
@@ -168,7 +173,7 @@ mod tests {
         let (external, old) = with_tables("a#/ 1\nb#/ 2\n", "^a 1\n", "10.0.0.0/8\n").await;
         let mut admin = external.admin();
         let map = "a#/ with blanks; \\ and \"quotes\"\nc#/;\\ 3\nd#/<< <<\n";
-        let regex = "^longer 2\n^a 1\n";
+        let regex = "^longer 2\n^a 1\n^nothing\n";
         let new = files(&external, map, regex, "10.0.0.0/8\n");
         let there = commands(&old, &new);
         assert_eq!(there.len(), 4, "{there:?}");

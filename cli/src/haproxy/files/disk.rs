@@ -179,6 +179,7 @@ pub(super) mod fuse {
     struct State {
         left: Option<usize>,
         end: End,
+        passed: usize,
         spent: usize,
     }
 
@@ -199,6 +200,7 @@ pub(super) mod fuse {
             *state = State {
                 left: Some(left),
                 end,
+                passed: 0,
                 spent: 0,
             };
         }
@@ -206,6 +208,11 @@ pub(super) mod fuse {
         /// Whether it has ended.
         pub(in crate::haproxy::files) fn is_blown(&self) -> bool {
             self.0.lock().expect("one thread").spent > 0
+        }
+
+        /// How many changes were made before it ended.
+        pub(in crate::haproxy::files) fn passed(&self) -> usize {
+            self.0.lock().expect("one thread").passed
         }
 
         pub(super) fn spend(&self, takes_space: bool) -> io::Result<()> {
@@ -222,6 +229,7 @@ pub(super) mod fuse {
                 (None, _) | (Some(0), End::Full) => Ok(()),
                 (Some(left), _) => {
                     state.left = Some(left - 1);
+                    state.passed += 1;
                     Ok(())
                 }
             }

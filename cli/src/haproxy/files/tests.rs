@@ -22,7 +22,7 @@ const PATHS: [&str; 6] = [
 ];
 
 /// A folder in memory if there is such a disk: these tests sync thousands of times.
-fn folder() -> tempfile::TempDir {
+pub(super) fn folder() -> tempfile::TempDir {
     let folder = |place| tempfile::Builder::new().prefix("hi-").tempdir_in(place);
     folder("/dev/shm")
         .or_else(|_| folder("/tmp"))

@@ -105,7 +105,7 @@ fn measured(
     change: impl Fn(u32) -> Object,
     mut is_effective: impl FnMut(u32) -> bool,
 ) -> Measured {
-    let (reloads, updates) = (scene.haproxy.reloads(), scene.count(UPDATED));
+    let (reloads, updates) = (scene.haproxy().reloads(), scene.count(UPDATED));
     let mut times = Vec::new();
     let numbers: Vec<u32> = (0..count).collect();
     for batch in numbers.chunks(BATCH) {
@@ -131,7 +131,7 @@ fn measured(
         }
         std::thread::sleep(PERIOD.saturating_sub(start.elapsed()));
     }
-    let reloads = scene.haproxy.reloads() - reloads;
+    let reloads = scene.haproxy().reloads() - reloads;
     assert_eq!(reloads, 0, "HAProxy was reloaded:\n{}", scene.said());
     times.sort_by(f64::total_cmp);
     let quantile = |part: usize| times[(times.len() - 1) * part / 100];

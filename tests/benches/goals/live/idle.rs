@@ -25,7 +25,7 @@ const DONE: [&str; 4] = [
 /// The same objects are written again and again, and listed anew each tenth time.
 pub(crate) fn resyncs() -> Measured {
     let (scene, count) = (start(), scaled(1_000));
-    let (disk, reloads, done) = (scene.disk(), scene.haproxy.reloads(), scene.done());
+    let (disk, reloads, done) = (scene.disk(), scene.haproxy().reloads(), scene.done());
     let runs = scene.count("starting haproxy update");
     let objects = objects(scene.upstream.port);
     let lists = scene.lists();
@@ -50,7 +50,7 @@ pub(crate) fn resyncs() -> Measured {
     });
     scene.soon("end of the update", || scene.done() > done);
     let writes = scene.disk().generation - disk.generation - 1;
-    let reloads = scene.haproxy.reloads() - reloads;
+    let reloads = scene.haproxy().reloads() - reloads;
     let updates = scene.done() - done - 1;
     measured(
         writes,
@@ -66,7 +66,7 @@ pub(crate) fn resyncs() -> Measured {
 /// The controller is started again.
 pub(crate) fn restarts() -> Measured {
     let (mut scene, count) = (start(), scaled(20));
-    let (disk, reloads) = (scene.disk(), scene.haproxy.reloads());
+    let (disk, reloads) = (scene.disk(), scene.haproxy().reloads());
     let mut updates = 0;
     for _ in 0..count {
         scene.restarts_controller();
@@ -78,7 +78,7 @@ pub(crate) fn restarts() -> Measured {
     let now = scene.disk();
     // The date tells of files that were written in their places, too.
     let writes = (now.generation - disk.generation).max(u64::from(now != disk));
-    let reloads = scene.haproxy.reloads() - reloads;
+    let reloads = scene.haproxy().reloads() - reloads;
     measured(writes, reloads, updates, &format!("{count} restarts"))
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn rejected() -> Measured {
 /// As many reloads as fit in, while so many requests are sent.
 fn reloads(way: Way, requests: u32) -> Measured {
     let (scene, count) = (start(), scaled(100));
-    let before = scene.haproxy.reloads();
+    let before = scene.haproxy().reloads();
     let done = scene.count("haproxy successfully reloaded");
     let since = Instant::now();
     let load = load(&scene, &[way]);
@@ -69,7 +69,7 @@ fn reloads(way: Way, requests: u32) -> Measured {
         load.reaches(per_reload * u64::from(number));
     }
     let report = load.stop(&scene, since);
-    let reloads = scene.haproxy.reloads() - before;
+    let reloads = scene.haproxy().reloads() - before;
     assert!(reloads >= count, "HAProxy counts {reloads} reloads");
     measured(&report, &format!("{reloads} reloads"))
 }

@@ -6,9 +6,10 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 
 use haproxy_ingress_tests::apiserver::ApiServer;
-use haproxy_ingress_tests::haproxy::{Folder, Haproxy, Running, free_port};
+use haproxy_ingress_tests::haproxy::Running;
 use haproxy_ingress_tests::http::Request;
 use haproxy_ingress_tests::object::{self, Object};
+use haproxy_ingress_tests::rig::Rig;
 use haproxy_ingress_tests::terminal::{Program, command};
 use rustix::process::Signal;
 
@@ -23,14 +24,12 @@ const GATHER: Duration = Duration::from_millis(10);
 /// Everything that runs. It ends when this is dropped.
 pub(crate) struct Scene {
     pub(crate) api: ApiServer,
-    pub(crate) haproxy: Running,
     pub(crate) controller: Program,
     pub(crate) upstream: Upstream,
     pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,
-    flags: Vec<String>,
-    // Dropped last: HAProxy's files are in it.
-    folder: Folder,
+    // Dropped last: HAProxy and its files are in it.
+    rig: Rig,
 }
 
 /// What is on the disk: the current generation, and when anything was written last.
@@ -43,33 +42,17 @@ pub(crate) struct Disk {
 impl Scene {
     /// Starts everything with the objects that lead to an upstream, and waits until a host is served.
     pub(crate) fn start(objects: impl FnOnce(&Upstream) -> Vec<Object>, host: &str) -> Self {
-        let (folder, api, upstream) = (Folder::new(), ApiServer::start(), Upstream::start());
-        let (http, https) = (free_port(), free_port());
-        fs::write(folder.config(), BOOTSTRAP).expect("the folder is ours");
-        api.has(config(http, https));
+        let (rig, api, upstream) = (Rig::external(), ApiServer::start(), Upstream::start());
+        api.has(config(&rig));
         api.has_all(objects(&upstream));
-        let haproxy = Haproxy::find().start(&folder);
-        let flags = vec![
-            format!("--local-filesystem-prefix={}", folder.prefix()),
-            format!("--master-socket={}", folder.master_socket().display()),
-            format!("--apiserver-host={}", api.url()),
-            format!("--healthz-addr=127.0.0.1:{}", free_port()),
-            format!("--wait-before-update={}ms", GATHER.as_millis()),
-            "--rate-limit-update=10".into(),
-            "--configmap=ingress-controller/haproxy-ingress".into(),
-            "--watch-ingress-without-class".into(),
-            "--disable-config-keywords=".into(),
-        ];
-        let controller = controller(&flags);
+        let controller = controller(&rig, &api);
         let scene = Self {
             api,
-            haproxy,
             controller,
             upstream,
-            http: SocketAddr::from((Ipv4Addr::LOCALHOST, http)),
-            https: SocketAddr::from((Ipv4Addr::LOCALHOST, https)),
-            flags,
-            folder,
+            http: rig.http,
+            https: rig.https,
+            rig,
         };
         let request = Request::get("/").host(host).header("connection", "close");
         scene.soon("the first answer", || {
@@ -85,7 +68,12 @@ impl Scene {
     pub(crate) fn restarts_controller(&mut self) {
         self.controller.signal(Signal::TERM);
         assert_eq!(self.controller.wait(), Some(0), "{}", self.said());
-        self.controller = controller(&self.flags);
+        self.controller = controller(&self.rig, &self.api);
+    }
+
+    /// The HAProxy that the controller drives.
+    pub(crate) fn haproxy(&self) -> &Running {
+        self.rig.haproxy()
     }
 
     /// How many lines of the controller have a text.
@@ -120,11 +108,11 @@ impl Scene {
 
     /// What is on the disk.
     pub(crate) fn disk(&self) -> Disk {
-        let etc = self.folder.path().join("etc/haproxy");
+        let etc = self.rig.folder.path().join("etc/haproxy");
         let current = fs::read_link(etc.join(".current")).expect("there is a generation");
         let name = current.file_name().and_then(|it| it.to_str());
         let mut written = SystemTime::UNIX_EPOCH;
-        for folder in [etc, self.folder.path().join("var/lib/haproxy")] {
+        for folder in [etc, self.rig.folder.path().join("var/lib/haproxy")] {
             newest(&folder, &mut written);
         }
         Disk {
@@ -158,30 +146,24 @@ fn newest(path: &Path, newest_so_far: &mut SystemTime) {
     }
 }
 
-fn controller(flags: &[String]) -> Program {
+fn controller(rig: &Rig, api: &ApiServer) -> Program {
+    let mut flags = rig.external_flags();
+    flags.retain(|it| !it.starts_with("--wait-before-update"));
+    flags.extend([
+        format!("--apiserver-host={}", api.url()),
+        format!("--wait-before-update={}ms", GATHER.as_millis()),
+        "--disable-config-keywords=".into(),
+    ]);
     let mut command = command(flags);
     command.env("POD_NAMESPACE", "ingress-controller");
     command.env("POD_NAME", "haproxy-ingress-bench");
     Program::start(command)
 }
 
-/// What HAProxy runs before the controller has written anything.
-const BOOTSTRAP: &str =
-    "defaults\n  timeout client 1s\n  timeout connect 1s\n  timeout server 1s\n";
-
-/// The global configuration: free ports, no log.
-fn config(http: u16, https: u16) -> Object {
-    object::config_map(
-        "haproxy-ingress",
-        &[
-            ("http-port", &http.to_string()),
-            ("https-port", &https.to_string()),
-            ("bind-ip-addr-http", "127.0.0.1"),
-            ("healthz-port", &free_port().to_string()),
-            ("bind-ip-addr-healthz", "127.0.0.1"),
-            ("stats-port", &free_port().to_string()),
-            ("bind-ip-addr-stats", "127.0.0.1"),
-            ("ssl-redirect", "false"),
-        ],
-    )
+/// The global configuration, without a log.
+fn config(rig: &Rig) -> Object {
+    let mut config = rig.config().with("/data/ssl-redirect", "false");
+    let data = config.0["data"].as_object_mut().expect("it has keys");
+    data.retain(|key, _| !key.starts_with("syslog-"));
+    config
 }

@@ -25,7 +25,7 @@ const SERVICES: [(&str, Ipv4Addr); 2] = [
 pub(crate) fn swaps() -> Measured {
     let count = scaled(100);
     let scene = Scene::start(|upstream| objects(upstream.port), "root.example");
-    let reloads = scene.haproxy.reloads();
+    let reloads = scene.haproxy().reloads();
     let since = Instant::now();
     let load = Load::start(&scene, &[Way::Kept], targets());
     for number in 1..=count {
@@ -43,7 +43,7 @@ pub(crate) fn swaps() -> Measured {
     }
     let report = load.stop(&scene, since);
     assert_eq!(
-        scene.haproxy.reloads(),
+        scene.haproxy().reloads(),
         reloads,
         "HAProxy was reloaded:\n{}",
         scene.said()
