@@ -13,13 +13,16 @@ mod apply;
 mod certificate;
 mod findings;
 mod manifests;
+pub(crate) mod metrics;
 mod pace;
 mod reconcile;
+mod retire;
 mod rights;
 pub(crate) mod stop;
 mod store;
 mod tasks;
 mod watch;
+mod workers;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -33,7 +36,9 @@ use tokio::sync::{mpsc, watch as published};
 use tracing::{error, info, warn};
 
 use crate::args::controller::Controller;
+use crate::controller::metrics::Metrics;
 use crate::controller::reconcile::{Certificate, Engine, Reconcile};
+use crate::controller::retire::Retire;
 use crate::controller::stop::Signals;
 use crate::controller::store::{Scope, Source, Store};
 use crate::controller::tasks::Tasks;
@@ -100,6 +105,7 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     let (control, stop) = stop::channel();
     let (changes, news) = mpsc::channel(CHANGES);
     let (readiness, ready) = published::channel(Err("nothing was read yet".into()));
+    let metrics = Metrics::new();
     let mut store = Store::default();
     let mut pods = None;
     let mut tasks = Tasks::new(stop.clone());
@@ -109,7 +115,11 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         let listener = http::listen(&pages.address).await.with_context(|| {
             format!("flag --healthz-addr: cannot listen on `{}`", pages.address)
         })?;
-        tasks.spawn("http", http::run(listener, pages, ready, stop.clone()));
+        let metrics = metrics.clone();
+        tasks.spawn(
+            "http",
+            http::run(listener, pages, ready, metrics, stop.clone()),
+        );
     }
     if let Some(cluster) = &task.cluster {
         let client = watch::connect(cluster).await?;
@@ -130,6 +140,9 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     let haproxy = Haproxy::open(settings)
         .await
         .context("cannot set up HAProxy")?;
+    let follows = task.options.follows_old_workers == Some(true);
+    let (retired, retire) = Retire::new(haproxy.master().clone(), metrics.clone(), follows);
+    tasks.spawn("old workers", retire.run(stop.clone()));
     let prefix = task.prefix.clone();
     let certificate: Certificate = Box::new(move |now| {
         certificate::load(&prefix, now)
@@ -149,6 +162,8 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         task.pace,
         readiness,
     );
+    reconcile.counts(metrics);
+    reconcile.limits_workers(task.workers, retired);
     if let Some((feed, start)) = pods {
         reconcile.reads_pods(feed, start);
     }

@@ -18,6 +18,7 @@ pub(crate) mod master;
 pub(crate) mod process;
 mod settings;
 pub(crate) mod socket;
+pub(crate) mod workers;
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -35,6 +36,7 @@ use crate::haproxy::master::{Master, Verdict};
 use crate::haproxy::process::{Engine, Process, State};
 pub(crate) use crate::haproxy::settings::{Mode, Settings};
 use crate::haproxy::socket::Socket;
+use crate::haproxy::workers::lack_of_descriptors;
 
 /// One HAProxy. There is one of these for each, and it is the only writer of its files.
 pub(crate) struct Haproxy {
@@ -219,6 +221,11 @@ impl Haproxy {
             Mode::External { .. } => "external",
             Mode::Embedded { .. } => "embedded",
         }
+    }
+
+    /// Its master.
+    pub(crate) fn master(&self) -> &Master {
+        &self.master
     }
 
     /// Waits until the master answers. `waiting` is called at the start of a wait and every ten
@@ -453,6 +460,10 @@ impl Haproxy {
         because_of: Option<String>,
         mut timings: Timings,
     ) -> Result<Outcome, Error> {
+        let lack = lack_of_descriptors(&self.master, self.version, &compiled.bundle);
+        if let Some(messages) = lack.await {
+            return Ok(Outcome::Rejected { messages, timings });
+        }
         let number = self.write(compiled, &mut timings).await?;
         let start = Instant::now();
         let lines = self.process.as_ref().map_or(0, Process::lines);

@@ -1,16 +1,21 @@
-//! The controller's own pages: health and readiness.
+//! The controller's own pages: health, readiness and metrics.
 
 use axum::Router;
 use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::args::controller::Pages;
+use crate::controller::metrics::Metrics;
 use crate::controller::stop::Stop;
 
 /// Whether HAProxy runs what the cluster says, or why not.
 pub(crate) type Readiness = Result<(), String>;
+
+/// Where metrics are.
+pub(crate) const METRICS: &str = "/metrics";
 
 /// Opens the address. `:PORT` stands for every address of the machine.
 pub(crate) async fn listen(address: &str) -> std::io::Result<TcpListener> {
@@ -31,6 +36,7 @@ pub(crate) async fn run(
     listener: TcpListener,
     pages: Pages,
     readiness: watch::Receiver<Readiness>,
+    metrics: Metrics,
     stop: Stop,
 ) -> anyhow::Result<()> {
     let leaving = stop.clone();
@@ -47,7 +53,16 @@ pub(crate) async fn run(
             }
         }
     };
+    let metrics = move || {
+        let text = metrics.text();
+        async move {
+            let content_type = [(CONTENT_TYPE, prometheus::TEXT_FORMAT)];
+            let text = text.map_err(|it| (StatusCode::INTERNAL_SERVER_ERROR, format!("{it}\n")));
+            text.map(|it| (content_type, it))
+        }
+    };
     let router = Router::new()
+        .route(METRICS, get(metrics))
         .route(&pages.health, get(async || "ok\n"))
         .route(&pages.ready, get(ready));
     tokio::select! {
@@ -86,7 +101,7 @@ mod tests {
         let address = listener.local_addr()?;
         let (control, stop) = stop::channel();
         let (readiness, receiver) = watch::channel(Err("nothing was read yet".to_owned()));
-        let server = tokio::spawn(run(listener, pages, receiver, stop));
+        let server = tokio::spawn(run(listener, pages, receiver, Metrics::default(), stop));
 
         assert_eq!(status(address, "/healthz").await?, "200 ok");
         assert_eq!(
@@ -95,6 +110,11 @@ mod tests {
         );
         readiness.send(Ok(()))?;
         assert_eq!(status(address, "/readyz").await?, "200 ok");
+        let metrics = status(address, METRICS).await?;
+        assert!(
+            metrics.contains("\nhaproxyingress_update_success 0"),
+            "{metrics}"
+        );
         assert!(status(address, "/other").await?.starts_with("404"));
 
         control.leave();

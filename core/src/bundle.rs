@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::assemble::Places;
 use crate::diagnostic::Diagnostic;
-use crate::haproxy::Acme;
 pub use crate::haproxy::Role;
+use crate::haproxy::{Acme, Closing};
 use crate::origin::Origin;
 pub use crate::origin::SourceMap;
 
@@ -39,6 +39,8 @@ pub struct Compiled {
     pub outlived: BTreeSet<Arc<str>>,
     /// Whether labels of Pods decide about anything, so that Pods have to be read.
     pub uses_pods: bool,
+    /// How an old worker that ran this ends its sessions, if not all at once.
+    pub closing: Option<Closing>,
 }
 
 /// What a server is given that is added to a backend while HAProxy runs. HAProxy does not apply

@@ -41,6 +41,7 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>
     Compiled {
         bundle,
         uses_pods: cx.uses_pods,
+        closing: config.global.closing,
         diagnostics: cx.sink.into_sorted(),
         places: places(&config),
         new_servers: new_servers(&config, options),

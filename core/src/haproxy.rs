@@ -48,7 +48,7 @@ pub use self::limit::Limit;
 pub(crate) use self::name::{escape, secret_stem, short};
 pub use self::peers::{Peer, Peers};
 pub use self::proxy::{
-    Account, Defaults, ForwardedFor, Global, Log, Logs, NameServers, Stats, Trust,
+    Account, Closing, Defaults, ForwardedFor, Global, Log, Logs, NameServers, Stats, Trust,
 };
 pub use self::rule::{PathName, Phase, Placed, Rule, path_name};
 pub use self::rules::Rules;

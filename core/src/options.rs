@@ -63,6 +63,9 @@ pub struct Options {
     pub replica: Option<Arc<str>>,
     /// Whether HAProxy can change its user and its root folder; `None` where nobody asks a running one.
     pub privileged: Option<bool>,
+    /// Whether the workers are followed that a reload has replaced (`--track-old-instances`); `None` where
+    /// nobody drives a running HAProxy.
+    pub follows_old_workers: Option<bool>,
     /// The addresses of the machine's network interfaces by their names, where they are known.
     pub interfaces: Option<BTreeMap<String, Vec<IpAddr>>>,
     /// The operator's templates by file name (`--template-dir`), in place of the built-in ones.
@@ -139,6 +142,7 @@ impl Default for Options {
             connection_timeout: 30,
             replica: None,
             privileged: None,
+            follows_old_workers: None,
             interfaces: None,
             templates: BTreeMap::new(),
         }

@@ -2,8 +2,10 @@
 //!
 //! Pure: comparing never acts. The controller carries a plan out, `diff` and the playground show it.
 
+mod area;
 mod authors;
 mod command;
+mod descriptors;
 mod difference;
 mod entries;
 mod files;
@@ -19,7 +21,9 @@ use serde::Serialize;
 use crate::bundle::Compiled;
 pub use crate::haproxy::ServerState;
 use crate::origin::Origin;
+pub use crate::plan::area::Area;
 pub use crate::plan::command::{Command, Entry, ListEntry, Pem, Table};
+pub use crate::plan::descriptors::descriptors;
 pub use crate::plan::entries::entries;
 pub use crate::plan::repair::Found;
 
@@ -51,6 +55,8 @@ pub struct Reason {
     pub change: Change,
     /// Who wrote what differs, as far as that is known.
     pub origins: Vec<Origin>,
+    /// Which part of the configuration that is.
+    pub area: Area,
 }
 
 /// What happened to a section or a file.

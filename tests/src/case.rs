@@ -316,6 +316,7 @@ impl Settings {
                 "disable-external-name" => options.disable_external_name = yes()?,
                 "replica" => options.replica = Some(value.as_str().into()),
                 "privileged" => options.privileged = Some(yes()?),
+                "track-old-instances" => options.follows_old_workers = Some(yes()?),
                 "interfaces" => options.interfaces = Some(interfaces(value)?),
                 "now" => {
                     let now = value

@@ -147,9 +147,15 @@ impl Rig {
 
     /// Starts a controller on an API server and its external HAProxy.
     pub fn reads(&self, api: &ApiServer) -> Program {
+        self.reads_with(api, &[])
+    }
+
+    /// The same with further flags.
+    pub fn reads_with(&self, api: &ApiServer, further: &[&str]) -> Program {
         api.has(self.config());
         let mut flags = self.external_flags();
         flags.push(format!("--apiserver-host={}", api.url()));
+        flags.extend(further.iter().map(|it| (*it).to_owned()));
         let mut command = command(flags);
         command.env("POD_NAMESPACE", "ingress-controller");
         command.env("POD_NAME", "haproxy-ingress-test");

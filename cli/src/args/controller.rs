@@ -4,10 +4,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use haproxy_ingress_core::options::{DefaultCertificate, Name, Options, ParseError};
+use haproxy_ingress_core::value::KeyValue as _;
+use haproxy_ingress_core::value::size::SizeLimit;
 
 use crate::args::Usage;
 use crate::args::read::Values;
 use crate::args::table::Status;
+use crate::http;
 
 /// The controller's task.
 #[derive(Clone, Debug)]
@@ -28,6 +31,8 @@ pub(crate) struct Controller {
     pub(crate) connection_timeout: Duration,
     /// When to run.
     pub(crate) pace: Pace,
+    /// How many processes HAProxy may have.
+    pub(crate) workers: Workers,
     /// The pages of the controller itself.
     pub(crate) pages: Option<Pages>,
     /// How to stop.
@@ -81,6 +86,17 @@ pub(crate) struct Pace {
     pub(crate) audit: Duration,
 }
 
+/// How many processes HAProxy may have when a reload is begun.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Workers {
+    /// How many old workers, if there is a limit.
+    pub(crate) old: Option<usize>,
+    /// How long a reload waits for them, at most.
+    pub(crate) wait: Duration,
+    /// How many bytes of memory all of them and the new one may take, if there is a limit.
+    pub(crate) memory: Option<u64>,
+}
+
 /// The pages of the controller itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Pages {
@@ -126,6 +142,7 @@ impl Controller {
             template_dir: values.some("template-dir").map(Into::into),
             connection_timeout: positive(values, "connection-timeout")?,
             pace: pace(values)?,
+            workers: workers(values)?,
             pages: pages(values)?,
             stop: Stop {
                 wait: values.duration("wait-before-shutdown"),
@@ -205,6 +222,7 @@ fn options(
         track_tls_acme: values.switch("acme-track-tls-annotation"),
         disable_external_name: values.switch("disable-external-name"),
         prefix: prefix.to_string_lossy().into_owned(),
+        follows_old_workers: Some(values.switch("track-old-instances")),
         connection_timeout: u32::try_from(timeout.as_millis().div_ceil(1000)).unwrap_or(u32::MAX),
         ..default
     })
@@ -289,6 +307,23 @@ fn pace(values: &Values) -> Result<Pace, Usage> {
     })
 }
 
+fn workers(values: &Values) -> Result<Workers, Usage> {
+    const FLAG: &str = "max-haproxy-memory";
+    let memory = values.some(FLAG).map(|text| {
+        // `2Gi` of Kubernetes is HAProxy's `2g`.
+        let size = text.trim_end_matches(['i', 'B']);
+        let size = SizeLimit::parse(size).ok().and_then(SizeLimit::bytes);
+        size.and_then(|it| it.try_into().ok())
+            .ok_or_else(|| Usage::value(FLAG, text, "a size, such as `512Mi` or `2Gi`"))
+    });
+    let old = values.integer("max-old-workers") as usize;
+    Ok(Workers {
+        old: (old > 0).then_some(old),
+        wait: values.duration("max-reload-wait"),
+        memory: memory.transpose()?,
+    })
+}
+
 /// A duration that makes no sense as zero.
 fn positive(values: &Values, flag: &'static str) -> Result<Duration, Usage> {
     Some(values.duration(flag))
@@ -313,6 +348,18 @@ fn pages(values: &Values) -> Result<Option<Pages>, Usage> {
         health: path("health-check-path")?,
         ready: path("ready-check-path")?,
     };
+    for (flag, path) in [
+        ("health-check-path", &pages.health),
+        ("ready-check-path", &pages.ready),
+    ] {
+        if path == http::METRICS {
+            return Err(Usage::value(
+                flag,
+                path,
+                "another path than that of metrics",
+            ));
+        }
+    }
     if pages.health == pages.ready {
         let expected = "another path than that of --health-check-path";
         return Err(Usage::value("ready-check-path", &pages.ready, expected));
@@ -378,6 +425,7 @@ mod tests {
         let it = controller("").expect("no flag is needed");
         let expected = Options {
             controller_namespace: "edge".into(),
+            follows_old_workers: Some(false),
             ..Options::default()
         };
         assert_eq!(format!("{:?}", it.options), format!("{expected:?}"));
@@ -441,6 +489,8 @@ mod tests {
             "--rate-limit-update=11",
             "--annotations-prefix=,",
             "--ready-check-path=/healthz",
+            "--ready-check-path=/metrics",
+            "--max-haproxy-memory=much",
             "--connection-timeout=0",
             "--configmap=haproxy",
             "--local-filesystem-prefix=/a b",
@@ -448,6 +498,18 @@ mod tests {
             let values = Values::read([line.to_owned()]).expect(line);
             let error = Controller::new(&values, |_| None).expect_err(line);
             assert!(error.to_string().contains("expected"), "{error}");
+        }
+    }
+
+    #[test]
+    fn limits_of_processes_are_those_of_kubernetes() {
+        let workers = |line: &str| controller(line).expect(line).workers;
+        assert_eq!(workers("").old, Some(20));
+        assert_eq!(workers("").memory, None);
+        assert_eq!(workers("--max-old-workers=0").old, None);
+        for (line, bytes) in [("512Mi", 512 << 20), ("2Gi", 2 << 30), ("2g", 2 << 30)] {
+            let flag = format!("--max-haproxy-memory={line}");
+            assert_eq!(workers(&flag).memory, Some(bytes), "{line}");
         }
     }
 

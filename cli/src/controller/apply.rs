@@ -11,6 +11,7 @@ use haproxy_ingress_core::options::Version;
 use haproxy_ingress_core::plan::Plan;
 
 use crate::args::controller::Engine;
+use crate::haproxy::workers::Load;
 use crate::haproxy::{self, Haproxy, Mode, Settings, Timings};
 
 /// One HAProxy, as the loop sees it.
@@ -49,6 +50,9 @@ pub(crate) trait Proxy: Send {
         plan: &Plan,
         compiled: &Compiled,
     ) -> impl Future<Output = Result<Applied, Self::Error>> + Send;
+
+    /// What its processes take.
+    fn load(&mut self) -> impl Future<Output = Result<Load, Self::Error>> + Send;
 
     /// Compares what it has in memory with what it should have: what would put it right.
     fn audit(
@@ -182,6 +186,10 @@ impl Proxy for Haproxy {
             outcome,
             steps: steps.collect(),
         })
+    }
+
+    async fn load(&mut self) -> Result<Load, Self::Error> {
+        Ok(Load::of(self.master()).await?)
     }
 
     async fn audit(&mut self, compiled: &Compiled) -> Result<Plan, Self::Error> {

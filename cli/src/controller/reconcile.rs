@@ -3,7 +3,9 @@
 //! What HAProxy runs is remembered from what it confirmed, never from what was sent. Nothing that
 //! fails here ends the loop: it is said, and tried again when that makes sense.
 
+mod audit;
 mod isolate;
+mod meanwhile;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -27,12 +29,15 @@ use tracing::{debug, error, info, warn};
 use crate::args::controller as args;
 use crate::controller::apply::{Alive, Applied, Outcome, Proxy};
 use crate::controller::findings::Findings;
+use crate::controller::metrics::Metrics;
 use crate::controller::pace::Pace;
 use crate::controller::reconcile::isolate::Held;
 use crate::controller::reconcile::timer::Timer;
+use crate::controller::retire::News;
 use crate::controller::stop::Stop;
 use crate::controller::store::{Change, Scope, Source, Store};
 use crate::controller::watch::Feed;
+use crate::controller::workers::{Lack, Workers};
 use crate::http::Readiness;
 use crate::interfaces;
 
@@ -107,6 +112,13 @@ pub(crate) struct Reconcile<P> {
     deferred: bool,
     /// Whether it was said that the generated certificate is used.
     uses_generated: bool,
+    /// Whether there is room for one more worker.
+    workers: Workers,
+    /// Whether it was said that nobody knows how much memory HAProxy takes.
+    is_hidden: bool,
+    /// Who hears of workers that are replaced.
+    news: Option<mpsc::UnboundedSender<News>>,
+    metrics: Metrics,
     /// How the watch of Pods is started, until it is.
     pods: Option<(Feed, mpsc::Sender<Feed>)>,
     /// What of Pods is waited for, and until when.
@@ -126,8 +138,16 @@ enum Decision {
     CarryOut(Plan),
     /// HAProxy refused it before.
     Refused,
-    /// It needs a reload, which is not due before this time.
-    Later(Instant, Vec<Reason>),
+    /// It needs a reload, which has to wait.
+    Later(Delay, Vec<Reason>),
+}
+
+/// What a reload waits for.
+enum Delay {
+    /// A time.
+    Until(Instant),
+    /// Room for one more worker.
+    Lack(Lack),
 }
 
 /// How bringing HAProxy to a state ended.
@@ -178,6 +198,10 @@ impl<P: Proxy> Reconcile<P> {
             silent: false,
             deferred: false,
             uses_generated: false,
+            workers: Workers::new(args::Workers::default()),
+            is_hidden: false,
+            news: None,
+            metrics: Metrics::default(),
             pods: None,
             awaited_pods: None,
         }
@@ -186,6 +210,21 @@ impl<P: Proxy> Reconcile<P> {
     /// Lets it start a watch of Pods when their labels decide about something.
     pub(crate) fn reads_pods(&mut self, feed: Feed, start: mpsc::Sender<Feed>) {
         self.pods = Some((feed, start));
+    }
+
+    /// Limits old workers, and tells who follows them what becomes of them.
+    pub(crate) fn limits_workers(
+        &mut self,
+        limits: args::Workers,
+        news: mpsc::UnboundedSender<News>,
+    ) {
+        self.workers = Workers::new(limits);
+        self.news = Some(news);
+    }
+
+    /// Counts what it does.
+    pub(crate) fn counts(&mut self, metrics: Metrics) {
+        self.metrics = metrics;
     }
 
     /// Runs until asked to stop, then lets HAProxy finish if it is ours.
@@ -210,14 +249,20 @@ impl<P: Proxy> Reconcile<P> {
                 () = at(self.due) => {
                     self.due = None;
                     if self.connect(&stop).await {
-                        while let Ok(change) = changes.try_recv() {
-                            self.store.apply(change);
+                        // Those that are there: a source may be faster than this.
+                        for _ in 0..changes.len() {
+                            if let Ok(change) = changes.try_recv() {
+                                self.store.apply(change);
+                            }
                         }
                         self.update().await;
                     }
                 }
                 () = at(self.awaited_pods.as_ref().map(|it| it.1)) => self.go_on_without_pods(),
-                _ = look.tick(), if self.connected => self.look().await,
+                _ = look.tick(), if self.connected => {
+                    self.look().await;
+                    self.look_for_room().await;
+                }
                 () = at(self.audit_due), if self.connected => self.audit().await,
                 _ = repeat.tick() => self.repeat(),
             }
@@ -319,52 +364,6 @@ impl<P: Proxy> Reconcile<P> {
         self.run_at(Instant::now());
     }
 
-    /// Compares what HAProxy has in memory with what it should have, and puts it right. It may differ:
-    /// somebody else changed it, or a worker that a reload had replaced already took our commands.
-    async fn audit(&mut self) {
-        self.audit_due = None;
-        let Some(running) = self.running.clone() else {
-            return;
-        };
-        let plan = match self.proxy.audit(&running.compiled).await {
-            Ok(plan) => plan,
-            Err(error) => {
-                warn!("what haproxy has could not be compared: {error}");
-                self.audit_at(self.audit_period);
-                return;
-            }
-        };
-        let differences = match &plan {
-            Plan::Nothing => {
-                debug!("haproxy has what it should have");
-                self.audit_at(self.audit_period);
-                return;
-            }
-            Plan::Update { commands } => sentence(commands),
-            Plan::Reload { reasons } => sentence(reasons),
-        };
-        let next = self.reloaded.map(|it| it + self.reload_interval);
-        if let (Plan::Reload { .. }, Some(time)) = (&plan, next)
-            && time > Instant::now()
-        {
-            self.audit_due = Some(time);
-            return;
-        }
-        warn!("haproxy differs from its configuration: {differences}");
-        // One that is refused is not tried again before something changes.
-        let mut timer = Timer::default();
-        if let Done::Confirmed = self.carry_out(&plan, running, &mut timer).await {
-            info!("haproxy was repaired");
-        }
-    }
-
-    /// Plans a comparison after some time, unless there are to be none.
-    fn audit_at(&mut self, wait: Duration) {
-        if !self.audit_period.is_zero() {
-            self.audit_due = Some(Instant::now() + wait);
-        }
-    }
-
     /// One run.
     async fn update(&mut self) {
         let Some(snapshot) = self.store.snapshot() else {
@@ -397,6 +396,9 @@ impl<P: Proxy> Reconcile<P> {
                 success
             }
         };
+        timer
+            .steps()
+            .for_each(|(step, time)| self.metrics.took(step, time));
         info!("finish haproxy update id={id}: {}", timer.line(success));
     }
 
@@ -427,6 +429,7 @@ impl<P: Proxy> Reconcile<P> {
 
     /// Logs what is wrong with what users wrote, as far as that is news.
     fn report(&mut self, compiled: &Compiled) {
+        self.metrics.held(self.held.findings().count());
         let store = &self.store;
         let findings = store.findings().chain(self.held.findings());
         let findings = findings.chain(&compiled.diagnostics);
@@ -491,6 +494,7 @@ impl<P: Proxy> Reconcile<P> {
         match decision {
             Decision::Nothing => {
                 info!("configurations match, nothing to do");
+                self.metrics.nothing_to_do();
                 self.confirm(wanted);
                 true
             }
@@ -510,14 +514,9 @@ impl<P: Proxy> Reconcile<P> {
                 self.endpoints_only(&wanted, timer).await;
                 false
             }
-            Decision::Later(time, reasons) => {
-                if !self.deferred {
-                    info!("reload needed: {}", sentence(&reasons));
-                    info!("waiting for the next reload: --reload-interval");
-                }
-                self.deferred = true;
-                self.run_at(time);
-                self.endpoints_only(&wanted, timer).await;
+            Decision::Later(delay, reasons) => {
+                self.postpone(delay, &reasons);
+                self.meanwhile(&wanted, reasons, timer).await;
                 true
             }
         }
@@ -533,7 +532,8 @@ impl<P: Proxy> Reconcile<P> {
             return None;
         }
         self.silent = false;
-        Some(self.decide(wanted))
+        let decision = self.decide(wanted);
+        Some(self.make_room(decision).await)
     }
 
     /// Finds out what HAProxy runs: what is wanted, as after a restart of the controller, or what it
@@ -573,7 +573,7 @@ impl<P: Proxy> Reconcile<P> {
         let spaced = self.reloaded.map(|it| it + self.reload_interval);
         match spaced.max(self.reload_after) {
             Some(time) if time > Instant::now() && running.is_some() => {
-                Decision::Later(time, reasons.clone())
+                Decision::Later(Delay::Until(time), reasons.clone())
             }
             _ => Decision::CarryOut(plan),
         }
@@ -585,6 +585,7 @@ impl<P: Proxy> Reconcile<P> {
             info!("reload needed: {}", sentence(reasons));
         }
         let result = self.proxy.carry_out(plan, &wanted.compiled).await;
+        self.metrics.carried_out(plan, result.as_ref().ok());
         let Applied { outcome, steps } = match result {
             Ok(applied) => applied,
             Err(error) => {
@@ -605,6 +606,7 @@ impl<P: Proxy> Reconcile<P> {
                 }
                 info!("haproxy successfully reloaded ({})", self.proxy.name());
                 self.reloaded = Some(Instant::now());
+                self.inform(News::Replaced);
                 self.audit_at(AFTER_RELOAD);
             }
             Outcome::Rejected { messages } => {
@@ -622,58 +624,16 @@ impl<P: Proxy> Reconcile<P> {
         Done::Confirmed
     }
 
-    /// Keeps endpoints up to date while the rest has to wait: what HAProxy runs, with the endpoints
-    /// of now, as far as commands can say that.
-    async fn endpoints_only(&mut self, wanted: &State, timer: &mut Timer) {
-        let Some(running) = &self.running else {
-            return;
-        };
-        if running.snapshot.endpoint_slices == wanted.snapshot.endpoint_slices {
-            return;
-        }
-        let snapshot = Arc::new(Snapshot {
-            endpoint_slices: wanted.snapshot.endpoint_slices.clone(),
-            pods: wanted.snapshot.pods.clone(),
-            ..Snapshot::clone(&running.snapshot)
-        });
-        let Some(compiled) = self.compile(snapshot.clone()).await else {
-            return;
-        };
-        let running = self.running.as_ref().map(|it| &*it.compiled);
-        let plan = (self.engine.plan)(running, &compiled);
-        if !matches!(plan, Plan::Update { .. }) {
-            return;
-        }
-        info!("endpoints change at once, the rest waits");
-        match self.proxy.carry_out(&plan, &compiled).await {
-            Err(error) => {
-                self.running = None;
-                self.fail(&format!("endpoints were not updated: {error}"));
-            }
-            Ok(Applied {
-                outcome: Outcome::Rejected { messages },
-                ..
-            }) => {
-                self.running = None;
-                self.fail(&format!("endpoints were not updated: {messages}"));
-            }
-            Ok(applied) => {
-                timer.extend(applied.steps);
-                let state = State { compiled, snapshot };
-                self.good = Some(state.clone());
-                self.running = Some(state);
-            }
-        }
-    }
-
     /// HAProxy runs what is wanted.
     fn confirm(&mut self, state: State) {
+        self.inform(News::Confirmed(state.compiled.closing));
         self.good = Some(state.clone());
         self.running = Some(state);
         self.rejected = None;
         self.failures = 0;
         self.reload_after = None;
         self.deferred = false;
+        self.workers.go_on();
         if self.audit_due.is_none() {
             self.audit_at(self.audit_period);
         }
@@ -690,6 +650,13 @@ impl<P: Proxy> Reconcile<P> {
         let next = Instant::now() + wait;
         self.run_at(next);
         next
+    }
+
+    fn inform(&self, news: News) {
+        if let Some(it) = &self.news {
+            // Whoever has ended is told nothing.
+            let _ = it.send(news);
+        }
     }
 
     fn not_ready(&self, why: String) {

@@ -47,6 +47,8 @@ pub(crate) struct Process {
     pub(crate) pid: u32,
     /// For the master how often it was reloaded, for a worker how many reloads it has outlived.
     pub(crate) reloads: u32,
+    /// How long ago it was started, in whole seconds.
+    pub(crate) uptime: Duration,
     /// What it was built from, such as `2.6.12-1+deb12u4`.
     pub(crate) version: String,
 }
@@ -135,6 +137,22 @@ impl Master {
     pub(crate) async fn ask_worker(&self, commands: &[String]) -> Result<String, socket::Error> {
         let line: Vec<String> = commands.iter().map(|it| format!("@1 {it}")).collect();
         self.ask_within(&line.join(";"), self.socket.limit()).await
+    }
+
+    /// Gives commands to a worker by its id, be it an old one.
+    pub(crate) async fn ask_process(
+        &self,
+        pid: u32,
+        commands: &[String],
+    ) -> Result<String, socket::Error> {
+        let line: Vec<String> = commands.iter().map(|it| format!("@!{pid} {it}")).collect();
+        self.ask_within(&line.join(";"), self.socket.limit()).await
+    }
+
+    /// Whether the ids of its processes are those that they have for us, as they are in one namespace.
+    pub(crate) async fn is_visible(&self, processes: &Processes) -> Result<bool, socket::Error> {
+        let _call = self.call().await;
+        Ok(self.socket.peer().await? == Some(processes.master.pid))
     }
 
     /// Gives the worker that serves a command that reads lines, through the master.
@@ -279,7 +297,7 @@ impl Processes {
         let columns: Vec<&str> = columns.filter(|it| !it.is_empty()).collect();
         let column = |name| columns.iter().position(|it| *it == name);
         let (pid, kind, reloads) = (column("PID")?, column("type")?, column("reloads")?);
-        let version = column("version");
+        let (version, uptime) = (column("version"), column("uptime"));
 
         let mut found = None;
         let mut workers = Vec::new();
@@ -298,6 +316,9 @@ impl Processes {
             let process = Process {
                 pid: pid.parse().ok()?,
                 reloads: cells.get(reloads)?.parse().ok()?,
+                uptime: uptime
+                    .and_then(|it| read_uptime(cells.get(it)?))
+                    .unwrap_or_default(),
                 version: version
                     .and_then(|it| cells.get(it))
                     .map_or_else(String::new, |it| (*it).to_owned()),
@@ -326,6 +347,24 @@ impl Processes {
     /// The id of the worker that serves.
     pub(crate) fn worker(&self) -> Option<u32> {
         self.workers.first().map(|it| it.pid)
+    }
+
+    /// The workers that serve no new connection. After a failed reload 3.1 and later list the one that
+    /// does among them: it is the youngest.
+    pub(crate) fn leaving(&self) -> Vec<&Process> {
+        let mut leaving: Vec<&Process> = self.old_workers.iter().collect();
+        leaving.sort_by_key(|it| it.reloads);
+        if self.workers.is_empty() && !leaving.is_empty() {
+            leaving.remove(0);
+        }
+        leaving
+    }
+
+    /// How long an old worker has been one, at least: as long as there is a younger one.
+    pub(crate) fn left_for(&self, old: &Process) -> Duration {
+        let others = self.workers.iter().chain(&self.old_workers);
+        let younger = others.filter(|it| it.reloads < old.reloads);
+        younger.map(|it| it.uptime).max().unwrap_or_default()
     }
 
     /// How a reload ended that was asked for at `before`, if it has.
@@ -410,6 +449,18 @@ fn cut_brackets(line: &str) -> (String, Option<u32>) {
     cut().unwrap_or_else(|| (line.to_owned(), None))
 }
 
+/// `1d02h03m04s`.
+fn read_uptime(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut seconds = 0;
+    for (unit, size) in [('d', 86_400), ('h', 3_600), ('m', 60), ('s', 1)] {
+        let (amount, behind) = rest.split_once(unit)?;
+        seconds += amount.parse::<u64>().ok()? * size;
+        rest = behind;
+    }
+    Some(Duration::from_secs(seconds))
+}
+
 fn remaining(end: Instant) -> Duration {
     end.saturating_duration_since(Instant::now())
         .max(Duration::from_millis(1))
@@ -472,6 +523,18 @@ mod tests {
         let it = read(V2_2);
         assert_eq!(it.old_workers.len(), 1);
         assert_eq!((it.old_workers[0].pid, it.old_workers[0].reloads), (20, 1));
+        assert_eq!(it.left_for(&it.old_workers[0]), Duration::from_secs(10));
+        assert_eq!(it.leaving(), [&it.old_workers[0]]);
+    }
+
+    #[test]
+    fn the_worker_that_serves_after_a_failed_reload_is_not_leaving() {
+        assert!(read(V3_2).leaving().is_empty());
+        let older = "7 worker 3 1d02h03m04s 3.2.0-e134140";
+        let it = read(&format!("{}\n{older}\n", V3_2.trim_end()));
+        let leaving: Vec<u32> = it.leaving().iter().map(|it| it.pid).collect();
+        assert_eq!(leaving, [7]);
+        assert_eq!(it.old_workers[1].uptime, Duration::from_secs(93_784));
     }
 
     #[test]

@@ -118,6 +118,18 @@ impl Socket {
         self.limit
     }
 
+    /// The process that listens, by the number that it has for us; nothing if it cannot be seen from here.
+    pub(crate) async fn peer(&self) -> Result<Option<u32>, Error> {
+        let connected = timeout_at(Instant::now() + self.limit, UnixStream::connect(&self.path));
+        let stream = connected.await.map_err(|_| Error::Silent {
+            command: "its id".into(),
+            limit: self.limit,
+        })?;
+        let peer = stream.map_err(|it| self.refused(it))?.peer_cred();
+        let pid = peer.ok().and_then(|it| it.pid());
+        Ok(pid.and_then(|it| it.try_into().ok()).filter(|it| *it > 0))
+    }
+
     /// Gives a command and returns the whole answer.
     pub(crate) async fn ask(&self, command: &str) -> Result<String, Error> {
         self.ask_within(command, self.limit).await

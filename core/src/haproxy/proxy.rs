@@ -30,12 +30,23 @@ pub struct Global {
     pub max_connections: Option<Part>,
     /// `hard-stop-after`.
     pub hard_stop_after: Option<Part>,
+    /// How an old worker ends its sessions, if not all at once.
+    pub closing: Option<Closing>,
     /// Defaults of TLS by their directive, such as `ssl-default-bind-ciphers`.
     pub tls: BTreeMap<&'static str, Part>,
     /// Scripts that are loaded beside the one for pages.
     pub scripts: Vec<Part>,
     /// Lines of the operator.
     pub snippet: Option<Setting<Snippet>>,
+}
+
+/// How the sessions of an old worker are closed before it is stopped.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Closing {
+    /// When it is stopped, in milliseconds after another one has taken its place.
+    pub stop: u64,
+    /// Over how many milliseconds before that its sessions are closed, one after the other.
+    pub spread: u64,
 }
 
 /// A user and a group.

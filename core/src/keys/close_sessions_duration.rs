@@ -1,7 +1,7 @@
 //! How the sessions of old processes are closed.
 
 use crate::diagnostic::codes;
-use crate::haproxy::Config;
+use crate::haproxy::{Closing, Config};
 use crate::keys::timeout::Timeouts;
 use crate::keys::{Cx, Family, block, keys};
 use crate::value::spread::Spread;
@@ -19,32 +19,32 @@ keys! {
         /// after the other and not all at its end.
         ///
         /// A time, such as `10m`, or a percentage of `timeout-stop`, from 2% to 98%. It needs
-        /// `--track-old-instances`, which has no effect yet, so a value is reported.
+        /// `--track-old-instances`. Only sessions of clients are closed, and in no certain order: what is
+        /// under way then is broken off as it would be at the end.
         "close-sessions-duration" => duration: Spread,
     }
 }
 
 impl CloseSessions {
-    fn apply(&self, _: &mut Config, cx: &mut Cx<'_>) {
+    fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
         let Some(duration) = &self.duration else {
             return;
         };
         let timeouts = cx.global_settings::<Timeouts>();
         let stop = &timeouts.stop.value;
-        if duration.value.milliseconds_of(stop.milliseconds()) >= stop.milliseconds() {
-            cx.report(
-                &codes::CONFLICT,
-                &duration.origin,
-                format!("`close-sessions-duration` is not shorter than `timeout-stop`, {stop}"),
-                "sessions are closed at the end of it, all at once",
-            );
+        let spread = duration.value.milliseconds_of(stop.milliseconds());
+        let why = if spread >= stop.milliseconds() {
+            format!("`close-sessions-duration` is not shorter than `timeout-stop`, {stop}")
+        } else if cx.options.follows_old_workers == Some(false) {
+            "`close-sessions-duration` needs the flag `--track-old-instances`".into()
+        } else {
+            config.global.closing = Some(Closing {
+                stop: stop.milliseconds(),
+                spread,
+            });
             return;
-        }
-        cx.report(
-            &codes::UNSUPPORTED,
-            &duration.origin,
-            "`close-sessions-duration`: old processes are not followed yet",
-            "their sessions are closed at the end of `timeout-stop`, all at once",
-        );
+        };
+        let instead = "sessions are closed at the end of `timeout-stop`, all at once";
+        cx.report(&codes::CONFLICT, &duration.origin, why, instead);
     }
 }

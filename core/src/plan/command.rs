@@ -188,6 +188,26 @@ pub struct ListEntry {
 pub struct Pem(#[serde(skip)] Arc<str>);
 
 impl Command {
+    /// The first words of it, such as `set_server`: few words, by which commands can be counted.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::AddServer { .. } => "add_server",
+            Self::RemoveServer { .. } => "del_server",
+            Self::SetServerAddress { .. }
+            | Self::SetServerWeight { .. }
+            | Self::SetServerState { .. } => "set_server",
+            Self::AddCertificate { .. } => "new_ssl_cert",
+            Self::SetCertificate { .. } => "set_ssl_cert",
+            Self::RemoveCertificate { .. } => "del_ssl_cert",
+            Self::AddToList { .. } => "add_ssl_crt_list",
+            Self::RemoveFromList { .. } => "del_ssl_crt_list",
+            Self::AddEntries { .. } => "add_entries",
+            Self::SetEntry { .. } => "set_map",
+            Self::ReplaceEntries { .. } => "commit_entries",
+            Self::RemoveEntry { .. } => "del_entry",
+        }
+    }
+
     /// When it has its turn: what refers to something comes behind what makes it, and in front of
     /// what takes it away, so that nothing is missing in between.
     pub(super) fn turn(&self) -> u8 {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bundle::{Compiled, Section};
 use crate::origin::Origin;
 use crate::plan::authors::{authors, lines};
-use crate::plan::{Change, Command, Plan, Reason, files, servers};
+use crate::plan::{Area, Change, Command, Plan, Reason, files, servers};
 
 pub(super) fn plan(running: Option<&Compiled>, wanted: &Compiled) -> Plan {
     let Some(running) = running else {
@@ -13,6 +13,7 @@ pub(super) fn plan(running: Option<&Compiled>, wanted: &Compiled) -> Plan {
         let place = "configuration".into();
         return Plan::Reload {
             reasons: vec![Reason {
+                area: Area::Unknown,
                 place,
                 change: Change::Added,
                 origins,
@@ -57,6 +58,7 @@ fn sections(
         match before.remove(&*new.name) {
             Some(old) => section(old, new, running, wanted, commands, reasons),
             None => reasons.push(Reason {
+                area: Area::of_section(&new.name),
                 place: new.name.clone(),
                 change: Change::Added,
                 origins: authors(new, wanted, |_| true),
@@ -64,6 +66,7 @@ fn sections(
         }
     }
     reasons.extend(before.into_values().map(|old| Reason {
+        area: Area::of_section(&old.name),
         place: old.name.clone(),
         change: Change::Removed,
         origins: authors(old, running, |_| true),
@@ -95,6 +98,7 @@ fn section(
     }
     let before: BTreeSet<&str> = lines(old, running).collect();
     reasons.push(Reason {
+        area: Area::of_section(&new.name),
         place: new.name.clone(),
         change: Change::Changed,
         origins: authors(new, wanted, |line| !before.contains(line)),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::bundle::{Compiled, File, Role};
 use crate::plan::authors::{authors_of_difference, authors_of_lines};
 use crate::plan::command::{Command, ListEntry, Pem, Table};
-use crate::plan::{Change, Reason, routes};
+use crate::plan::{Area, Change, Reason, routes};
 use crate::value::certificate;
 
 /// The longest certificate that is sent: HAProxy reads a command with all its lines into one buffer
@@ -29,6 +29,7 @@ pub(super) fn compare(
         .collect();
     let mut add = |file: &File, change, origins| {
         reasons.push(Reason {
+            area: Area::of_file(file.role),
             place: file.path.clone(),
             change,
             origins,

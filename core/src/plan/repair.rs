@@ -11,7 +11,7 @@ use crate::bundle::{Compiled, File, Role};
 use crate::haproxy::{Address, ServerState};
 use crate::origin::Origin;
 use crate::plan::command::{Command, Entry, ListEntry, Table};
-use crate::plan::{Change, Plan, Reason, entries, files, servers};
+use crate::plan::{Area, Change, Plan, Reason, entries, files, servers};
 
 /// What a running HAProxy was found to have. What is not here was not looked at.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +91,7 @@ fn of_servers(
         match servers::changes(name, &found, places, wanted) {
             Some(changes) => commands.extend(changes),
             None => reasons.push(Reason {
+                area: Area::Backend,
                 place: section.name.clone(),
                 change: Change::Changed,
                 origins: vec![Origin::Engine("HAProxy has not all of its servers")],

@@ -14,8 +14,10 @@ mod processes;
 mod rejection;
 mod sessions;
 mod sockets;
+mod storm;
+mod workers;
 
-use haproxy_ingress_tests::http::Report;
+use haproxy_ingress_tests::http::{Report, Request};
 use haproxy_ingress_tests::rig::Rig;
 use haproxy_ingress_tests::show::show;
 use haproxy_ingress_tests::terminal::Program;
@@ -42,6 +44,25 @@ fn unharmed(report: &Report) -> String {
         report.answered
     );
     format!("{} of {0} requests answered", report.answered)
+}
+
+/// The resident memory of a process, in bytes.
+fn memory_of(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+    let amount = line.and_then(|it| it.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    amount.expect("it runs") << 10
+}
+
+/// A number of the controller's metrics.
+fn metric(rig: &Rig, name: &str) -> Option<f64> {
+    let request = Request::get("/metrics").host("localhost");
+    let answer = request.header("Connection", "close").send_to(rig.pages);
+    let text = answer.expect("the pages are served").text();
+    let line = text
+        .lines()
+        .find_map(|it| it.strip_prefix(name)?.strip_prefix(' '));
+    line.and_then(|it| it.parse().ok())
 }
 
 /// A process that stands still until this is dropped.

@@ -80,10 +80,16 @@ fn a_limit_that_the_system_does_not_grant_harms_nobody() {
     rig.soon_served_by(&controller, "app.example", "app");
     let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
     // More than any process may have open (`fs.nr_open`), so that root cannot have it either.
+    let reloads = rig.haproxy().reloads();
     rig.configures(&[("max-connections", "2000000000")]);
-    controller.output.wait_for("word about the limit", |it| {
-        it.contains("held back: ConfigMap")
+    let said = controller.output.wait_for("word about the limit", |it| {
+        it.contains("error[held-back]") && it.contains("ConfigMap")
     });
+    assert!(
+        said.contains("needs at least 4000000000 file descriptors and may open "),
+        "{said}"
+    );
+    assert_eq!(rig.haproxy().reloads(), reloads, "it is not even tried");
     rig.manifest("other", &app("other.example", "other", &[&backend]));
     rig.soon_served_by(&controller, "other.example", "app");
     rig.configures(&[("max-connections", "100")]);

@@ -13,10 +13,10 @@ use haproxy_ingress_tests::tls::serve;
 use crate::seen;
 
 /// A connection that was upgraded to a protocol of two words: each line comes back.
-struct Upgraded(BufReader<TcpStream>);
+pub(crate) struct Upgraded(BufReader<TcpStream>);
 
 impl Upgraded {
-    fn open(address: SocketAddr, host: &str) -> io::Result<Self> {
+    pub(crate) fn open(address: SocketAddr, host: &str) -> io::Result<Self> {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         write!(
@@ -33,16 +33,18 @@ impl Upgraded {
     }
 
     /// Whether a line comes back.
-    fn lives(&mut self) -> bool {
+    pub(crate) fn lives(&mut self) -> bool {
         let mut line = String::new();
         let sent = self.0.get_mut().write_all(b"hello\n");
         sent.is_ok() && self.0.read_line(&mut line).is_ok() && line == "hello\n"
     }
 
     /// Waits until the other side ends it.
-    fn ends(&mut self) -> bool {
-        matches!(self.0.read(&mut [0]), Ok(0))
-            || self.0.get_ref().take_error().is_ok_and(|it| it.is_some())
+    pub(crate) fn ends(&mut self) -> bool {
+        match self.0.read(&mut [0]) {
+            Ok(length) => length == 0,
+            Err(error) => error.kind() == io::ErrorKind::ConnectionReset,
+        }
     }
 }
 
@@ -59,7 +61,7 @@ fn head(stream: &mut impl BufRead) -> io::Result<String> {
 }
 
 /// An application that upgrades each connection.
-fn chat() -> Vec<Object> {
+pub(crate) fn chat() -> Vec<Object> {
     let port = serve(|stream| {
         let mut stream = BufReader::new(stream);
         head(&mut stream)?;
@@ -81,7 +83,7 @@ fn chat() -> Vec<Object> {
 }
 
 /// Changes something that needs a reload, and waits until it has happened.
-fn reload(rig: &Rig, controller: &Program, keys: &[(&str, &str)], turn: usize) {
+pub(crate) fn reload(rig: &Rig, controller: &Program, keys: &[(&str, &str)], turn: usize) {
     let reloads = rig.haproxy().reloads();
     let timeout = format!("{}s", 100 + turn);
     let mut keys = keys.to_vec();

@@ -197,7 +197,7 @@ fn with(base: &Arc<Snapshot>, wanted: &Snapshot, group: &[ObjectRef]) -> Arc<Sna
 }
 
 /// Puts an object in, or takes it out.
-fn put(snapshot: &mut Snapshot, object: &ObjectRef, state: Option<Object>) {
+pub(super) fn put(snapshot: &mut Snapshot, object: &ObjectRef, state: Option<Object>) {
     match state {
         Some(state) => {
             snapshot.insert(state);

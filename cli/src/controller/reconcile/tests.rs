@@ -5,14 +5,15 @@ use std::sync::Mutex;
 
 use haproxy_ingress_core::bundle::{Bundle, File, Role};
 use haproxy_ingress_core::options::{Name, Version};
-use haproxy_ingress_core::origin::{Kind, ObjectRef};
-use haproxy_ingress_core::plan::Change as Changed;
+use haproxy_ingress_core::origin::{Field, Kind, ObjectRef, Origin};
+use haproxy_ingress_core::plan::{Area, Change as Changed};
 use haproxy_ingress_core::resource::Object;
 use tokio::task::JoinHandle;
 
 use super::*;
 use crate::controller::stop::{self, Control};
 use crate::controller::store::{Scope, Source};
+use crate::haproxy::workers::Load;
 
 /// What happened, with the second of each.
 type Story = Arc<Mutex<Vec<(u64, String)>>>;
@@ -34,6 +35,8 @@ struct Strings {
     /// How often it does not say what it runs.
     silent: u32,
     is_fresh: bool,
+    /// How many old workers it has.
+    old: usize,
     /// Backends that had servers before the controller was started.
     stands: Vec<&'static str>,
     /// Names that are refused wherever they occur.
@@ -119,6 +122,13 @@ impl Proxy for Puppet {
         })
     }
 
+    async fn load(&mut self) -> Result<Load, String> {
+        Ok(Load {
+            old: self.strings().old,
+            memory: None,
+        })
+    }
+
     async fn audit(&mut self, _: &Compiled) -> Result<Plan, String> {
         self.tell("audit");
         Ok(Plan::Nothing)
@@ -133,15 +143,19 @@ impl Proxy for Puppet {
     }
 }
 
-/// Ingresses are the configuration, endpoints can change at run time, `panic` is a bug. A backend of
+/// Ingresses are the configuration, endpoints and the Ingress `quick` can change at run time, `panic` is
+/// a bug; a reload is because of the Ingress `named`. A backend of
 /// which it is known where its servers stand is an endpoint as well. The Ingress `weighed` asks for Pods,
 /// of which each is an endpoint, too.
 const ENGINE: Engine = Engine {
     compile: |snapshot, _, places| {
         let names = |it: Vec<&Name>| it.iter().map(|it| &*it.name).collect::<Vec<_>>().join(",");
-        let ingresses = names(snapshot.ingresses.keys().collect());
+        let is_quick = |it: &&Name| *it.name == *"quick";
+        let (quick, slow) = snapshot.ingresses.keys().partition(is_quick);
+        let ingresses = names(slow);
         assert!(!ingresses.contains("panic"), "a bug");
         let mut slices = names(snapshot.endpoint_slices.keys().collect());
+        slices.push_str(&names(quick));
         slices.extend(snapshot.pods.keys().map(|it| &*it.name));
         slices.extend(places.into_iter().flatten().map(|(backend, _)| &**backend));
         let content = format!("{ingresses}|{slices}");
@@ -169,9 +183,13 @@ const ENGINE: Engine = Engine {
             },
             _ => Plan::Reload {
                 reasons: vec![Reason {
+                    area: Area::Frontend,
                     place: "frontend".into(),
                     change: Changed::Changed,
-                    origins: Vec::new(),
+                    origins: vec![Origin::Object(
+                        Arc::new(ObjectRef::new(Kind::Ingress, "shop", "named")),
+                        Field::Object,
+                    )],
                 }],
             },
         }
@@ -234,6 +252,13 @@ impl Scene {
         let certificate: Certificate = Box::new(|_| None);
         let mut reconcile =
             Reconcile::new(puppet, ENGINE, store, options, certificate, pace, readiness);
+        let limits = args::Workers {
+            old: Some(2),
+            wait: Duration::from_mins(1),
+            memory: None,
+        };
+        let (news, _) = mpsc::unbounded_channel();
+        reconcile.limits_workers(limits, news);
         if let Some(start) = pods {
             reconcile.reads_pods(pods_of_all(), start);
         }
@@ -522,6 +547,51 @@ async fn reloads_are_never_closer_than_the_interval() {
             "20 reload a,b,c,d,e|x"
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_needs_no_reload_goes_on_while_the_rest_waits() {
+    let scene = Scene::new(30);
+    scene.listed().await;
+    scene.wait(5).await;
+    scene.add(Kind::Ingress, "quick").await;
+    scene.add(Kind::Ingress, "named").await;
+    scene.wait(60).await;
+    assert_eq!(
+        scene.story(),
+        [
+            "0 ready",
+            "0 reload |",
+            "5 update |quick",
+            "30 reload named|quick",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reload_waits_for_old_workers_and_no_longer_than_it_may() {
+    let scene = Scene::new(0);
+    scene.listed().await;
+    scene.wait(5).await;
+    scene.strings().old = 3;
+    scene.add(Kind::Ingress, "a").await;
+    scene.wait(10).await;
+    // Endpoints do not wait, and nothing else is done meanwhile.
+    scene.add(Kind::EndpointSlice, "x").await;
+    scene.wait(10).await;
+    assert_eq!(scene.story(), ["0 ready", "0 reload |", "15 update |x"]);
+    assert!(scene.is_ready());
+
+    // One ends, and that is noticed within a second.
+    scene.strings().old = 2;
+    scene.wait(3).await;
+    assert_eq!(scene.story(), ["25 reload a|x"]);
+
+    // None ends, so the wait has an end.
+    scene.strings().old = 3;
+    scene.add(Kind::Ingress, "b").await;
+    scene.wait(120).await;
+    assert_eq!(scene.story(), ["89 reload a,b|x"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,6 +31,11 @@ impl Timer {
         }
     }
 
+    /// The steps, and how long they took.
+    pub(super) fn steps(&self) -> impl Iterator<Item = (&'static str, Duration)> {
+        self.0.iter().copied()
+    }
+
     /// `step=1.234567ms … total=…`: the total is the sum of the steps.
     pub(super) fn line(&self, success: bool) -> String {
         let mut line = String::new();

@@ -1,0 +1,65 @@
+//! Whether HAProxy has in memory what its files say.
+
+use std::time::Duration;
+
+use haproxy_ingress_core::plan::Plan;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::{Done, REPEAT, Reconcile, Timer, sentence};
+use crate::controller::apply::Proxy;
+
+impl<P: Proxy> Reconcile<P> {
+    /// Compares what HAProxy has in memory with what it should have, and puts it right. It may differ:
+    /// somebody else changed it, or a worker that a reload had replaced already took our commands.
+    pub(super) async fn audit(&mut self) {
+        self.audit_due = None;
+        let Some(running) = self.running.clone() else {
+            return;
+        };
+        let plan = match self.proxy.audit(&running.compiled).await {
+            Ok(plan) => plan,
+            Err(error) => {
+                warn!("what haproxy has could not be compared: {error}");
+                self.audit_at(self.audit_period);
+                return;
+            }
+        };
+        let differences = match &plan {
+            Plan::Nothing => {
+                debug!("haproxy has what it should have");
+                self.audit_at(self.audit_period);
+                return;
+            }
+            Plan::Update { commands } => sentence(commands),
+            Plan::Reload { reasons } => sentence(reasons),
+        };
+        let next = self.reloaded.map(|it| it + self.reload_interval);
+        if let (Plan::Reload { .. }, Some(time)) = (&plan, next)
+            && time > Instant::now()
+        {
+            self.audit_due = Some(time);
+            return;
+        }
+        if matches!(plan, Plan::Reload { .. }) && self.lack().await.is_some() {
+            self.audit_due = Some(Instant::now() + REPEAT);
+            return;
+        }
+        warn!("haproxy differs from its configuration: {differences}");
+        // One that is refused is not tried again before something changes.
+        let mut timer = Timer::default();
+        let done = self.carry_out(&plan, running, &mut timer).await;
+        let is_repaired = matches!(done, Done::Confirmed);
+        self.metrics.drift(&plan, is_repaired);
+        if is_repaired {
+            info!("haproxy was repaired");
+        }
+    }
+
+    /// Plans a comparison after some time, unless there are to be none.
+    pub(super) fn audit_at(&mut self, wait: Duration) {
+        if !self.audit_period.is_zero() {
+            self.audit_due = Some(Instant::now() + wait);
+        }
+    }
+}
