@@ -8,6 +8,7 @@ use crate::assemble::Places;
 use crate::diagnostic::Diagnostic;
 use crate::haproxy::Acme;
 pub use crate::haproxy::Role;
+use crate::options::Name;
 use crate::origin::Origin;
 pub use crate::origin::SourceMap;
 
@@ -39,6 +40,8 @@ pub struct Compiled {
     pub outlived: BTreeSet<Arc<str>>,
     /// Whether labels of Pods decide about anything, so that Pods have to be read.
     pub uses_pods: bool,
+    /// The Ingresses that are ours, the oldest first.
+    pub ingresses: Vec<Name>,
 }
 
 /// What a server is given that is added to a backend while HAProxy runs. HAProxy does not apply

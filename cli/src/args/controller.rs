@@ -6,6 +6,7 @@ use std::time::Duration;
 use haproxy_ingress_core::options::{DefaultCertificate, Name, Options, ParseError};
 
 use crate::args::Usage;
+use crate::args::leader::Leader;
 use crate::args::read::Values;
 use crate::args::table::Status;
 
@@ -18,6 +19,8 @@ pub(crate) struct Controller {
     pub(crate) manifests: Option<PathBuf>,
     /// The cluster that is read; absent when there is a folder and no word of a cluster.
     pub(crate) cluster: Option<Cluster>,
+    /// What one of several replicas does for the cluster, if there is one.
+    pub(crate) leader: Option<Leader>,
     /// The HAProxy that is driven.
     pub(crate) engine: Engine,
     /// What stands in front of every path, empty or absolute.
@@ -90,6 +93,8 @@ pub(crate) struct Pages {
     pub(crate) health: String,
     /// The path of readiness.
     pub(crate) ready: String,
+    /// Whether `POST /stop` stops.
+    pub(crate) stop: bool,
 }
 
 /// How to stop.
@@ -117,10 +122,18 @@ impl Controller {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, Usage> {
         let prefix = prefix(values)?;
+        let cluster = cluster(values);
+        let leader = match &cluster {
+            Some(_) => Some(Leader::new(values, &environment)?),
+            None => None,
+        };
+        let mut notes = notes(values);
+        notes.extend(leader.as_ref().and_then(Leader::note));
         Ok(Self {
             options: options(values, &prefix, environment)?,
             manifests: values.some("manifests").map(Into::into),
-            cluster: cluster(values),
+            cluster,
+            leader,
             engine: engine(values),
             prefix,
             template_dir: values.some("template-dir").map(Into::into),
@@ -132,7 +145,7 @@ impl Controller {
                 limit: values.duration("shutdown-timeout"),
             },
             log: log(values),
-            notes: notes(values),
+            notes,
         })
     }
 }
@@ -211,13 +224,13 @@ fn options(
 }
 
 /// The parts of a list joined by commas, without blanks and empty parts.
-fn list(text: &str) -> Vec<String> {
+pub(super) fn list(text: &str) -> Vec<String> {
     let parts = text.split(',').map(str::trim);
     parts.filter(|it| !it.is_empty()).map(Into::into).collect()
 }
 
 /// `namespace/name`.
-fn name(values: &Values, flag: &'static str) -> Result<Option<Name>, Usage> {
+pub(super) fn name(values: &Values, flag: &'static str) -> Result<Option<Name>, Usage> {
     values
         .some(flag)
         .map(|text| {
@@ -312,6 +325,7 @@ fn pages(values: &Values) -> Result<Option<Pages>, Usage> {
         address,
         health: path("health-check-path")?,
         ready: path("ready-check-path")?,
+        stop: values.switch("stop-handler"),
     };
     if pages.health == pages.ready {
         let expected = "another path than that of --health-check-path";
@@ -368,8 +382,10 @@ mod tests {
 
     fn controller(line: &str) -> Result<Controller, Usage> {
         let values = Values::read(line.split_whitespace().map(Into::into))?;
-        Controller::new(&values, |name| {
-            (name == "POD_NAMESPACE").then(|| "edge".into())
+        Controller::new(&values, |name| match name {
+            "POD_NAMESPACE" => Some("edge".into()),
+            "POD_NAME" => Some("edge-0".into()),
+            _ => None,
         })
     }
 
@@ -378,6 +394,7 @@ mod tests {
         let it = controller("").expect("no flag is needed");
         let expected = Options {
             controller_namespace: "edge".into(),
+            replica: Some("edge-0".into()),
             ..Options::default()
         };
         assert_eq!(format!("{:?}", it.options), format!("{expected:?}"));

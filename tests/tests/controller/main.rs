@@ -4,6 +4,9 @@
 //! [`rig`](haproxy_ingress_tests::rig) sets all of it up; each file tells one kind of story.
 
 mod cluster;
+mod events;
+mod leader;
 mod manifests;
 mod process;
+mod status;
 mod steps;
