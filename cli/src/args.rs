@@ -9,6 +9,7 @@
 pub(crate) mod controller;
 pub(crate) mod duration;
 mod help;
+pub(crate) mod leader;
 mod read;
 mod table;
 mod tool;

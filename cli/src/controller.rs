@@ -3,7 +3,9 @@
 //! ```text
 //!  API server ──▶ watch ──────┐                                        ┌──▶ HAProxy
 //!                             ├─▶ changes ─▶ store ─▶ reconcile ─▶ apply
-//!  folder ──────▶ manifests ──┘                            └─▶ readiness ──▶ http
+//!  folder ──────▶ manifests ──┘                            ├─▶ readiness ──▶ http
+//!                                                          └─▶ progress ──▶ status, events
+//!  a Lease ─────▶ leader, without which status and events write nothing
 //!  signals ─────▶ stop, which everything sees
 //! ```
 //!
@@ -11,16 +13,22 @@
 
 mod apply;
 mod certificate;
+mod events;
 mod findings;
+mod leader;
+mod limiter;
 mod manifests;
 pub(crate) mod metrics;
 mod pace;
+mod progress;
 mod reconcile;
 mod retire;
 mod rights;
+mod status;
 pub(crate) mod stop;
 mod store;
 mod tasks;
+mod trouble;
 mod watch;
 mod workers;
 
@@ -28,6 +36,7 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use haproxy_ingress_core::compile::compile;
@@ -36,10 +45,15 @@ use tokio::sync::{mpsc, watch as published};
 use tracing::{error, info, warn};
 
 use crate::args::controller::Controller;
+use crate::args::leader::Leader;
+use crate::controller::events::Events;
+use crate::controller::leader::{ApiLeases, Election};
 use crate::controller::metrics::Metrics;
+use crate::controller::progress::Progress;
 use crate::controller::reconcile::{Certificate, Engine, Reconcile};
 use crate::controller::retire::Retire;
-use crate::controller::stop::Signals;
+use crate::controller::status::{Replicas, Seen, Status};
+use crate::controller::stop::{Signals, Stop};
 use crate::controller::store::{Scope, Source, Store};
 use crate::controller::tasks::Tasks;
 use crate::haproxy::{Haproxy, files};
@@ -47,9 +61,6 @@ use crate::http;
 
 /// How many changes may wait for the loop; more make the sources wait, which they can.
 const CHANGES: usize = 1024;
-
-/// The task whose end is the end of the controller.
-const LAST: &str = "reconcile";
 
 /// Runs the controller until it is asked to stop.
 pub(crate) fn start(task: Controller) -> ExitCode {
@@ -108,6 +119,7 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     let metrics = Metrics::new();
     let mut store = Store::default();
     let mut pods = None;
+    let mut progress = None;
     let mut tasks = Tasks::new(stop.clone());
 
     tasks.spawn("stop", stop::run(signals, task.stop.wait, control.clone()));
@@ -129,7 +141,15 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         }
         let (start, further) = mpsc::channel(1);
         pods = Some((watch::pods(cluster), start));
-        tasks.spawn("watch", watch::run(client, feeds, further, changes.clone()));
+        let mut seen = None;
+        if let Some(leader) = task.leader {
+            let (sender, receiver) = published::channel(Progress::default());
+            progress = Some(sender);
+            let limit = task.stop.limit / 5;
+            seen = lead(leader, &client, receiver, limit, &stop, &mut tasks);
+        }
+        let watch = watch::run(client, feeds, further, changes.clone(), seen);
+        tasks.spawn("watch", watch);
     }
     if let Some(folder) = task.manifests {
         store.await_list(Source::Folder, Scope::ALL);
@@ -167,9 +187,60 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     if let Some((feed, start)) = pods {
         reconcile.reads_pods(feed, start);
     }
-    tasks.spawn(LAST, reconcile.run(news, stop));
+    if let Some(progress) = progress {
+        reconcile.shows(progress);
+    }
+    tasks.spawn_last("reconcile", reconcile.run(news, stop));
     info!("HAProxy Ingress successfully initialized");
-    tasks.join(LAST, task.stop.limit, &control).await
+    tasks.join(task.stop.limit, &control).await
+}
+
+/// Starts what one of several replicas does for the cluster. Returns where the watch of Ingresses puts
+/// what their status says, if anybody needs it. Status may take so long at the end.
+fn lead(
+    leader: Leader,
+    client: &kube::Client,
+    progress: published::Receiver<Progress>,
+    limit: Duration,
+    stop: &Stop,
+    tasks: &mut Tasks,
+) -> Option<published::Sender<Seen>> {
+    let namespace = match &leader.namespace {
+        Some(namespace) => namespace.clone(),
+        None => client.default_namespace().to_owned(),
+    };
+    let identity = leader.pod.clone().unwrap_or_else(identity);
+    let leases = ApiLeases::new(client.clone(), &namespace, &leader.lease);
+    let (election, leadership) = Election::new(leases, identity.clone());
+    tasks.spawn_last("leader", election.run(stop.clone()));
+    let events = Events::new(
+        client.clone(),
+        identity,
+        leadership.clone(),
+        progress.clone(),
+    );
+    tasks.spawn("events", events.run(stop.clone()));
+    let status = leader.status?;
+    let pod = leader.pod.as_deref().filter(|_| leader.namespace.is_some());
+    let (sender, seen) = published::channel(Seen::default());
+    let status = Status {
+        client: client.clone(),
+        task: status,
+        replicas: pod.map(|it| Replicas::new(client.clone(), &namespace, it)),
+        leadership,
+        progress,
+        seen,
+        limit,
+    };
+    tasks.spawn("status", status.run(stop.clone()));
+    Some(sender)
+}
+
+/// A name for a replica that does not know its Pod: nobody else has it.
+fn identity() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let started = jiff::Timestamp::now().as_nanosecond();
+    format!("{}_{:x}_{started:x}", host.trim(), std::process::id())
 }
 
 /// The operator's templates by file name.

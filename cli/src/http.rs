@@ -3,7 +3,8 @@
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::routing::get;
+use axum::routing::{get, post};
+use rustix::process::{Signal, getpid, kill_process};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -61,13 +62,24 @@ pub(crate) async fn run(
             text.map(|it| (content_type, it))
         }
     };
-    let router = Router::new()
+    let mut router = Router::new()
         .route(METRICS, get(metrics))
         .route(&pages.health, get(async || "ok\n"))
         .route(&pages.ready, get(ready));
+    if pages.stop {
+        router = router.route("/stop", post(stop_self));
+    }
     tokio::select! {
         served = axum::serve(listener, router) => Ok(served?),
         () = stop.finished() => Ok(()),
+    }
+}
+
+/// Stops as after a first signal, which is what this sends.
+async fn stop_self() -> (StatusCode, &'static str) {
+    match kill_process(getpid(), Signal::TERM) {
+        Ok(()) => (StatusCode::OK, "stopping\n"),
+        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "cannot be stopped\n"),
     }
 }
 
@@ -96,6 +108,7 @@ mod tests {
             address: "127.0.0.1:0".into(),
             health: "/healthz".into(),
             ready: "/readyz".into(),
+            stop: false,
         };
         let listener = listen(&pages.address).await?;
         let address = listener.local_addr()?;
@@ -115,7 +128,9 @@ mod tests {
             metrics.contains("\nhaproxyingress_update_success 0"),
             "{metrics}"
         );
-        assert!(status(address, "/other").await?.starts_with("404"));
+        for path in ["/other", "/stop"] {
+            assert!(status(address, path).await?.starts_with("404"), "{path}");
+        }
 
         control.leave();
         assert_eq!(

@@ -8,6 +8,7 @@ use crate::assemble::Places;
 use crate::diagnostic::Diagnostic;
 pub use crate::haproxy::Role;
 use crate::haproxy::{Acme, Closing};
+use crate::options::Name;
 use crate::origin::Origin;
 pub use crate::origin::SourceMap;
 
@@ -41,6 +42,8 @@ pub struct Compiled {
     pub uses_pods: bool,
     /// How an old worker that ran this ends its sessions, if not all at once.
     pub closing: Option<Closing>,
+    /// The Ingresses that are ours, the oldest first.
+    pub ingresses: Vec<Name>,
 }
 
 /// What a server is given that is added to a backend while HAProxy runs. HAProxy does not apply

@@ -32,14 +32,16 @@ use crate::value::text::Snippet;
 pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>) -> Compiled {
     let mut cx = Cx::new(snapshot, options);
     ingest::global(&mut cx);
-    let table = ingest::table(&mut cx);
+    let mut table = ingest::table(&mut cx);
     let none = Places::new();
     let config = assemble::assemble(&table, previous.unwrap_or(&none), &mut cx);
+    let ingresses = std::mem::take(&mut table.ingresses);
     // Its memory is taken again for the text: to get new one from the system costs more than to fill it.
     drop(table);
     let bundle = render::render(&config, &mut cx);
     Compiled {
         bundle,
+        ingresses,
         uses_pods: cx.uses_pods,
         closing: config.global.closing,
         diagnostics: cx.sink.into_sorted(),

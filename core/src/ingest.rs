@@ -14,6 +14,7 @@ use std::sync::Arc;
 use crate::diagnostic::codes;
 use crate::keys::ports::Listeners;
 use crate::keys::{self, Cx, Layers, Source, Tier, http_frontends};
+use crate::options::Name;
 use crate::origin::{Kind, ObjectRef, Origin};
 use crate::route::{GroupEntry, GroupPorts, Table};
 
@@ -43,10 +44,17 @@ pub fn table(cx: &mut Cx<'_>) -> Table {
     let mut table = Table::default();
     groups(&mut table, cx);
     let mut ingests = Ingests::new(table, Services::default());
-    for ours in class::select(cx) {
+    let ingresses = class::select(cx);
+    let names = ingresses.iter().map(|it| {
+        let meta = &it.ingress.meta;
+        Name::new(meta.namespace.clone(), meta.name.clone())
+    });
+    let names = names.collect();
+    for ours in ingresses {
         ingests.add(ours, cx);
     }
     let mut table = ingests.finish(cx);
+    table.ingresses = names;
     table.default_backend = default_backend(cx);
     table.tcp_listeners = tcp_config_map::read(cx);
     table
@@ -93,7 +101,7 @@ fn default_backend(cx: &mut Cx<'_>) -> Option<(crate::route::Target, Layers)> {
 
 /// The port of a Service that a key names by its number or name, or what is wrong with it.
 pub fn service_target(
-    name: &crate::options::Name,
+    name: &Name,
     port: &str,
     origin: &Origin,
     cx: &mut Cx<'_>,

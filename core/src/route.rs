@@ -43,6 +43,8 @@ pub struct Table {
     pub tcp_listeners: Vec<TcpListener>,
     /// Where requests go that nothing matches, and who says so.
     pub default_backend: Option<(Target, Layers)>,
+    /// The Ingresses that are ours, the oldest first.
+    pub ingresses: Vec<Name>,
 }
 
 /// Frontends that belong together: they serve the same hosts.

@@ -16,6 +16,7 @@
 //! that looks right.
 
 mod answer;
+mod event;
 mod route;
 mod store;
 
@@ -50,6 +51,15 @@ pub struct Seen {
     pub target: String,
     /// The status of the answer.
     pub status: u16,
+    /// Whose token came with it; empty without one.
+    pub user: String,
+}
+
+impl Seen {
+    /// Whether it changed something under a path with this in it.
+    pub fn writes(&self, path: &str) -> bool {
+        self.method != "GET" && self.target.contains(path) && matches!(self.status, 200 | 201)
+    }
 }
 
 /// What connections share.
@@ -90,12 +100,17 @@ impl ApiServer {
 
     /// Writes a kubeconfig that leads here into a folder.
     pub fn kubeconfig(&self, folder: &Path) -> PathBuf {
+        self.kubeconfig_of("test", folder)
+    }
+
+    /// Writes a kubeconfig with the token of a user, who is then known here by its name.
+    pub fn kubeconfig_of(&self, user: &str, folder: &Path) -> PathBuf {
         let path = folder.join("kubeconfig");
         let text = format!(
             "apiVersion: v1\nkind: Config\ncurrent-context: test\n\
              clusters: [{{name: test, cluster: {{server: \"{}\"}}}}]\n\
              contexts: [{{name: test, context: {{cluster: test, user: test}}}}]\n\
-             users: [{{name: test, user: {{}}}}]\n",
+             users: [{{name: test, user: {{token: \"{user}\"}}}}]\n",
             self.url()
         );
         std::fs::write(&path, text).expect("the folder is the test's");
@@ -164,9 +179,23 @@ impl ApiServer {
         self.change(|state| state.forbidden.insert(kind.plural));
     }
 
+    /// Answers every change of a kind, or of a subresource such as `ingresses/status`, with 403.
+    pub fn forbids_writes(&self, resource: &'static str) {
+        self.change(|state| state.read_only.insert(resource));
+    }
+
     /// Answers requests for a kind again.
     pub fn permits(&self, plural: &str) {
-        self.change(|state| state.forbidden.remove(plural));
+        self.change(|state| {
+            state.read_only.remove(plural);
+            state.forbidden.remove(plural)
+        });
+    }
+
+    /// Answers so many changes of a kind with 409, as if somebody else had been faster.
+    pub fn conflicts(&self, plural: &str, requests: usize) {
+        let kind = route::kind_of_plural(plural);
+        self.change(|state| state.conflicts.insert(kind.plural, requests));
     }
 
     /// Answers so many requests with 429, asking to try again after some seconds.
@@ -222,6 +251,17 @@ impl ApiServer {
         };
         self.waits_until(&what, |state| found(state).is_some());
         found(&self.state()).expect("it was there a moment ago")
+    }
+
+    /// Waits until some object of a kind satisfies a condition.
+    pub fn waits_for_some(&self, kind: &str, what: &str, condition: impl Fn(&Value) -> bool) {
+        let known = route::kind_named(kind);
+        self.waits_until(what, |state| state.all(known).any(&condition));
+    }
+
+    /// Waits until the requests so far satisfy a condition.
+    pub fn waits_until_seen(&self, what: &str, condition: impl Fn(&[Seen]) -> bool) {
+        self.waits_until(what, |state| condition(&state.seen));
     }
 
     fn waits_until(&self, what: &str, condition: impl Fn(&State) -> bool) {
@@ -385,12 +425,58 @@ mod tests {
     }
 
     #[test]
+    fn events_that_a_real_server_refuses_are_refused() {
+        let api = ApiServer::start();
+        let post = |event: &Value| {
+            let path = "/apis/events.k8s.io/v1/namespaces/default/events";
+            let request = Request::new("POST", path).host("api");
+            api.ask(&request.body(event.to_string())).status
+        };
+        let event = json!({
+            "metadata": { "name": "web.1", "namespace": "default" },
+            "eventTime": "2026-01-01T00:00:00.000000Z",
+            "reportingController": "example.org/controller",
+            "reportingInstance": "a",
+            "action": "Configure",
+            "reason": "InvalidValue",
+            "note": "x",
+            "type": "Warning",
+            "regarding": { "kind": "Ingress", "namespace": "default", "name": "web" },
+        });
+        for (field, value) in [
+            ("/note", json!("x".repeat(1025))),
+            ("/type", json!("Error")),
+            ("/reason", json!("")),
+            ("/reportingController", json!("a/b/c")),
+            ("/regarding/namespace", json!("other")),
+            ("/eventTime", Value::Null),
+        ] {
+            let mut event = event.clone();
+            *event.pointer_mut(field).expect("it is there") = value;
+            assert_eq!(post(&event), 422, "{field}");
+        }
+        assert_eq!(post(&event), 201);
+        assert_eq!(post(&event), 409);
+    }
+
+    #[test]
     fn trouble_comes_on_demand() {
         let api = ApiServer::start();
         api.forbids("secrets");
         assert_eq!(api.get("/api/v1/secrets").status, 403);
         assert_eq!(api.get("/api/v1/services").status, 200);
         api.permits("secrets");
+        api.forbids_writes("ingresses/status");
+        api.has(object::ingress("web"));
+        let web = "/apis/networking.k8s.io/v1/namespaces/default/ingresses/web";
+        let write = |path: &str| {
+            let request = Request::new("PATCH", path).host("api").body("{}");
+            let request = request.header("Content-Type", "application/merge-patch+json");
+            api.ask(&request).status
+        };
+        assert_eq!(write(&format!("{web}/status")), 403);
+        api.conflicts("ingresses", 1);
+        assert_eq!((write(web), write(web)), (409, 200));
         api.is_too_busy_for(1, 3);
         let busy = api.get("/api/v1/secrets");
         assert_eq!((busy.status, busy.header("retry-after")), (429, Some("3")));

@@ -162,6 +162,22 @@ impl Rig {
         Program::start(command)
     }
 
+    /// Starts a controller as a replica, known to the API server by the name of its Pod.
+    ///
+    /// Each replica of a test has a rig of its own: an HAProxy, and the ConfigMap for its ports.
+    pub fn is_replica(&self, api: &ApiServer, pod: &str, further: &[&str]) -> Program {
+        api.has(self.config().with("/metadata/name", pod));
+        let kubeconfig = api.kubeconfig_of(pod, self.folder.path());
+        let mut flags = self.external_flags();
+        flags.push(format!("--configmap=ingress-controller/{pod}"));
+        flags.push(format!("--kubeconfig={}", kubeconfig.display()));
+        flags.extend(further.iter().map(|it| (*it).to_owned()));
+        let mut command = command(flags);
+        command.env("POD_NAMESPACE", "ingress-controller");
+        command.env("POD_NAME", pod);
+        Program::start(command)
+    }
+
     /// The folder with the manifests.
     pub fn manifests(&self) -> PathBuf {
         self.folder.path().join("manifests")

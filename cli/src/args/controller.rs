@@ -8,6 +8,7 @@ use haproxy_ingress_core::value::KeyValue as _;
 use haproxy_ingress_core::value::size::SizeLimit;
 
 use crate::args::Usage;
+use crate::args::leader::Leader;
 use crate::args::read::Values;
 use crate::args::table::Status;
 use crate::http;
@@ -21,6 +22,8 @@ pub(crate) struct Controller {
     pub(crate) manifests: Option<PathBuf>,
     /// The cluster that is read; absent when there is a folder and no word of a cluster.
     pub(crate) cluster: Option<Cluster>,
+    /// What one of several replicas does for the cluster, if there is one.
+    pub(crate) leader: Option<Leader>,
     /// The HAProxy that is driven.
     pub(crate) engine: Engine,
     /// What stands in front of every path, empty or absolute.
@@ -106,6 +109,8 @@ pub(crate) struct Pages {
     pub(crate) health: String,
     /// The path of readiness.
     pub(crate) ready: String,
+    /// Whether `POST /stop` stops.
+    pub(crate) stop: bool,
 }
 
 /// How to stop.
@@ -133,10 +138,18 @@ impl Controller {
         environment: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, Usage> {
         let prefix = prefix(values)?;
+        let cluster = cluster(values);
+        let leader = match &cluster {
+            Some(_) => Some(Leader::new(values, &environment)?),
+            None => None,
+        };
+        let mut notes = notes(values);
+        notes.extend(leader.as_ref().and_then(Leader::note));
         Ok(Self {
             options: options(values, &prefix, environment)?,
             manifests: values.some("manifests").map(Into::into),
-            cluster: cluster(values),
+            cluster,
+            leader,
             engine: engine(values),
             prefix,
             template_dir: values.some("template-dir").map(Into::into),
@@ -149,7 +162,7 @@ impl Controller {
                 limit: values.duration("shutdown-timeout"),
             },
             log: log(values),
-            notes: notes(values),
+            notes,
         })
     }
 }
@@ -229,13 +242,13 @@ fn options(
 }
 
 /// The parts of a list joined by commas, without blanks and empty parts.
-fn list(text: &str) -> Vec<String> {
+pub(super) fn list(text: &str) -> Vec<String> {
     let parts = text.split(',').map(str::trim);
     parts.filter(|it| !it.is_empty()).map(Into::into).collect()
 }
 
 /// `namespace/name`.
-fn name(values: &Values, flag: &'static str) -> Result<Option<Name>, Usage> {
+pub(super) fn name(values: &Values, flag: &'static str) -> Result<Option<Name>, Usage> {
     values
         .some(flag)
         .map(|text| {
@@ -347,6 +360,7 @@ fn pages(values: &Values) -> Result<Option<Pages>, Usage> {
         address,
         health: path("health-check-path")?,
         ready: path("ready-check-path")?,
+        stop: values.switch("stop-handler"),
     };
     for (flag, path) in [
         ("health-check-path", &pages.health),
@@ -415,8 +429,10 @@ mod tests {
 
     fn controller(line: &str) -> Result<Controller, Usage> {
         let values = Values::read(line.split_whitespace().map(Into::into))?;
-        Controller::new(&values, |name| {
-            (name == "POD_NAMESPACE").then(|| "edge".into())
+        Controller::new(&values, |name| match name {
+            "POD_NAMESPACE" => Some("edge".into()),
+            "POD_NAME" => Some("edge-0".into()),
+            _ => None,
         })
     }
 
@@ -426,6 +442,7 @@ mod tests {
         let expected = Options {
             controller_namespace: "edge".into(),
             follows_old_workers: Some(false),
+            replica: Some("edge-0".into()),
             ..Options::default()
         };
         assert_eq!(format!("{:?}", it.options), format!("{expected:?}"));

@@ -31,6 +31,7 @@ use crate::controller::apply::{Alive, Applied, Outcome, Proxy};
 use crate::controller::findings::Findings;
 use crate::controller::metrics::Metrics;
 use crate::controller::pace::Pace;
+use crate::controller::progress::Progress;
 use crate::controller::reconcile::isolate::Held;
 use crate::controller::reconcile::timer::Timer;
 use crate::controller::retire::News;
@@ -83,6 +84,8 @@ pub(crate) struct Reconcile<P> {
     /// When to do so next.
     audit_due: Option<Instant>,
     readiness: watch::Sender<Readiness>,
+    /// What others see of each run, if anybody does.
+    progress: Option<watch::Sender<Progress>>,
     findings: Findings,
     /// The number of the newest run.
     id: u64,
@@ -183,6 +186,7 @@ impl<P: Proxy> Reconcile<P> {
             audit_period: pace.audit,
             audit_due: None,
             readiness,
+            progress: None,
             findings: Findings::default(),
             id: 0,
             due: None,
@@ -225,6 +229,11 @@ impl<P: Proxy> Reconcile<P> {
     /// Counts what it does.
     pub(crate) fn counts(&mut self, metrics: Metrics) {
         self.metrics = metrics;
+    }
+
+    /// Lets others see what comes of each run.
+    pub(crate) fn shows(&mut self, progress: watch::Sender<Progress>) {
+        self.progress = Some(progress);
     }
 
     /// Runs until asked to stop, then lets HAProxy finish if it is ours.
@@ -393,6 +402,7 @@ impl<P: Proxy> Reconcile<P> {
                 let diagnostics = compiled.clone();
                 let success = self.apply(State { compiled, snapshot }, &mut timer).await;
                 self.report(&diagnostics);
+                self.show(&diagnostics, success);
                 success
             }
         };
@@ -435,6 +445,23 @@ impl<P: Proxy> Reconcile<P> {
         let findings = findings.chain(&compiled.diagnostics);
         let place = |it: &Diagnostic| store.locate(&it.origin);
         self.findings.log(findings, place);
+    }
+
+    /// Lets others see what has come of a run.
+    fn show(&self, compiled: &Compiled, success: bool) {
+        let Some(progress) = &self.progress else {
+            return;
+        };
+        let findings = self.store.findings().chain(self.held.findings());
+        let findings = findings.chain(&compiled.diagnostics);
+        let served = self.good.as_ref().map(|it| &*it.compiled.ingresses);
+        let served = served.unwrap_or_default();
+        progress.send_replace(Progress::new(
+            &compiled.ingresses,
+            served,
+            findings,
+            success,
+        ));
     }
 
     /// Brings in what changes with the day.

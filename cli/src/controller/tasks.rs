@@ -11,6 +11,8 @@ use crate::controller::stop::{Control, Stop};
 /// All tasks of the controller.
 pub(crate) struct Tasks {
     set: JoinSet<(&'static str, anyhow::Result<()>)>,
+    /// Those that finish the work at the end and have not ended yet.
+    last: Vec<&'static str>,
     stop: Stop,
 }
 
@@ -19,6 +21,7 @@ impl Tasks {
     pub(crate) fn new(stop: Stop) -> Self {
         Self {
             set: JoinSet::new(),
+            last: Vec::new(),
             stop,
         }
     }
@@ -32,14 +35,19 @@ impl Tasks {
         self.set.spawn(async move { (name, task.await) });
     }
 
-    /// Waits until `last`, the task that finishes the work, has ended after being asked to stop, and
-    /// at most `limit` from then on. Any other end is an error.
-    pub(crate) async fn join(
-        mut self,
-        last: &'static str,
-        limit: Duration,
-        control: &Control,
-    ) -> anyhow::Result<()> {
+    /// Starts one that finishes the work at the end, so that the end waits for it.
+    pub(crate) fn spawn_last(
+        &mut self,
+        name: &'static str,
+        task: impl Future<Output = anyhow::Result<()>> + Send + 'static,
+    ) {
+        self.last.push(name);
+        self.spawn(name, task);
+    }
+
+    /// Waits until those that finish the work have ended after being asked to stop, and at most `limit`
+    /// from then on. Any other end is an error.
+    pub(crate) async fn join(mut self, limit: Duration, control: &Control) -> anyhow::Result<()> {
         let stop = self.stop.clone();
         let too_late = async {
             stop.stopping().await;
@@ -60,7 +68,8 @@ impl Tasks {
             if !self.stop.is_leaving() {
                 bail!("task `{name}` ended before it was asked to");
             }
-            if name == last {
+            self.last.retain(|it| *it != name);
+            if self.last.is_empty() {
                 control.finish();
                 return Ok(());
             }
@@ -79,12 +88,12 @@ mod tests {
     async fn a_task_that_ends_early_ends_all_with_its_name() {
         let (control, stop) = stop::channel();
         let mut tasks = Tasks::new(stop.clone());
-        tasks.spawn("reconcile", async move {
+        tasks.spawn_last("reconcile", async move {
             stop.stopping().await;
             Ok(())
         });
         tasks.spawn("http", async { Ok(()) });
-        let error = tasks.join("reconcile", LIMIT, &control).await;
+        let error = tasks.join(LIMIT, &control).await;
         let error = error.expect_err("http ended");
         assert_eq!(
             error.to_string(),
@@ -93,19 +102,27 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_end_of_the_last_task_is_the_end() -> anyhow::Result<()> {
+    async fn the_end_of_the_last_tasks_is_the_end() -> anyhow::Result<()> {
         let (control, stop) = stop::channel();
         let mut tasks = Tasks::new(stop.clone());
         tasks.spawn("watch", std::future::pending());
+        let started = tokio::time::Instant::now();
         let stopping = stop.clone();
-        tasks.spawn("reconcile", async move {
+        tasks.spawn_last("leader", async move {
+            stopping.stopping().await;
+            tokio::time::sleep(LIMIT / 2).await;
+            Ok(())
+        });
+        let stopping = stop.clone();
+        tasks.spawn_last("reconcile", async move {
             stopping.stopping().await;
             Ok(())
         });
         let asker = control.clone();
         tokio::spawn(async move { asker.stop() });
-        tasks.join("reconcile", LIMIT, &control).await?;
+        tasks.join(LIMIT, &control).await?;
         stop.finished().await;
+        assert_eq!(started.elapsed(), LIMIT / 2, "of the last two");
         Ok(())
     }
 
@@ -113,9 +130,9 @@ mod tests {
     async fn stopping_has_a_limit() {
         let (control, stop) = stop::channel();
         let mut tasks = Tasks::new(stop);
-        tasks.spawn("reconcile", std::future::pending());
+        tasks.spawn_last("reconcile", std::future::pending());
         control.stop();
-        let error = tasks.join("reconcile", LIMIT, &control).await;
+        let error = tasks.join(LIMIT, &control).await;
         assert_eq!(
             error.expect_err("the task never ends").to_string(),
             "stopping took longer than 25s"

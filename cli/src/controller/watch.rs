@@ -24,11 +24,13 @@ use kube::runtime::watcher::{self, Event, watcher};
 use kube::{Api, Client};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch as published};
 use tracing::{debug, error, info, warn};
 
 use crate::args::controller::Cluster;
+use crate::controller::status::Seen;
 use crate::controller::store::{Change, Scope, Source};
+use crate::controller::trouble::chain;
 
 /// One watch.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -43,7 +45,7 @@ pub(crate) struct Feed {
 /// An object as it arrives: enough metadata to watch by, and as JSON the whole, or its metadata if that
 /// is all that is asked for.
 #[derive(Clone, Debug)]
-struct Wire<const METADATA: bool = false> {
+pub(crate) struct Wire<const METADATA: bool = false> {
     meta: ObjectMeta,
     body: Value,
 }
@@ -166,12 +168,14 @@ async fn infer() -> anyhow::Result<kube::Config> {
     )
 }
 
-/// Watches, for ever; `further` brings watches that somebody comes to need.
+/// Watches, for ever; `further` brings watches that somebody comes to need. What the status of Ingresses
+/// says is kept apart, for whoever writes it.
 pub(crate) async fn run(
     client: Client,
     feeds: Vec<Feed>,
     mut further: mpsc::Receiver<Feed>,
     changes: mpsc::Sender<Change>,
+    seen: Option<published::Sender<Seen>>,
 ) -> anyhow::Result<()> {
     let mut states: Vec<State> = Vec::new();
     let mut events: SelectAll<BoxStream<'static, _>> = SelectAll::new();
@@ -198,6 +202,9 @@ pub(crate) async fn run(
             }
             else => return Ok(()),
         };
+        if let (Some(seen), Ok(event), Kind::Ingress) = (&seen, &event, states[index].feed.kind) {
+            seen.send_if_modified(|it| it.take(event));
+        }
         for change in states[index].take(event) {
             if changes.send(change).await.is_err() {
                 // Nobody listens any more: the controller is stopping.
@@ -333,21 +340,6 @@ impl State {
     }
 }
 
-/// An error with its causes, each once.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
-}
-
 impl Malformed {
     fn into_change(self) -> Change {
         Change::Malformed(Source::Cluster, self.object, self.finding)
@@ -370,6 +362,11 @@ fn whole(event: Event<Wire<true>>) -> Event<Wire> {
 }
 
 impl Wire {
+    /// A field by its JSON pointer (RFC 6901).
+    pub(crate) fn field(&self, pointer: &str) -> Option<&Value> {
+        self.body.pointer(pointer)
+    }
+
     fn object_ref(&self, kind: Kind) -> ObjectRef {
         let text = |it: &Option<String>| it.as_deref().unwrap_or_default().into();
         ObjectRef {

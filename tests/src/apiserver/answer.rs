@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::apiserver::event;
 use crate::apiserver::route::{self, Kind, Route};
 use crate::apiserver::store::{Change, State, meta};
 use crate::apiserver::{Seen, Shared};
@@ -41,7 +42,17 @@ impl Shared {
                 state.busy.0 -= 1;
                 return Some(Err(state.busy.1));
             }
-            state.forbidden.contains(kind.plural).then(|| {
+            let writes = request.method != "GET";
+            let is_read_only = writes && state.read_only.contains(&*route.resource());
+            if let Some(left) = state.conflicts.get_mut(kind.plural)
+                && writes
+                && *left > 0
+            {
+                *left -= 1;
+                let message = "the object has been modified";
+                return Some(Ok(failure(409, "Conflict", message)));
+            }
+            (is_read_only || state.forbidden.contains(kind.plural)).then(|| {
                 let message = format!(
                     "{} is forbidden: User \"test\" cannot access resource \"{}\" in API group \
                      \"{}\" at the cluster scope",
@@ -78,8 +89,13 @@ impl Shared {
                 }
             }
             route => {
-                let answer = self.change(|state| write_or_get(state, request, route));
-                self.finish(request, reply, &answer)
+                // Who sees the change sees the request as well.
+                let (status, body) = self.change(|state| {
+                    let answer = write_or_get(state, request, route);
+                    record(state, request, answer.0);
+                    answer
+                });
+                reply.json(status, &body)
             }
         }
     }
@@ -95,13 +111,7 @@ impl Shared {
     }
 
     fn record(&self, request: &Incoming, status: u16) {
-        self.change(|state| {
-            state.seen.push(Seen {
-                method: request.method.clone(),
-                target: request.target.clone(),
-                status,
-            });
-        });
+        self.change(|state| record(state, request, status));
     }
 
     /// Sends what happens until the time is over or the client has gone.
@@ -259,6 +269,17 @@ impl Selection {
     }
 }
 
+fn record(state: &mut State, request: &Incoming, status: u16) {
+    let token = request.headers.get("authorization");
+    let user = token.and_then(|it| it.strip_prefix("Bearer "));
+    state.seen.push(Seen {
+        method: request.method.clone(),
+        target: request.target.clone(),
+        status,
+        user: user.unwrap_or_default().to_owned(),
+    });
+}
+
 fn list(state: &mut State, request: &Incoming, selection: &Selection) -> Answer {
     let (version, mut items) = match request.parameter("continue") {
         None => (state.version, selection.objects(state)),
@@ -392,6 +413,9 @@ fn create(
             return failure(422, "Invalid", "metadata.name: Required value");
         }
         object["metadata"]["name"] = format!("{prefix}{}", state.version).into();
+    }
+    if let Some(message) = event::objection(&object).filter(|_| kind.group == "events.k8s.io") {
+        return failure(422, "Invalid", &message);
     }
     let name = meta(&object, "name").to_owned();
     if state.get(kind, meta(&object, "namespace"), &name).is_some() {

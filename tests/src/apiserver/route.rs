@@ -41,6 +41,7 @@ pub static KINDS: &[Kind] = &[
     kind("Namespace", "namespaces", "", false),
     kind("Node", "nodes", "", false),
     kind("Pod", "pods", "", true),
+    kind("ReplicaSet", "replicasets", "apps", true),
     kind("Secret", "secrets", "", true),
     kind("Service", "services", "", true),
 ];
@@ -68,6 +69,22 @@ impl Kind {
             "v1".into()
         } else {
             format!("{}/v1", self.group)
+        }
+    }
+}
+
+impl Route {
+    /// The plural of the kind, with the subresource behind a slash, as in rules of RBAC.
+    pub(super) fn resource(&self) -> String {
+        match self {
+            Self::Discovery(_) => String::new(),
+            Self::Collection(kind, _) => kind.plural.into(),
+            Self::Object {
+                kind, subresource, ..
+            } => match subresource {
+                Some(subresource) => format!("{}/{subresource}", kind.plural),
+                None => kind.plural.into(),
+            },
         }
     }
 }

@@ -26,6 +26,10 @@ pub(super) struct State {
     /// How often bookmarks were asked for.
     pub(super) bookmarks: u64,
     pub(super) forbidden: BTreeSet<&'static str>,
+    /// Kinds and subresources of which nothing may be changed.
+    pub(super) read_only: BTreeSet<&'static str>,
+    /// How many changes of a kind are still refused with 409.
+    pub(super) conflicts: BTreeMap<&'static str, usize>,
     pub(super) slow: BTreeMap<&'static str, Duration>,
     /// So many requests are answered with 429 and so many seconds.
     pub(super) busy: (usize, u32),

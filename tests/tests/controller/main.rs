@@ -3,7 +3,11 @@
 //!
 //! [`rig`](haproxy_ingress_tests::rig) sets all of it up; each file tells one kind of story.
 
+mod classes;
 mod cluster;
+mod events;
+mod leader;
 mod manifests;
 mod process;
+mod status;
 mod steps;

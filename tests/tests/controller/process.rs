@@ -5,7 +5,7 @@ use std::time::Duration;
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::http::{Load, Request};
-use haproxy_ingress_tests::rig::{Rig, app};
+use haproxy_ingress_tests::rig::{Rig, app, until};
 use haproxy_ingress_tests::terminal::{Program, command, run};
 use rustix::process::Signal;
 
@@ -88,6 +88,28 @@ fn an_embedded_haproxy_is_started_driven_and_stopped() {
         rig.get("app.example", "/").is_none(),
         "HAProxy outlives its controller"
     );
+}
+
+#[test]
+fn it_stops_when_it_is_asked_to_and_permitted() {
+    let rig = Rig::external();
+    let stop = Request::new("POST", "/stop")
+        .host("localhost")
+        .header("Connection", "close");
+    let controller = rig.reads_manifests();
+    rig.soon_answers(&controller, "app.example", 404);
+    let answer = stop.send_to(rig.pages).expect("the pages are served");
+    assert_eq!(answer.status, 404);
+    controller.kill();
+
+    let mut controller = rig.reads_manifests_with(&["--stop-handler"]);
+    let pages_are_there = || {
+        stop.clone()
+            .send_to(rig.pages)
+            .is_ok_and(|it| it.status == 200)
+    };
+    until(&controller, "answer to POST /stop", pages_are_there);
+    assert_eq!(controller.wait(), Some(0), "{}", controller.output.text());
 }
 
 #[test]

@@ -89,7 +89,7 @@ async fn changes(
     feeds.retain(|it| it.kind == kind);
     let (sender, receiver) = mpsc::channel(16);
     let (_, further) = mpsc::channel(1);
-    tokio::spawn(run(client, feeds, further, sender));
+    tokio::spawn(run(client, feeds, further, sender, None));
     Ok(receiver)
 }
 
