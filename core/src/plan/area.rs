@@ -44,9 +44,11 @@ impl Area {
         match role {
             Role::Config => Self::Global,
             Role::Map | Role::Checks | Role::RegexMap | Role::List => Self::Table,
-            Role::CertificateList | Role::Certificate | Role::Authorities | Role::DhParameters => {
-                Self::Certificate
-            }
+            Role::CertificateList
+            | Role::Certificate
+            | Role::Authorities
+            | Role::Revocations
+            | Role::DhParameters => Self::Certificate,
             Role::Response | Role::Lua | Role::Agent => Self::Asset,
         }
     }

@@ -199,6 +199,8 @@ impl Command {
             Self::AddCertificate { .. } => "new_ssl_cert",
             Self::SetCertificate { .. } => "set_ssl_cert",
             Self::RemoveCertificate { .. } => "del_ssl_cert",
+            Self::SetAuthorities { .. } => "set_ssl_ca_file",
+            Self::SetRevocations { .. } => "set_ssl_crl_file",
             Self::AddToList { .. } => "add_ssl_crt_list",
             Self::RemoveFromList { .. } => "del_ssl_crt_list",
             Self::AddEntries { .. } => "add_entries",

@@ -117,7 +117,7 @@ fn a_thousand_changes_a_second_neither_starve_nor_thrash() {
     let gaps = ends.windows(2).map(|it| it[1] - it[0]);
     let longest = gaps.fold(0.0, f64::max);
     assert!(
-        ends.len() as u64 >= took.as_secs() && longest < 5.0,
+        ends.len() as u64 >= took.as_secs() && longest < 15.0,
         "{} updates in {took:?}, {longest} s apart",
         ends.len()
     );
