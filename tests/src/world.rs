@@ -367,10 +367,8 @@ impl Memory {
             }
             Command::SetEntry { table, entry } => {
                 let mut there = self.table(table)?.iter_mut();
-                let found = there
-                    .find(|it| it.key == entry.key)
-                    .ok_or("entry not found")?;
-                *found = entry.clone();
+                let found = there.find(|it| it.key == entry.key);
+                *found.ok_or("entry not found")? = entry.clone();
             }
             Command::RemoveEntry { table, key } => {
                 let there = self.table(table)?;
@@ -389,8 +387,7 @@ impl Memory {
             }
             Command::SetCertificate { file, pem } => {
                 let there = self.certificates.get_mut(file);
-                let there = there.ok_or("it is not referenced")?;
-                *there = Certificate(pem.reveal().to_owned());
+                *there.ok_or("it is not referenced")? = Certificate(pem.reveal().to_owned());
             }
             Command::SetAuthorities { file, pem } | Command::SetRevocations { file, pem } => {
                 let there = self.authorities.get_mut(file);
