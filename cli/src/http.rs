@@ -1,5 +1,7 @@
 //! The controller's own pages: health, readiness and metrics.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
@@ -7,6 +9,7 @@ use axum::routing::{get, post};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tracing::error;
 
 use crate::args::controller::Pages;
 use crate::controller::metrics::Metrics;
@@ -17,6 +20,9 @@ pub(crate) type Readiness = Result<(), String>;
 
 /// Where metrics are.
 pub(crate) const METRICS: &str = "/metrics";
+
+/// How long the answer to `POST /stop` may take to leave.
+const ANSWER: Duration = Duration::from_millis(200);
 
 /// Opens the address. `:PORT` stands for every address of the machine.
 pub(crate) async fn listen(address: &str) -> std::io::Result<TcpListener> {
@@ -75,12 +81,16 @@ pub(crate) async fn run(
     }
 }
 
-/// Stops as after a first signal, which is what this sends.
-async fn stop_self() -> (StatusCode, &'static str) {
-    match kill_process(getpid(), Signal::TERM) {
-        Ok(()) => (StatusCode::OK, "stopping\n"),
-        Err(_) => (StatusCode::INTERNAL_SERVER_ERROR, "cannot be stopped\n"),
-    }
+/// Stops as after a first signal, which is what this sends: once the answer is on its way, for nothing
+/// waits for it at the end.
+async fn stop_self() -> &'static str {
+    tokio::spawn(async {
+        tokio::time::sleep(ANSWER).await;
+        if let Err(error) = kill_process(getpid(), Signal::TERM) {
+            error!("cannot stop at POST /stop: {error}");
+        }
+    });
+    "stopping\n"
 }
 
 #[cfg(test)]
