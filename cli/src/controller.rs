@@ -113,6 +113,14 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         crate::args::controller::Engine::Embedded { .. } => rights::can_drop(&task.prefix),
     });
 
+    task.options.socket_user = match &task.engine {
+        // A HAProxy that is root gives us its socket, and one of our own user does so to no effect.
+        crate::args::controller::Engine::External { .. } => {
+            Some(rustix::process::geteuid().as_raw()).filter(|it| *it != 0)
+        }
+        crate::args::controller::Engine::Embedded { .. } => None,
+    };
+
     let (control, stop) = stop::channel();
     let (changes, news) = mpsc::channel(CHANGES);
     let (readiness, ready) = published::channel(Err("nothing was read yet".into()));

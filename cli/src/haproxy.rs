@@ -242,7 +242,10 @@ impl Haproxy {
         let mut pause = Duration::from_millis(10);
         loop {
             let error = match self.version().await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    self.warn_of_user().await;
+                    return Ok(());
+                }
                 Err(error) if error.is_transient() => error,
                 Err(error) => return Err(error),
             };
@@ -252,6 +255,20 @@ impl Haproxy {
             }
             sleep(pause).await;
             pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    /// Says so if HAProxy cannot read what is private to us, which it would say in its own log only.
+    async fn warn_of_user(&self) {
+        let us = rustix::process::geteuid().as_raw();
+        if let Some(user) = self.master.user().await
+            && user != 0
+            && user != us
+        {
+            tracing::error!(
+                "HAProxy runs as user {user} and cannot read private keys, which belong to user {us}, \
+                 us: start both as the same user, or HAProxy as root"
+            );
         }
     }
 

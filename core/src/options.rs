@@ -66,6 +66,9 @@ pub struct Options {
     /// Whether the workers are followed that a reload has replaced (`--track-old-instances`); `None` where
     /// nobody drives a running HAProxy.
     pub follows_old_workers: Option<bool>,
+    /// The user that the admin socket is given to, by number, where HAProxy may be another one than whoever
+    /// commands it; `None` leaves it to HAProxy's.
+    pub socket_user: Option<u32>,
     /// The addresses of the machine's network interfaces by their names, where they are known.
     pub interfaces: Option<BTreeMap<String, Vec<IpAddr>>>,
     /// The operator's templates by file name (`--template-dir`), in place of the built-in ones.
@@ -143,6 +146,7 @@ impl Default for Options {
             replica: None,
             privileged: None,
             follows_old_workers: None,
+            socket_user: None,
             interfaces: None,
             templates: BTreeMap::new(),
         }

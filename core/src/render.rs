@@ -365,6 +365,9 @@ fn global(config: &Config, options: &Options, cx: &mut Context<'_>) {
     }
     let path = |it: &str| Line::default().text(&format!("{}{it}", options.prefix));
     cx.line("socket", path("/var/run/haproxy/admin.sock"));
+    if let Some(user) = options.socket_user {
+        cx.line("socket_user", Line::default().text(&user.to_string()));
+    }
     let timeout = Line::default().text(&format!("{}s", options.connection_timeout.max(1)));
     cx.part(
         "stats_timeout",

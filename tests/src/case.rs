@@ -317,6 +317,10 @@ impl Settings {
                 "replica" => options.replica = Some(value.as_str().into()),
                 "privileged" => options.privileged = Some(yes()?),
                 "track-old-instances" => options.follows_old_workers = Some(yes()?),
+                "socket-user" => {
+                    let user = value.parse().map_err(|_| "`socket-user` is a number")?;
+                    options.socket_user = Some(user);
+                }
                 "interfaces" => options.interfaces = Some(interfaces(value)?),
                 "now" => {
                     let now = value

@@ -8,6 +8,7 @@ mod command;
 mod setup;
 mod menu;
 mod demo;
+mod image_root;
 mod web;
 
 use std::process::ExitCode;
@@ -52,6 +53,8 @@ enum Task {
     },
     /// Builds the engine for the browser, and the playground around it.
     Web(web::Args),
+    /// Lays out the root file system of the controller's image, without Docker.
+    ImageRoot(image_root::Args),
     /// Tries a million hostile values: that none leaves its directive, and no tenant its place.
     Injection,
     /// Measures what the design promises.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Task::Generate { check } => menu::generate(check),
         Task::Web(arguments) => setup::install(&[Tool::Node, Tool::Wasm, Tool::Page])
             .and_then(|()| web::build(&arguments)),
+        Task::ImageRoot(arguments) => image_root::build(&arguments),
         Task::Injection => menu::injection(),
         Task::Bench { arguments } => menu::bench(&arguments),
     };

@@ -181,7 +181,8 @@ fn page() -> Result<Stage> {
 }
 
 /// The tests that start HAProxy: those of the binary, and all of the package but those that only read
-/// the tree. The whole workspace is named so that nothing is built again with fewer features.
+/// the tree or render the chart. The whole workspace is named so that nothing is built again with fewer
+/// features.
 fn process_tests(option: &'static str) -> Result<Vec<String>> {
     let mut arguments: Vec<String> = ["test", "--workspace", option, "--bin", "haproxy-ingress"]
         .map(String::from)
@@ -194,7 +195,12 @@ fn process_tests(option: &'static str) -> Result<Vec<String>> {
                 path.extension().is_some_and(|it| it == "rs") || path.join("main.rs").is_file();
             is_test.then(|| path.file_stem()?.to_str().map(String::from))?
         })
-        .filter(|it| !matches!(it.as_str(), "architecture" | "reference" | "injection"))
+        .filter(|it| {
+            !matches!(
+                it.as_str(),
+                "architecture" | "chart" | "reference" | "injection"
+            )
+        })
         .collect();
     names.sort();
     for name in names {
@@ -210,10 +216,13 @@ fn with_haproxy<T: AsRef<str>>(arguments: &[T], haproxy: &Path) -> Result<Comman
     command::say(version.lines().next().unwrap_or_default());
     let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
     let mut tests = cargo(&arguments);
-    tests.env("HAPROXY", haproxy).env(
-        "HAPROXY_INGRESS",
-        command::target()?.join("debug/haproxy-ingress"),
-    );
+    tests
+        .env("HAPROXY", haproxy)
+        .env("HELM", setup::helm()?)
+        .env(
+            "HAPROXY_INGRESS",
+            command::target()?.join("debug/haproxy-ingress"),
+        );
     // Most of their time they wait for other processes.
     let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
     if env::var_os("RUST_TEST_THREADS").is_none() {

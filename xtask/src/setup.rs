@@ -4,6 +4,7 @@
 //! when they are there.
 
 mod haproxy_28;
+mod helm;
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use anyhow::{Context as _, Result, bail};
 use crate::command;
 
 pub(crate) use self::haproxy_28::haproxy_28;
+pub(crate) use self::helm::helm;
 
 /// Something that a command of the menu needs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,6 +25,8 @@ pub(crate) enum Tool {
     Haproxy,
     /// HAProxy 2.8, or the one that the variable `HAPROXY_28` names.
     Haproxy28,
+    /// Helm, or the one that the variable `HELM` names.
+    Helm,
     /// `curl`, for HTTPS.
     Curl,
     /// Chromium, in which the page is tested.
@@ -41,6 +45,7 @@ impl Tool {
         let mut tools = vec![
             Self::Haproxy,
             Self::Haproxy28,
+            Self::Helm,
             Self::Curl,
             Self::Node,
             Self::Wasm,
@@ -57,6 +62,7 @@ impl Tool {
         let missing = match self {
             Self::Haproxy => env::var_os("HAPROXY").is_none() && command::find("haproxy").is_none(),
             Self::Haproxy28 => return haproxy_28::missing_packages(),
+            Self::Helm => return helm::missing_packages(),
             Self::Curl => command::find("curl").is_none(),
             Self::Browser => browser().is_none(),
             Self::Node => command::find("node").is_none() || command::find("npm").is_none(),
@@ -70,7 +76,7 @@ impl Tool {
             Self::Browser => &["chromium"],
             Self::Node => &["nodejs", "npm"],
             Self::Wasm => &["rustc-web", "cargo-web", "rust-web-src", "lld-22"],
-            Self::Haproxy28 | Self::Page => &[],
+            Self::Haproxy28 | Self::Helm | Self::Page => &[],
         })
     }
 }
@@ -87,6 +93,7 @@ pub(crate) fn install(tools: &[Tool]) -> Result<()> {
     for tool in tools {
         match tool {
             Tool::Haproxy28 => haproxy_28::unpack()?,
+            Tool::Helm => helm::unpack()?,
             Tool::Node => check_node()?,
             Tool::Page => install_page()?,
             _ => {}

@@ -121,6 +121,12 @@ impl Master {
         }
     }
 
+    /// The user that HAProxy runs as, by number, if it can be asked.
+    pub(crate) async fn user(&self) -> Option<u32> {
+        let _call = self.calls.acquire().await.ok()?;
+        self.socket.user().await
+    }
+
     /// Which processes there are.
     pub(crate) async fn processes(&self) -> Result<Processes, Error> {
         self.processes_within(self.socket.limit()).await

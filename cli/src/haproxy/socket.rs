@@ -113,6 +113,13 @@ impl Socket {
         }
     }
 
+    /// The user of whoever listens, by number, if it can be asked.
+    pub(crate) async fn user(&self) -> Option<u32> {
+        let end = Instant::now() + self.limit;
+        let stream = timeout_at(end, UnixStream::connect(&self.path)).await;
+        Some(stream.ok()?.ok()?.peer_cred().ok()?.uid())
+    }
+
     /// How long a command may take.
     pub(crate) fn limit(&self) -> Duration {
         self.limit
