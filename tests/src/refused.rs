@@ -216,7 +216,9 @@ fn app(random: &mut Random, number: usize) -> Vec<Object> {
     }
     let with_tls = number == 0 || random.below(3) == 0;
     if with_tls {
-        ingress = ingress.tls(&host, &name);
+        ingress = ingress
+            .tls(&host, &name)
+            .annotation("ssl-redirect", "false");
     }
     let address = std::net::Ipv4Addr::LOCALHOST.into();
     let mut objects = vec![ingress, service, object::endpoints(&name, &[address], 1)];
