@@ -164,7 +164,12 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         tasks.spawn("manifests", manifests::run(folder, changes.clone()));
     }
     drop(changes);
-    let settings = apply::settings(task.engine, &task.prefix, task.connection_timeout);
+    let settings = apply::settings(
+        task.engine,
+        &task.prefix,
+        task.connection_timeout,
+        task.former_configs,
+    );
     let haproxy = Haproxy::open(settings)
         .await
         .context("cannot set up HAProxy")?;

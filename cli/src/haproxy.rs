@@ -20,6 +20,7 @@ mod settings;
 pub(crate) mod socket;
 pub(crate) mod workers;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -167,13 +168,13 @@ const HAND_OVER: Duration = Duration::from_secs(5);
 impl Haproxy {
     /// Clears up on the disk and, if HAProxy is ours to start, starts it from there.
     pub(crate) async fn open(settings: Settings) -> Result<Self, Error> {
-        let prefix = settings.prefix.clone();
+        let (prefix, former) = (settings.prefix.clone(), settings.former);
         let embedded = matches!(settings.mode, Mode::Embedded { .. });
         let files = spawn_blocking(move || {
             if embedded {
                 files::write_bootstrap(&prefix)?;
             }
-            Files::open(&prefix)
+            Files::open(&prefix, former)
         });
         let files = files
             .await
@@ -181,7 +182,7 @@ impl Haproxy {
         let files = Arc::new(Mutex::new(files));
         let run = settings.run();
         let master_socket = match &settings.mode {
-            Mode::External { master_socket } => master_socket.clone(),
+            Mode::External { master_socket, .. } => master_socket.clone(),
             Mode::Embedded { .. } => run.join("master.sock"),
         };
         let master = Master::new(Socket::master(master_socket.clone(), settings.timeout));
@@ -306,6 +307,25 @@ impl Haproxy {
     pub(crate) async fn is_fresh(&self) -> bool {
         let fresh = |it: &mut Files| Ok(it.current().is_none_or(|(_, it)| it.bootstrap));
         self.on_disk(fresh).await.unwrap_or(false)
+    }
+
+    /// Its program, if that may be run to check a configuration.
+    pub(crate) fn program(&self) -> Option<&Path> {
+        match &self.settings.mode {
+            Mode::External { checker, .. } => checker.as_deref(),
+            Mode::Embedded { binary, .. } => Some(binary),
+        }
+    }
+
+    /// What was kept with [`Haproxy::keep_held`].
+    pub(crate) async fn held(&self) -> Option<Vec<u8>> {
+        let held = self.on_disk(|it| Ok(it.held())).await;
+        held.ok().flatten()
+    }
+
+    /// Keeps beside the generations what is held back from them.
+    pub(crate) async fn keep_held(&self, text: Vec<u8>) -> Result<(), Error> {
+        self.on_disk(move |it| it.keep_held(&text)).await
     }
 
     /// Carries out a plan that leads from what was confirmed last to a bundle.

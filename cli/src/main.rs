@@ -8,6 +8,7 @@ mod input;
 mod interfaces;
 mod keys;
 mod log;
+mod messages;
 mod render;
 mod report;
 

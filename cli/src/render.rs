@@ -1,6 +1,6 @@
 //! `render`: manifests → configuration, on the screen or in a folder, without a cluster.
 
-mod check;
+pub(crate) mod check;
 mod output;
 mod trace;
 

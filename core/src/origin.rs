@@ -12,13 +12,13 @@ mod source_map;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::authors::Authors;
 pub use self::source_map::SourceMap;
 
 /// The kinds of objects that are read.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub enum Kind {
     /// `networking.k8s.io/v1` Ingress.
     Ingress,
@@ -39,7 +39,7 @@ pub enum Kind {
 }
 
 /// The identity of a Kubernetes object: `Ingress shop/web`.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 pub struct ObjectRef {
     /// What kind of object it is.
     pub kind: Kind,

@@ -17,7 +17,7 @@ mod service;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::config_map::ConfigMap;
 pub use self::endpoint_slice::{Conditions, Endpoint, EndpointPort, EndpointSlice, TargetRef};
@@ -37,7 +37,7 @@ pub use crate::origin::Kind;
 use crate::origin::{Field, ObjectRef, Origin};
 
 /// `metadata` of an object, as far as it is read.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Meta {
     /// Empty for what belongs to the cluster.
@@ -172,6 +172,21 @@ impl Object {
         })
     }
 
+    /// The fields that are read, as [`Object::decode`] takes them: with all that is secret in it.
+    pub fn encode(&self) -> serde_json::Value {
+        let encoded = match self {
+            Self::Ingress(it) => serde_json::to_value(&**it),
+            Self::IngressClass(it) => serde_json::to_value(&**it),
+            Self::Service(it) => serde_json::to_value(&**it),
+            Self::EndpointSlice(it) => serde_json::to_value(&**it),
+            Self::Secret(it) => serde_json::to_value(&**it),
+            Self::ConfigMap(it) => serde_json::to_value(&**it),
+            Self::Namespace(it) => serde_json::to_value(&**it),
+            Self::Pod(it) => serde_json::to_value(&**it),
+        };
+        encoded.expect("texts, numbers, lists and maps with texts for keys become JSON")
+    }
+
     /// Its identity.
     pub fn object_ref(&self) -> ObjectRef {
         match self {
@@ -199,4 +214,62 @@ fn list_or_null<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
 ) -> Result<Vec<T>, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_is_encoded_decodes_to_the_same() {
+        let metadata = json!({
+            "namespace": "shop", "name": "web", "creationTimestamp": "2026-01-01T00:00:00Z",
+            "annotations": {"a": "b"}, "labels": {"c": "d"},
+        });
+        let objects: [(Kind, Value); 8] = [
+            (
+                Kind::Ingress,
+                json!({"spec": {
+                    "ingressClassName": "haproxy",
+                    "defaultBackend": {"resource": {"apiGroup": "x", "kind": "Y", "name": "z"}},
+                    "tls": [{"hosts": ["a"], "secretName": "tls"}],
+                    "rules": [{"host": "a", "http": {"paths": [{"path": "/", "pathType": "Exact",
+                        "backend": {"service": {"name": "web", "port": {"number": 80}}}}]}}, {}],
+                }}),
+            ),
+            (
+                Kind::IngressClass,
+                json!({"spec": {"controller": "c", "parameters": {"kind": "ConfigMap", "name": "x",
+                    "scope": "Namespace", "namespace": "y"}}}),
+            ),
+            (
+                Kind::Service,
+                json!({"spec": {"type": "ExternalName", "externalName": "x", "clusterIP": "None",
+                    "ports": [{"port": 1, "targetPort": "http"}, {"port": 2, "targetPort": 3,
+                        "name": "x", "protocol": "TCP"}, {"port": 4}]}}),
+            ),
+            (
+                Kind::EndpointSlice,
+                json!({"addressType": "IPv4", "ports": [{"port": 1}, {}], "endpoints": [
+                    {"addresses": ["10.0.0.1"], "conditions": {"ready": false},
+                        "targetRef": {"name": "x", "uid": "y"}}, {}]}),
+            ),
+            (
+                Kind::Secret,
+                json!({"type": "kubernetes.io/tls", "data": {"a": "/wA=", "b": null},
+                    "stringData": {"c": "text"}}),
+            ),
+            (Kind::ConfigMap, json!({"data": {"a": "b"}})),
+            (Kind::Namespace, json!({})),
+            (Kind::Pod, json!({})),
+        ];
+        for (kind, mut value) in objects {
+            value["metadata"] = metadata.clone();
+            let object = Object::decode(kind, value).expect("it is one");
+            let encoded = object.encode();
+            assert_eq!(Object::decode(kind, encoded), Ok(object), "{kind}");
+        }
+    }
 }

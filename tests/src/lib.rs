@@ -22,3 +22,4 @@ pub mod hostile;
 pub mod spoe;
 pub mod show;
 pub mod world;
+pub mod refused;

@@ -28,6 +28,8 @@ pub(crate) struct Controller {
     pub(crate) engine: Engine,
     /// What stands in front of every path, empty or absolute.
     pub(crate) prefix: PathBuf,
+    /// How many former configurations are kept.
+    pub(crate) former_configs: usize,
     /// Templates of the operator.
     pub(crate) template_dir: Option<PathBuf>,
     /// How long one command to HAProxy may take.
@@ -64,6 +66,9 @@ pub(crate) enum Engine {
     External {
         /// The socket of its master.
         master_socket: PathBuf,
+        /// The program that checks configurations. Only the one that was asked for: reading what
+        /// tenants wrote, it may tell of files that are there here and not where HAProxy runs.
+        checker: Option<PathBuf>,
     },
     /// The controller starts and stops it.
     Embedded {
@@ -152,6 +157,8 @@ impl Controller {
             leader,
             engine: engine(values),
             prefix,
+            former_configs: usize::try_from(values.integer("max-old-config-files"))
+                .unwrap_or(usize::MAX),
             template_dir: values.some("template-dir").map(Into::into),
             connection_timeout: positive(values, "connection-timeout")?,
             pace: pace(values)?,
@@ -293,6 +300,9 @@ fn engine(values: &Values) -> Engine {
     match values.some("master-socket") {
         Some(path) => Engine::External {
             master_socket: path.into(),
+            checker: values
+                .is_given("haproxy-binary")
+                .then(|| values.text("haproxy-binary").into()),
         },
         None => Engine::Embedded {
             binary: values.text("haproxy-binary").into(),
@@ -395,6 +405,9 @@ fn log(values: &Values) -> Log {
     }
 }
 
+/// What only an HAProxy has that the controller starts.
+const GRACE: &str = "haproxy-grace-period";
+
 /// One sentence for each flag that was given and does nothing, and for words that are no flags.
 fn notes(values: &Values) -> Vec<String> {
     let mut notes: Vec<_> = values
@@ -408,12 +421,8 @@ fn notes(values: &Values) -> Vec<String> {
     if values.is_given("healthz-port") {
         notes.push("flag --healthz-port is now written --healthz-addr=:PORT".into());
     }
-    if values.some("master-socket").is_some() {
-        for flag in ["haproxy-binary", "haproxy-grace-period"] {
-            if values.is_given(flag) {
-                notes.push(format!("flag --{flag} has no effect with --master-socket"));
-            }
-        }
+    if values.some("master-socket").is_some() && values.is_given(GRACE) {
+        notes.push(format!("flag --{GRACE} has no effect with --master-socket"));
     }
     if let Some(first) = values.rest.first() {
         notes.push(format!(
@@ -478,6 +487,20 @@ mod tests {
             it.notes,
             ["flag --sort-backends is ignored: servers keep their places",]
         );
+    }
+
+    #[test]
+    fn a_program_checks_for_an_external_haproxy_only_if_it_is_named() {
+        let engine = |line| controller(line).expect(line).engine;
+        let external = |checker: Option<&str>| Engine::External {
+            master_socket: "/m".into(),
+            checker: checker.map(Into::into),
+        };
+        assert_eq!(engine("--master-socket=/m"), external(None));
+        let line = "--master-socket=/m --haproxy-binary=haproxy --max-old-config-files=3";
+        assert_eq!(engine(line), external(Some("haproxy")));
+        let it = controller(line).expect(line);
+        assert_eq!((it.former_configs, it.notes.len()), (3, 0));
     }
 
     #[test]

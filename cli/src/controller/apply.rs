@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use haproxy_ingress_core::assemble::Places;
@@ -14,10 +14,16 @@ use crate::args::controller::Engine;
 use crate::haproxy::workers::Load;
 use crate::haproxy::{self, Haproxy, Mode, Settings, Timings};
 
+/// Why an HAProxy could not be used.
+pub(crate) trait Failure: fmt::Display + Send {
+    /// Whether it came before HAProxy heard of anything, so that trying again costs it nothing.
+    fn is_free(&self) -> bool;
+}
+
 /// One HAProxy, as the loop sees it.
 pub(crate) trait Proxy: Send {
     /// Why it could not be used.
-    type Error: fmt::Display + Send;
+    type Error: Failure;
 
     /// `external` or `embedded`.
     fn name(&self) -> &'static str;
@@ -43,6 +49,15 @@ pub(crate) trait Proxy: Send {
 
     /// Whether it has never run anything of ours.
     fn is_fresh(&mut self) -> impl Future<Output = bool> + Send;
+
+    /// Its program, if that may be run to check a configuration.
+    fn program(&self) -> Option<PathBuf>;
+
+    /// What was kept with [`Proxy::keep_held`], by an earlier process maybe.
+    fn held(&mut self) -> impl Future<Output = Option<Vec<u8>>> + Send;
+
+    /// Keeps what is held back beside its files.
+    fn keep_held(&mut self, text: Vec<u8>) -> impl Future<Output = Result<(), Self::Error>> + Send;
 
     /// Makes it run something.
     fn carry_out(
@@ -110,14 +125,32 @@ pub(crate) enum Alive {
 }
 
 /// The HAProxy that the flags ask for.
-pub(crate) fn settings(engine: Engine, prefix: &Path, timeout: Duration) -> Settings {
+pub(crate) fn settings(
+    engine: Engine,
+    prefix: &Path,
+    timeout: Duration,
+    former: usize,
+) -> Settings {
     Settings {
         prefix: prefix.to_owned(),
         mode: match engine {
-            Engine::External { master_socket } => Mode::External { master_socket },
+            Engine::External {
+                master_socket,
+                checker,
+            } => Mode::External {
+                master_socket,
+                checker,
+            },
             Engine::Embedded { binary, grace } => Mode::Embedded { binary, grace },
         },
         timeout,
+        former,
+    }
+}
+
+impl Failure for haproxy::Error {
+    fn is_free(&self) -> bool {
+        matches!(self, Self::Files(_))
     }
 }
 
@@ -149,6 +182,18 @@ impl Proxy for Haproxy {
 
     async fn is_fresh(&mut self) -> bool {
         Haproxy::is_fresh(self).await
+    }
+
+    fn program(&self) -> Option<PathBuf> {
+        Haproxy::program(self).map(Path::to_owned)
+    }
+
+    async fn held(&mut self) -> Option<Vec<u8>> {
+        Haproxy::held(self).await
+    }
+
+    async fn keep_held(&mut self, text: Vec<u8>) -> Result<(), Self::Error> {
+        Haproxy::keep_held(self, text).await
     }
 
     async fn carry_out(

@@ -4,8 +4,10 @@
 //! fails here ends the loop: it is said, and tried again when that makes sense.
 
 mod audit;
+mod held;
 mod isolate;
 mod meanwhile;
+mod search;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -27,12 +29,12 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tracing::{debug, error, info, warn};
 
 use crate::args::controller as args;
-use crate::controller::apply::{Alive, Applied, Outcome, Proxy};
+use crate::controller::apply::{Alive, Applied, Failure as _, Outcome, Proxy};
 use crate::controller::findings::Findings;
 use crate::controller::metrics::Metrics;
 use crate::controller::pace::Pace;
 use crate::controller::progress::Progress;
-use crate::controller::reconcile::isolate::Held;
+use crate::controller::reconcile::held::Held;
 use crate::controller::reconcile::timer::Timer;
 use crate::controller::retire::News;
 use crate::controller::stop::Stop;
@@ -53,6 +55,9 @@ const PODS: Duration = Duration::from_secs(10);
 
 /// How long after a reload to look whether the new worker has what it should have.
 const AFTER_RELOAD: Duration = Duration::from_secs(1);
+
+/// The longest time between tries of what costs HAProxy nothing.
+const FREE: Duration = Duration::from_secs(30);
 
 /// How many reasons of a reload are named.
 const REASONS: usize = 8;
@@ -141,6 +146,8 @@ enum Decision {
     CarryOut(Plan),
     /// HAProxy refused it before.
     Refused,
+    /// The engine fails when it compares it, with these words.
+    Broken(String),
     /// It needs a reload, which has to wait.
     Later(Delay, Vec<Reason>),
 }
@@ -243,6 +250,7 @@ impl<P: Proxy> Reconcile<P> {
         stop: Stop,
     ) -> anyhow::Result<()> {
         self.places = Arc::new(self.proxy.places().await);
+        self.held = Held::restore(self.proxy.held().await);
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut repeat = interval(REPEAT);
@@ -385,18 +393,22 @@ impl<P: Proxy> Reconcile<P> {
         self.of_today();
         self.options.interfaces = interfaces::addresses();
 
-        let snapshot = self.held.apply(snapshot);
+        let judge = held::judge(&self.options);
+        let snapshot = self.held.apply(snapshot, judge, Instant::now());
         let mut timer = Timer::default();
         let compiled = timer
             .measure("parse_ingress", self.compile(snapshot.clone()))
             .await;
         let success = match compiled {
-            None => false,
-            Some(compiled) if compiled.uses_pods && self.asks_for_pods() => {
+            Err(why) => {
+                self.engine_failed(&snapshot, why).await;
+                false
+            }
+            Ok(compiled) if compiled.uses_pods && self.asks_for_pods() => {
                 info!("labels of Pods decide about servers, so they are read first");
                 true
             }
-            Some(compiled) => {
+            Ok(compiled) => {
                 self.notice_certificate(&compiled.bundle);
                 self.report(&compiled);
                 let diagnostics = compiled.clone();
@@ -406,6 +418,10 @@ impl<P: Proxy> Reconcile<P> {
                 success
             }
         };
+        self.keep_held().await;
+        if let Some(time) = self.held.next_try() {
+            self.run_at(time);
+        }
         timer
             .steps()
             .for_each(|(step, time)| self.metrics.took(step, time));
@@ -490,8 +506,8 @@ impl<P: Proxy> Reconcile<P> {
         self.uses_generated = is_used;
     }
 
-    /// Compiles in the background. A panic leaves everything as it is.
-    async fn compile(&mut self, snapshot: Arc<Snapshot>) -> Option<Arc<Compiled>> {
+    /// Compiles in the background. What it gives back instead is a panic.
+    async fn compile(&mut self, snapshot: Arc<Snapshot>) -> Result<Arc<Compiled>, String> {
         let options = self.options.clone();
         let good = self.good.as_ref().map(|it| it.compiled.clone());
         let places = self.places.clone();
@@ -501,12 +517,9 @@ impl<P: Proxy> Reconcile<P> {
             compile(&snapshot, &options, Some(places))
         };
         match tokio::task::spawn_blocking(work).await {
-            Ok(compiled) => Some(Arc::new(compiled)),
-            Err(error) => {
-                error!("compiling failed, the configuration stays as it is: {error}");
-                self.not_ready(format!("compiling failed: {error}"));
-                None
-            }
+            Ok(compiled) => Ok(Arc::new(compiled)),
+            Err(error) if error.is_panic() => Err(isolate::panicked(&*error.into_panic())),
+            Err(error) => Err(error.to_string()),
         }
     }
 
@@ -522,11 +535,15 @@ impl<P: Proxy> Reconcile<P> {
             Decision::Nothing => {
                 info!("configurations match, nothing to do");
                 self.metrics.nothing_to_do();
+                self.held.is_taken(&wanted.snapshot);
                 self.confirm(wanted);
                 true
             }
             Decision::CarryOut(plan) => match self.carry_out(&plan, wanted.clone(), timer).await {
-                Done::Confirmed => true,
+                Done::Confirmed => {
+                    self.held.is_taken(&wanted.snapshot);
+                    true
+                }
                 Done::Failed => {
                     // The worker may be well, and only its master away.
                     if matches!(plan, Plan::Reload { .. }) && self.adopt(&wanted).await.is_ok() {
@@ -534,11 +551,22 @@ impl<P: Proxy> Reconcile<P> {
                     }
                     false
                 }
-                Done::Rejected(messages) => self.isolate(&wanted, messages, timer).await,
+                Done::Rejected(messages) => {
+                    self.isolate(&wanted, &messages).await;
+                    false
+                }
             },
+            Decision::Refused if self.held.is_trying() => {
+                self.isolate(&wanted, "").await;
+                false
+            }
             Decision::Refused => {
                 warn!("haproxy refused this configuration before, waiting for a change");
                 self.endpoints_only(&wanted, timer).await;
+                false
+            }
+            Decision::Broken(why) => {
+                self.engine_failed(&wanted.snapshot, why).await;
                 false
             }
             Decision::Later(delay, reasons) => {
@@ -580,8 +608,10 @@ impl<P: Proxy> Reconcile<P> {
 
     /// Pure: what to do with a new configuration.
     fn decide(&self, wanted: &State) -> Decision {
-        let running = self.running.as_ref().map(|it| &*it.compiled);
-        let plan = (self.engine.plan)(running, &wanted.compiled);
+        let plan = match self.plan(&wanted.compiled) {
+            Ok(plan) => plan,
+            Err(why) => return Decision::Broken(why),
+        };
         let reasons = match plan {
             Plan::Nothing => return Decision::Nothing,
             Plan::Update { .. } => return Decision::CarryOut(plan),
@@ -598,8 +628,9 @@ impl<P: Proxy> Reconcile<P> {
             return Decision::Refused;
         }
         let spaced = self.reloaded.map(|it| it + self.reload_interval);
+        let spaced = spaced.filter(|_| !self.held.is_trying());
         match spaced.max(self.reload_after) {
-            Some(time) if time > Instant::now() && running.is_some() => {
+            Some(time) if time > Instant::now() && self.running.is_some() => {
                 Decision::Later(Delay::Until(time), reasons.clone())
             }
             _ => Decision::CarryOut(plan),
@@ -617,7 +648,10 @@ impl<P: Proxy> Reconcile<P> {
             Ok(applied) => applied,
             Err(error) => {
                 self.running = None;
-                let next = self.fail(&format!("haproxy was not updated: {error}"));
+                let next = self.fail_as(
+                    &format!("haproxy was not updated: {error}"),
+                    error.is_free(),
+                );
                 self.reload_after = Some(next);
                 self.deferred = true;
                 return Done::Failed;
@@ -667,10 +701,20 @@ impl<P: Proxy> Reconcile<P> {
         let _ = self.readiness.send_replace(Ok(()));
     }
 
-    /// Something failed that may go better another time. Each failure in a row doubles the wait, for
-    /// some tries are not free: a HAProxy may die of one. Returns when it is tried again.
+    /// Something failed that may go better another time. Returns when it is tried again.
     fn fail(&mut self, why: &str) -> Instant {
+        self.fail_as(why, false)
+    }
+
+    /// The same. Each failure in a row doubles the wait, for most tries are not free: a HAProxy may die
+    /// of one.
+    fn fail_as(&mut self, why: &str, is_free: bool) -> Instant {
         let wait = self.retry * (1 << self.failures.min(4));
+        let wait = if is_free {
+            wait.min(FREE.max(self.retry))
+        } else {
+            wait
+        };
         self.failures += 1;
         warn!("{why}; trying again in {wait:?}");
         self.not_ready(why.into());

@@ -38,6 +38,7 @@
 mod build;
 mod contents;
 mod disk;
+mod held;
 mod links;
 mod recover;
 
@@ -65,6 +66,8 @@ pub(crate) struct Files {
     disk: Disk,
     stored: BTreeMap<u64, Stored>,
     current: Option<u64>,
+    /// How many former generations are kept beside the current one and the last good one.
+    former: usize,
     /// The paths that are known to be links of ours.
     linked: HashSet<Arc<str>>,
     /// How long everything but the configuration of the last bundle took to be written.
@@ -163,7 +166,7 @@ defaults
 /// Writes what HAProxy can be started with before there is any configuration, and creates the
 /// folders, unless there is a generation already.
 pub(crate) fn write_bootstrap(prefix: &Path) -> Result<(), Error> {
-    let mut files = Files::open(prefix)?;
+    let mut files = Files::open(prefix, usize::MAX)?;
     for (folder, parts) in [
         (
             files.etc.path.clone(),
@@ -199,8 +202,9 @@ pub(crate) fn write_bootstrap(prefix: &Path) -> Result<(), Error> {
 impl Files {
     /// Looks at what is on the disk and clears away what an earlier process did not finish.
     ///
-    /// A current generation that HAProxy has not confirmed gives way to the last good one.
-    pub(crate) fn open(prefix: &Path) -> Result<Self, Error> {
+    /// A current generation that HAProxy has not confirmed gives way to the last good one. Beside these
+    /// two, some `former` ones are kept.
+    pub(crate) fn open(prefix: &Path, former: usize) -> Result<Self, Error> {
         let disk = Disk::default();
         let place = |below: &str| {
             let path = root(prefix).join(below);
@@ -215,6 +219,7 @@ impl Files {
             disk,
             stored: BTreeMap::new(),
             current: None,
+            former,
             linked: HashSet::new(),
             maps_in: Duration::ZERO,
         };
@@ -421,14 +426,25 @@ impl Files {
         Ok(())
     }
 
-    /// Removes all generations but the current one and the last good one.
+    /// Removes all generations but the current one, the last good one and some former ones.
     fn prune(&mut self) {
-        let keep = [self.current, self.good()];
+        let mut keep: BTreeSet<u64> = [self.current, self.good()].into_iter().flatten().collect();
+        // What commands have led to is no other configuration, but what HAProxy had in memory.
+        let is_former = |(number, it): &(&u64, &Stored)| {
+            let it = &it.generation;
+            it.confirmed && it.started_from.is_none() && !keep.contains(number)
+        };
+        let former = self.stored.iter().rev().filter(is_former);
+        let former: Vec<u64> = former.take(self.former).map(|it| *it.0).collect();
+        for number in &former {
+            self.stored(*number).forget_texts();
+        }
+        keep.extend(former);
         let old: Vec<u64> = self
             .stored
             .keys()
             .copied()
-            .filter(|it| !keep.contains(&Some(*it)))
+            .filter(|it| !keep.contains(it))
             .collect();
         for number in old {
             if let Err(error) = self.forget(number) {
@@ -505,6 +521,17 @@ impl Files {
         self.disk
             .replace(&folder.join("generation.json"), 0o644, &note)?;
         Ok(self.disk.sync_folder(&folder)?)
+    }
+}
+
+impl Stored {
+    /// Leaves it to the disk to know what is in its files.
+    fn forget_texts(&mut self) {
+        if self.contents.values().any(|it| it.text.is_some()) {
+            for content in self.contents.values_mut() {
+                content.text = None;
+            }
+        }
     }
 }
 

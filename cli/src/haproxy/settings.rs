@@ -14,6 +14,8 @@ pub(crate) struct Settings {
     pub(crate) mode: Mode,
     /// How long one command may take (`--connection-timeout`). A reload may take longer.
     pub(crate) timeout: Duration,
+    /// How many former configurations are kept (`--max-old-config-files`).
+    pub(crate) former: usize,
 }
 
 /// Who starts HAProxy.
@@ -23,6 +25,8 @@ pub(crate) enum Mode {
     External {
         /// The socket of its master.
         master_socket: PathBuf,
+        /// Its program, if that may be run here to check configurations.
+        checker: Option<PathBuf>,
     },
     /// We do. What it writes goes to the log as events of the target `haproxy`.
     Embedded {

@@ -19,8 +19,10 @@ fn external(it: &External) -> Settings {
         prefix: it.prefix().to_owned(),
         mode: Mode::External {
             master_socket: it.master_socket(),
+            checker: None,
         },
         timeout: TIMEOUT,
+        former: 0,
     }
 }
 

@@ -1,18 +1,38 @@
 //! What HAProxy itself says about a configuration (`haproxy -c`), led back to who made the line.
 
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
-use std::sync::Arc;
+use std::process::{Command, ExitStatus, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use haproxy_ingress_core::bundle::{Bundle, Role};
-use haproxy_ingress_core::diagnostic::{Code, Diagnostic, codes};
+use haproxy_ingress_core::bundle::Bundle;
+use haproxy_ingress_core::diagnostic::{Diagnostic, codes};
 use haproxy_ingress_core::origin::Origin;
 
 use crate::input::Input;
+use crate::messages::{Message, messages};
 use crate::render::output;
+
+/// A configuration in a temporary folder, to be checked there.
+pub(crate) struct Trial {
+    folder: tempfile::TempDir,
+    /// What is in the folder.
+    pub(crate) bundle: Bundle,
+}
+
+/// What HAProxy says of it.
+pub(crate) struct Verdict {
+    /// How its program ends: with success if it would start.
+    pub(crate) ends: ExitStatus,
+    /// All that it prints.
+    pub(crate) said: String,
+}
+
+/// How long HAProxy may take to read a configuration.
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The result of a check.
 pub(super) struct Checked {
@@ -22,63 +42,101 @@ pub(super) struct Checked {
     pub(super) verdict: String,
 }
 
-/// One message of HAProxy.
-#[derive(Debug, Eq, PartialEq)]
-struct Message {
-    code: &'static Code,
-    text: String,
-}
-
 /// Compiles again for a temporary folder, so that every path exists, and lets HAProxy read it.
 pub(super) fn check(input: &Input, haproxy: &Path) -> anyhow::Result<Checked> {
-    // Short: sockets have paths of at most 107 bytes.
-    let folder = tempfile::Builder::new()
-        .prefix("hi-")
-        .tempdir()
-        .context("cannot make a temporary folder")?;
-    let prefix = folder
-        .path()
-        .to_str()
-        .context("the temporary folder's path is not UTF-8")?;
-    let mut options = input.options.clone();
-    options.prefix = prefix.into();
-    let bundle = haproxy_ingress_core::compile::compile(&input.snapshot, &options, None).bundle;
-    output::write(&bundle, folder.path(), prefix)?;
-    let Some(config) = bundle.files.iter().find(|it| it.role == Role::Config) else {
-        bail!("there is no configuration to check");
-    };
-
+    let compile = haproxy_ingress_core::compile::compile;
+    let trial = Trial::new(|prefix| {
+        let mut options = input.options.clone();
+        options.prefix = prefix;
+        compile(&input.snapshot, &options, None).bundle
+    })?;
+    let prefix = trial.prefix();
     let version = version(haproxy)?;
-    let done = Command::new(haproxy)
-        .args(["-c", "-f", &*config.path])
-        .stdin(Stdio::null())
-        .output()
-        .with_context(|| cannot_run(haproxy))?;
-    let said = String::from_utf8_lossy(&done.stderr) + String::from_utf8_lossy(&done.stdout);
+    let Verdict { ends, said } = trial.ask(haproxy)?;
     let mut diagnostics: Vec<Diagnostic> = messages(&said)
         .into_iter()
-        .map(|it| diagnostic(&it, &bundle, &config.path, prefix))
+        .map(|it| diagnostic(&it, &trial.bundle, &prefix))
         .collect();
-    let accepted = done.status.success();
+    let accepted = ends.success();
     if !accepted && !diagnostics.iter().any(|it| it.code == &codes::REFUSED) {
         diagnostics.push(Diagnostic::new(
             &codes::REFUSED,
             Origin::Engine("haproxy -c"),
-            format!("HAProxy ends with {} and says nothing", done.status),
+            format!("HAProxy ends with {ends} and says nothing"),
             NOT_STARTED,
         ));
     }
     let verb = if accepted { "accepts" } else { "refuses" };
     Ok(Checked {
         diagnostics,
-        verdict: format!("{version} {verb} the configuration"),
+        verdict: format!("HAProxy {version} {verb} the configuration"),
     })
 }
 
 const NOT_STARTED: &str = "HAProxy would not start with this configuration";
 
-/// Such as `HAProxy 2.6.12-1+deb12u4`.
-fn version(haproxy: &Path) -> anyhow::Result<String> {
+impl Trial {
+    /// Writes what is compiled for the prefix that is given.
+    pub(crate) fn new(compile: impl FnOnce(String) -> Bundle) -> anyhow::Result<Self> {
+        // Short: sockets have paths of at most 107 bytes.
+        let folder = tempfile::Builder::new()
+            .prefix("hi-")
+            .tempdir()
+            .context("cannot make a temporary folder")?;
+        let prefix = folder
+            .path()
+            .to_str()
+            .context("the temporary folder's path is not UTF-8")?;
+        let bundle = compile(prefix.into());
+        output::write(&bundle, folder.path(), prefix)?;
+        Ok(Self { folder, bundle })
+    }
+
+    /// What stands in front of every path.
+    pub(crate) fn prefix(&self) -> String {
+        self.folder.path().to_string_lossy().into_owned()
+    }
+
+    /// Lets HAProxy read it.
+    pub(crate) fn ask(&self, haproxy: &Path) -> anyhow::Result<Verdict> {
+        let Some(config) = self.bundle.main() else {
+            bail!("there is no configuration to check");
+        };
+        // A file takes whatever it says, and nobody has to read meanwhile.
+        let mut said = tempfile::tempfile().context("cannot make a temporary file")?;
+        let output = || said.try_clone().context("cannot use a temporary file");
+        let mut child = Command::new(haproxy)
+            .args(["-c", "-f", &*config.path])
+            .stdin(Stdio::null())
+            .stdout(output()?)
+            .stderr(output()?)
+            .spawn()
+            .with_context(|| cannot_run(haproxy))?;
+        let end = Instant::now() + LIMIT;
+        let mut pause = Duration::from_millis(1);
+        let ends = loop {
+            if let Some(ends) = child.try_wait().with_context(|| cannot_run(haproxy))? {
+                break ends;
+            }
+            if Instant::now() > end {
+                child.kill().ok();
+                child.wait().ok();
+                bail!("HAProxy takes longer than {LIMIT:?} to read the configuration");
+            }
+            sleep(pause);
+            pause = (pause * 2).min(Duration::from_millis(50));
+        };
+        let mut text = Vec::new();
+        said.rewind()
+            .and_then(|()| said.read_to_end(&mut text))
+            .context("cannot read what HAProxy says")?;
+        let said = String::from_utf8_lossy(&text).into_owned();
+        Ok(Verdict { ends, said })
+    }
+}
+
+/// Which HAProxy it is, such as `2.6.12-1+deb12u4`.
+pub(crate) fn version(haproxy: &Path) -> anyhow::Result<String> {
     let done = Command::new(haproxy)
         .arg("-v")
         .stdin(Stdio::null())
@@ -87,94 +145,43 @@ fn version(haproxy: &Path) -> anyhow::Result<String> {
     let said = String::from_utf8_lossy(&done.stdout);
     let mut words = said.split_ascii_whitespace();
     match words.find(|it| *it == "version").and_then(|_| words.next()) {
-        Some(version) => Ok(format!("HAProxy {version}")),
+        Some(version) => Ok(version.into()),
         None => Err(io::Error::other("it does not say its version"))
             .with_context(|| cannot_run(haproxy)),
     }
 }
 
 fn cannot_run(haproxy: &Path) -> String {
-    format!("cannot run `{}` for --check", haproxy.display())
-}
-
-/// What HAProxy says, without what it always says. A message may go on in lines without a head.
-fn messages(said: &str) -> Vec<Message> {
-    let mut messages: Vec<Message> = Vec::new();
-    let mut open = false;
-    for line in said.lines() {
-        let code = if line.starts_with("[ALERT]") {
-            &codes::REFUSED
-        } else if line.starts_with("[WARNING]") {
-            &codes::HAPROXY_WARNING
-        } else {
-            let is_more = open && !line.starts_with('[') && !line.trim().is_empty();
-            if let (true, Some(last)) = (is_more, messages.last_mut()) {
-                last.text.push('\n');
-                last.text.push_str(line);
-            }
-            open = is_more;
-            continue;
-        };
-        // `[ALERT]    (2655) : config : parsing […] : …`
-        let text = line.split_once(") : ").map_or(line, |it| it.1);
-        let text = text.strip_prefix("config : ").unwrap_or(text).trim();
-        let general = [
-            "Error(s) found in configuration file",
-            "Fatal errors found",
-            "Configuration file",
-        ];
-        open = !general.iter().any(|it| text.starts_with(it));
-        if open {
-            let text = text.into();
-            messages.push(Message { code, text });
-        }
-    }
-    messages
+    format!(
+        "cannot run `{}` to check a configuration",
+        haproxy.display()
+    )
 }
 
 /// A message as a finding about who made the line, or the section, that it names.
-fn diagnostic(message: &Message, bundle: &Bundle, config: &str, prefix: &str) -> Diagnostic {
-    let line = line_of(&message.text, config).or_else(|| section_of(&message.text, bundle));
-    let origins = line.map(|it| bundle.authors(it)).unwrap_or_default();
+fn diagnostic(message: &Message, bundle: &Bundle, prefix: &str) -> Diagnostic {
+    let line = message.line(bundle);
+    let origins = message.authors(bundle);
     let text = message.text.replace(prefix, "");
     let text = match line.and_then(|it| bundle.config().lines().nth(it as usize - 1)) {
         Some(line) => format!("HAProxy says: {text}\nabout `{}`", line.trim()),
         None => format!("HAProxy says: {text}"),
     };
-    let outcome = if message.code == &codes::REFUSED {
-        NOT_STARTED
+    let (code, outcome) = if message.refuses {
+        (&codes::REFUSED, NOT_STARTED)
     } else {
-        "HAProxy starts all the same"
+        (&codes::HAPROXY_WARNING, "HAProxy starts all the same")
     };
     // A line that several made is first of all that of an object.
-    let mut by: Vec<&Origin> = origins.iter().collect();
+    let mut by: Vec<&Origin> = origins;
     by.sort_by_key(|it| it.object().is_none());
     let origin = by
         .first()
         .map_or(Origin::Engine("haproxy -c"), |&it| it.clone());
     let related: BTreeSet<&Origin> = by.into_iter().skip(1).collect();
-    let mut diagnostic = Diagnostic::new(message.code, origin, text, outcome);
+    let mut diagnostic = Diagnostic::new(code, origin, text, outcome);
     diagnostic.related = related.into_iter().take(5).cloned().collect();
     diagnostic
-}
-
-/// The line of the configuration that a message names as `path:LINE`.
-fn line_of(text: &str, config: &str) -> Option<u32> {
-    let (_, behind) = text.split_once(&format!("{config}:"))?;
-    let end = behind
-        .find(|it: char| !it.is_ascii_digit())
-        .unwrap_or(behind.len());
-    behind[..end].parse().ok().filter(|&it| it > 0)
-}
-
-/// The first line of the section whose name a message has in quotes.
-fn section_of(text: &str, bundle: &Bundle) -> Option<u32> {
-    let quoted: BTreeSet<Arc<str>> = text.split('\'').skip(1).step_by(2).map(Arc::from).collect();
-    let section = bundle.sections.iter().find(|it| {
-        let name = it.name.split_ascii_whitespace().nth(1);
-        name.is_some_and(|it| quoted.contains(it))
-    })?;
-    Some(section.first_line)
 }
 
 #[cfg(test)]
@@ -206,6 +213,7 @@ spec: {ports: [{port: 80}]}
     fn bundle() -> Bundle {
         let options = Options {
             watch_without_class: true,
+            prefix: "/tmp/hi-x".into(),
             ..Options::default()
         };
         let manifests = read(&[("web.yaml".into(), INGRESS.into())]);
@@ -232,7 +240,7 @@ spec: {ports: [{port: 80}]}
         );
         let said: Vec<Diagnostic> = messages(&said)
             .iter()
-            .map(|it| diagnostic(it, &bundle, path, "/tmp/hi-x"))
+            .map(|it| diagnostic(it, &bundle, "/tmp/hi-x"))
             .collect();
         assert_eq!(said.len(), 2, "{said:#?}");
         assert_eq!(said[0].code.name, "refused");
@@ -254,7 +262,7 @@ spec: {ports: [{port: 80}]}
     #[test]
     fn a_message_about_nothing_in_particular_is_kept() {
         let said = messages("[ALERT]    (1) : cannot open the file.\n");
-        let it = diagnostic(&said[0], &bundle(), "/tmp/hi-x/haproxy.cfg", "/tmp/hi-x");
+        let it = diagnostic(&said[0], &bundle(), "/tmp/hi-x");
         assert_eq!(it.origin, Origin::Engine("haproxy -c"));
         assert_eq!(it.message, "HAProxy says: cannot open the file.");
     }

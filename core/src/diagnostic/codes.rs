@@ -32,8 +32,9 @@ codes! {
     DEPRECATED_KEY = Notice "deprecated-key";
     /// The same key stands twice in one YAML mapping.
     DUPLICATE_YAML_KEY = Warning "duplicate-yaml-key";
-    /// HAProxy refuses the configuration with this object in it. The object's last good state stays, or
-    /// it is left out, until it changes; everything else is applied.
+    /// HAProxy refuses the configuration with this object in it, or the engine fails on it, which is a
+    /// defect of the engine. The object's last good state stays, or it is left out, until it changes, or
+    /// until HAProxy or the controller is another one; everything else is applied.
     HELD_BACK = Error "held-back";
     /// A host cannot be matched: it is not a DNS name, or has `*` elsewhere than as its first label.
     INVALID_HOST = Error "invalid-host";

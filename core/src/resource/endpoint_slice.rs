@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::resource::{Meta, list_or_null};
 
 /// A part of a Service's endpoints.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EndpointSlice {
     #[serde(rename = "metadata")]
@@ -24,7 +24,7 @@ pub struct EndpointSlice {
 }
 
 /// `endpoints[n]`.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Endpoint {
     /// Addresses of one and the same endpoint; the first counts.
@@ -37,7 +37,7 @@ pub struct Endpoint {
 }
 
 /// `endpoints[n].conditions`: three optional truths.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Conditions {
     /// Takes new requests; absent stands for true.
@@ -49,7 +49,7 @@ pub struct Conditions {
 }
 
 /// `endpoints[n].targetRef`, as far as it is read.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct TargetRef {
     /// The Pod's name.
@@ -59,7 +59,7 @@ pub struct TargetRef {
 }
 
 /// `ports[n]`.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct EndpointPort {
     /// The name of the Service's port, empty for a port without one.

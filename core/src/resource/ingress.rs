@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::resource::{Meta, list_or_null};
 
 /// Rules that map hosts and paths to Services.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Ingress {
     #[serde(rename = "metadata")]
@@ -18,7 +18,7 @@ pub struct Ingress {
 }
 
 /// `spec` of an Ingress.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IngressSpec {
     /// The IngressClass that is asked to serve it.
@@ -34,7 +34,7 @@ pub struct IngressSpec {
 }
 
 /// `spec.tls[n]`.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Tls {
     /// Hosts to serve over TLS; empty stands for the hosts of all rules.
@@ -45,7 +45,7 @@ pub struct Tls {
 }
 
 /// `spec.rules[n]`.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Rule {
     /// The host, or absent for every host that no other rule names.
@@ -55,7 +55,7 @@ pub struct Rule {
 }
 
 /// `spec.rules[n].http`.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Http {
     /// Paths in declared order.
@@ -64,7 +64,7 @@ pub struct Http {
 }
 
 /// `spec.rules[n].http.paths[m]`.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Path {
     /// The path; absent or empty stands for `/`.
@@ -76,7 +76,7 @@ pub struct Path {
 }
 
 /// Exactly one of a Service and another resource.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Backend {
     /// A Service in the Ingress' namespace.
@@ -86,7 +86,7 @@ pub struct Backend {
 }
 
 /// A Service and one of its ports.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct ServiceBackend {
     /// The Service's name.
@@ -96,7 +96,7 @@ pub struct ServiceBackend {
 }
 
 /// A Service port: one of name and number.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct ServiceBackendPort {
     /// The port's name.
@@ -106,7 +106,7 @@ pub struct ServiceBackendPort {
 }
 
 /// A backend that is not a Service.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ResourceBackend {
     /// The object's API group.

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::resource::Meta;
 
 /// Which controller serves the Ingresses of a class.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct IngressClass {
     #[serde(rename = "metadata")]
@@ -18,7 +18,7 @@ pub struct IngressClass {
 }
 
 /// `spec` of an IngressClass.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct IngressClassSpec {
     /// The controller's name, such as `haproxy-ingress.github.io/controller`.
@@ -28,7 +28,7 @@ pub struct IngressClassSpec {
 }
 
 /// `spec.parameters`: a reference to an object.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Parameters {
     /// The object's API group; absent stands for the core group.

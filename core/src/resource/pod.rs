@@ -1,11 +1,11 @@
 //! Pod, `v1`.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::resource::Meta;
 
 /// What runs behind an endpoint. Only its labels are read.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Pod {
     #[serde(rename = "metadata")]

@@ -6,12 +6,12 @@ use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::resource::Meta;
 
 /// Certificates, keys and passwords.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Secret {
     #[serde(rename = "metadata")]
@@ -21,10 +21,14 @@ pub struct Secret {
     #[serde(rename = "type")]
     pub kind: Option<Arc<str>>,
     /// Contents by name, decoded.
-    #[serde(deserialize_with = "entries")]
+    #[serde(deserialize_with = "entries", serialize_with = "revealed")]
     pub data: BTreeMap<Arc<str>, SecretData>,
     /// Contents by name as plain text, in manifests only. It wins over `data`, as in the API.
-    #[serde(deserialize_with = "texts")]
+    #[serde(
+        deserialize_with = "texts",
+        serialize_with = "revealed_texts",
+        skip_serializing_if = "BTreeMap::is_empty"
+    )]
     pub string_data: BTreeMap<Arc<str>, SecretData>,
 }
 
@@ -70,6 +74,26 @@ impl<'de> Deserialize<'de> for SecretData {
             .map(Self::new)
             .map_err(|error| serde::de::Error::custom(format!("not base64: {error}")))
     }
+}
+
+/// All contents, as the API has them. Only [`Object::encode`](super::Object::encode) asks for this.
+fn revealed<S: serde::Serializer>(
+    data: &BTreeMap<Arc<str>, SecretData>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(
+        data.iter()
+            .map(|(name, it)| (name, STANDARD.encode(it.reveal()))),
+    )
+}
+
+/// The same of plain texts.
+fn revealed_texts<S: serde::Serializer>(
+    texts: &BTreeMap<Arc<str>, SecretData>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let text = |it: &SecretData| String::from_utf8_lossy(it.reveal()).into_owned();
+    serializer.collect_map(texts.iter().map(|(name, it)| (name, text(it))))
 }
 
 /// `data`, for which the API may also say `null`, as may each entry.

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::resource::{Meta, list_or_null};
 
 /// A name for a set of endpoints.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct Service {
     #[serde(rename = "metadata")]
@@ -21,7 +21,7 @@ pub struct Service {
 }
 
 /// `spec` of a Service.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceSpec {
     /// `ClusterIP`, `NodePort`, `LoadBalancer` or `ExternalName`; absent stands for the first.
@@ -69,7 +69,7 @@ pub struct LoadBalancerIngress {
 }
 
 /// `spec.ports[n]` of a Service.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServicePort {
     /// The port's name; may be absent if there is one port only.
@@ -83,7 +83,7 @@ pub struct ServicePort {
 }
 
 /// A port by number or by name (`IntOrString`).
-#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum PortRef {
     /// By number.

@@ -8,6 +8,7 @@ use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::http::{Load, Request};
 use haproxy_ingress_tests::rig::{Rig, app, slice, until};
+use haproxy_ingress_tests::terminal::Program;
 
 use crate::{has_begun, seen, unharmed};
 
@@ -172,5 +173,102 @@ fn a_rejected_configuration_is_off_the_disk_within_a_second() {
     seen(
         "a rejected configuration",
         &format!("is on the disk for {times:?}"),
+    );
+}
+
+#[test]
+fn what_haproxy_refused_is_not_asked_again_after_a_restart() {
+    let backend = Backend::start("app");
+    let mut rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let flags = ["--disable-config-keywords="];
+    let controller = rig.reads_manifests_with(&flags);
+    rig.soon_served_by(&controller, "app.example", "app");
+    // One that was good before, and one that never was.
+    let mut bad = app("app.example", "app", &[&backend]);
+    bad[0] = bad[0]
+        .clone()
+        .annotation("config-backend", "no-such-keyword");
+    rig.manifest("app", &bad);
+    let mut new = app("bad.example", "bad", &[&backend]);
+    new[1] = new[1]
+        .clone()
+        .annotation("config-backend", "no-such-keyword");
+    let held = |object: &str| format!("held back: {object}");
+    let blamed = |controller: &Program, object: &str| {
+        controller
+            .output
+            .wait_for(object, |it| it.contains(&held(object)));
+    };
+    blamed(&controller, "Ingress default/app");
+    rig.manifest("bad", &new);
+    blamed(&controller, "Service default/bad");
+    let kept = rig.folder.path().join("var/lib/haproxy/.held.json");
+    until(&controller, "both on the disk", || {
+        let kept = fs::read_to_string(&kept).unwrap_or_default();
+        [r#""name":"app""#, r#""name":"bad""#]
+            .iter()
+            .all(|it| kept.contains(it))
+    });
+    let reloads = rig.haproxy().reloads();
+    controller.kill();
+
+    // Of the controller, then of both.
+    for restart in ["the controller", "controller and HAProxy"] {
+        let mut reloads = reloads;
+        if restart != "the controller" {
+            rig.haproxy.take().expect("it runs").kill(rig.http);
+            rig.starts_haproxy();
+            reloads = rig.haproxy().reloads();
+        }
+        let controller = rig.reads_manifests_with(&flags);
+        has_begun(&controller);
+        let words = controller.output.text();
+        assert_eq!(rig.haproxy().reloads(), reloads, "{words}");
+        for object in ["Ingress default/app", "Service default/bad"] {
+            let is_named = |it: &str| it.contains("held-back") && it.contains(object);
+            assert!(words.lines().any(is_named), "{words}");
+        }
+        rig.soon_served_by(&controller, "app.example", "app");
+        assert_eq!(rig.get("bad.example", "/").map(|it| it.status), Some(503));
+        let name = restart.replace(' ', "-").to_lowercase();
+        let host = format!("{name}.example");
+        rig.manifest(&name, &app(&host, &name, &[&backend]));
+        rig.soon_served_by(&controller, &host, "app");
+        assert_eq!(rig.haproxy().reloads(), reloads + 1, "for the new host");
+        controller.kill();
+        seen(
+            &format!("{restart}: a start with two objects that are held back"),
+            "they are named, not tried, and the others are served and changed",
+        );
+    }
+}
+
+#[test]
+fn what_became_bad_while_no_controller_ran_holds_nobody_back() {
+    let backend = Backend::start("app");
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let program = format!("--haproxy-binary={}", Haproxy::find().program.display());
+    let flags = ["--disable-config-keywords=", &program];
+    let controller = rig.reads_manifests_with(&flags);
+    rig.soon_served_by(&controller, "app.example", "app");
+    has_begun(&controller);
+    controller.kill();
+    let mut bad = app("bad.example", "bad", &[&backend]);
+    bad[0] = bad[0]
+        .clone()
+        .annotation("config-backend", "no-such-keyword");
+    rig.manifest("bad", &bad);
+    rig.manifest("new", &app("new.example", "new", &[&backend]));
+    let controller = rig.reads_manifests_with(&flags);
+    rig.soon_served_by(&controller, "new.example", "app");
+    rig.soon_served_by(&controller, "app.example", "app");
+    assert_eq!(rig.get("bad.example", "/").map(|it| it.status), Some(404));
+    let held = "held back: Ingress default/bad";
+    assert!(controller.output.text().contains(held));
+    seen(
+        "an object becomes bad while no controller runs",
+        "the next one leaves it out and applies the rest",
     );
 }

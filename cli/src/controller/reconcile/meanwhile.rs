@@ -12,7 +12,7 @@ use haproxy_ingress_core::snapshot::Snapshot;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::isolate::put;
+use super::held::put;
 use super::{Decision, Delay, Reconcile, State, Timer, sentence};
 use crate::controller::apply::{Applied, Outcome, Proxy};
 use crate::controller::store::find;
@@ -25,6 +25,7 @@ impl<P: Proxy> Reconcile<P> {
     /// Lets a reload wait if there is no room for another worker.
     pub(super) async fn make_room(&mut self, decision: Decision) -> Decision {
         if let Decision::CarryOut(Plan::Reload { reasons }) = &decision
+            && !self.held.is_trying()
             && let Some(lack) = self.lack().await
         {
             return Decision::Later(Delay::Lack(lack), reasons.clone());
@@ -118,13 +119,13 @@ impl<P: Proxy> Reconcile<P> {
             if snapshot == running.snapshot {
                 return;
             }
-            let Some(compiled) = self.compile(snapshot.clone()).await else {
+            let Ok(compiled) = self.compile(snapshot.clone()).await else {
                 return;
             };
-            match (self.engine.plan)(Some(&running.compiled), &compiled) {
-                Plan::Nothing => return,
-                Plan::Reload { reasons: further } => reasons = further,
-                plan @ Plan::Update { .. } => {
+            match self.plan(&compiled) {
+                Err(_) | Ok(Plan::Nothing) => return,
+                Ok(Plan::Reload { reasons: further }) => reasons = further,
+                Ok(plan @ Plan::Update { .. }) => {
                     info!("what needs no reload changes at once, the rest waits");
                     self.tell(&plan, State { compiled, snapshot }, timer).await;
                     return;
@@ -148,12 +149,10 @@ impl<P: Proxy> Reconcile<P> {
             pods: wanted.snapshot.pods.clone(),
             ..Snapshot::clone(&running.snapshot)
         });
-        let Some(compiled) = self.compile(snapshot.clone()).await else {
+        let Ok(compiled) = self.compile(snapshot.clone()).await else {
             return;
         };
-        let running = self.running.as_ref().map(|it| &*it.compiled);
-        let plan = (self.engine.plan)(running, &compiled);
-        if matches!(plan, Plan::Update { .. }) {
+        if let Ok(plan @ Plan::Update { .. }) = self.plan(&compiled) {
             info!("endpoints change at once, the rest waits");
             self.tell(&plan, State { compiled, snapshot }, timer).await;
         }

@@ -122,7 +122,7 @@ fn cut_everywhere(end: End, prepare: impl Fn(&Path)) {
         prepare(prefix);
         let before = seen(prefix);
         let after = told(&new(prefix), prefix);
-        let mut files = Files::open(prefix).expect("the disk is fine");
+        let mut files = Files::open(prefix, 0).expect("the disk is fine");
         files.disk.fuse.set(cuts, end);
         let written = files.write(&new(prefix), &places(), true);
         let blown = files.disk.fuse.is_blown();
@@ -140,7 +140,7 @@ fn cut_everywhere(end: End, prepare: impl Fn(&Path)) {
             }
         }
         drop(files);
-        let mut files = Files::open(prefix).expect("the disk is fine again");
+        let mut files = Files::open(prefix, 0).expect("the disk is fine again");
         // What HAProxy has not confirmed does not survive, unless there was nothing before.
         assert_eq!(seen(prefix), before, "cut {cuts}, opened again");
         let number = files
@@ -149,7 +149,7 @@ fn cut_everywhere(end: End, prepare: impl Fn(&Path)) {
         assert!(files.confirm(number, None).expect("there is space"));
         assert_eq!(seen(prefix), after, "cut {cuts}, written again");
         drop(files);
-        let files = Files::open(prefix).expect("the disk is fine");
+        let files = Files::open(prefix, 0).expect("the disk is fine");
         assert_eq!(seen(prefix), after, "cut {cuts}, opened once more");
         assert!(files.holds(&new(prefix)));
         let good = files.good().expect("the generation before is kept");
@@ -163,7 +163,7 @@ fn cut_everywhere(end: End, prepare: impl Fn(&Path)) {
 }
 
 fn confirmed(prefix: &Path) {
-    let mut files = Files::open(prefix).expect("the disk is fine");
+    let mut files = Files::open(prefix, 0).expect("the disk is fine");
     let number = files
         .write(&old(prefix), &Places::new(), true)
         .expect("there is space");
@@ -223,7 +223,7 @@ fn cut_everywhere_from_foreign(end: End) {
             it.remove(PATHS[3]);
             it
         };
-        let mut files = Files::open(prefix).expect("the disk is fine");
+        let mut files = Files::open(prefix, 0).expect("the disk is fine");
         files.disk.fuse.set(cuts, end);
         let written = files.write(&new(prefix), &places(), true);
         let now = seen(prefix);
@@ -251,7 +251,7 @@ fn going_back_and_confirming_are_whole_too() {
             let prefix = folder.path();
             confirmed(prefix);
             let (before, after) = (seen(prefix), told(&new(prefix), prefix));
-            let mut files = Files::open(prefix).expect("the disk is fine");
+            let mut files = Files::open(prefix, 0).expect("the disk is fine");
             let number = files
                 .write(&new(prefix), &places(), true)
                 .expect("there is space");
@@ -265,7 +265,7 @@ fn going_back_and_confirming_are_whole_too() {
             let now = seen(prefix);
             assert!(now == before || now == after, "cut {cuts}: {now:?}");
             drop(files);
-            Files::open(prefix).expect("the disk is fine");
+            Files::open(prefix, 0).expect("the disk is fine");
             let again = seen(prefix);
             if done.is_ok() {
                 assert_eq!(again, if confirm { after } else { before }, "cut {cuts}");
@@ -285,7 +285,7 @@ fn the_same_bundle_is_not_written_twice() -> Result<(), Error> {
     let folder = folder();
     let prefix = folder.path();
     confirmed(prefix);
-    let mut files = Files::open(prefix)?;
+    let mut files = Files::open(prefix, 0)?;
     assert!(files.holds(&old(prefix)));
     assert!(!files.holds(&new(prefix)));
     let (number, generation) = files.current().expect("a generation");
@@ -301,7 +301,7 @@ fn the_same_bundle_is_not_written_twice() -> Result<(), Error> {
 fn only_the_current_and_the_last_good_generation_are_kept() -> Result<(), Error> {
     let folder = folder();
     let prefix = folder.path();
-    let mut files = Files::open(prefix)?;
+    let mut files = Files::open(prefix, 0)?;
     for text in ["a", "b", "c", "d"] {
         let number = files.write(
             &bundle(prefix, &[(PATHS[0], text), (PATHS[4], text)]),
@@ -324,10 +324,72 @@ fn only_the_current_and_the_last_good_generation_are_kept() -> Result<(), Error>
 }
 
 #[test]
+fn as_many_former_configurations_are_kept_as_asked_for() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    let mut files = Files::open(prefix, 2)?;
+    let mut write = |text: &str, started_from: Option<&str>| {
+        let bundle = bundle(prefix, &[(PATHS[0], text), (PATHS[4], text)]);
+        let number = files.write(&bundle, &Places::new(), true)?;
+        files.confirm(number, started_from.map(Into::into))?;
+        Ok::<_, Error>(number)
+    };
+    let [_, first, second] = [write("a", None)?, write("b", None)?, write("c", None)?];
+    let kept = |mut files: Vec<u64>| {
+        files.sort_unstable();
+        files.iter().map(u64::to_string).collect::<Vec<_>>()
+    };
+    // What commands have led to is not one of them, however much of it there is.
+    let mut last = Vec::new();
+    for text in ["d", "e", "f", "g"] {
+        last.push(write(text, Some("3-0"))?);
+    }
+    let expected = kept(vec![first, second, last[2], last[3]]);
+    assert_eq!(names(&prefix.join("etc/haproxy/.generations"))?, expected);
+    // They survive a restart, and can be gone back to.
+    let files = Files::open(prefix, 2)?;
+    assert_eq!(names(&files.etc.generations())?, expected);
+    assert_eq!(names(&files.lib.generations())?, expected);
+    let target = Path::new(GENERATIONS).join(first.to_string());
+    files.disk.point(&files.etc.path.join(CURRENT), &target)?;
+    let now = seen(prefix);
+    assert_eq!((&*now[PATHS[0]], &*now[PATHS[4]]), ("b", "b"));
+    drop(files);
+    let files = Files::open(prefix, 0)?;
+    assert_eq!(names(&files.etc.generations())?.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn what_is_held_back_is_kept_beside_all_generations() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    let mut files = Files::open(prefix, 0)?;
+    assert_eq!(files.held(), None);
+    files.keep_held(b"first")?;
+    files.keep_held(b"second")?;
+    let number = files.write(&new(prefix), &places(), true)?;
+    files.confirm(number, None)?;
+    drop(files);
+    let files = Files::open(prefix, 0)?;
+    assert_eq!(files.held().as_deref(), Some(&b"second"[..]));
+    let path = prefix.join("var/lib/haproxy/.held.json");
+    let mode = fs::metadata(path)
+        .expect("it is there")
+        .permissions()
+        .mode();
+    assert_eq!(mode & 0o777, 0o600);
+    files.disk.fuse.set(0, End::Full);
+    assert!(files.keep_held(b"third").is_err());
+    assert_eq!(files.held().as_deref(), Some(&b"second"[..]));
+    Ok(())
+}
+
+#[test]
 fn certificates_that_do_not_change_are_neither_written_nor_linked_again() -> Result<(), Error> {
     let folder = folder();
     let prefix = folder.path();
-    let mut files = Files::open(prefix)?;
+    let mut files = Files::open(prefix, 0)?;
     for text in ["a", "b", "c"] {
         let bundle = bundle(prefix, &[(PATHS[0], text), (PATHS[4], "certificate\n")]);
         let number = files.write(&bundle, &Places::new(), true)?;
@@ -347,7 +409,7 @@ fn hundreds_of_files_are_written_at_once() -> Result<(), Error> {
         .map(|it| format!("var/lib/haproxy/crt/{it}.pem"))
         .collect();
     let files: Vec<(&str, &str)> = names.iter().map(|it| (&**it, &**it)).collect();
-    let mut disk = Files::open(prefix)?;
+    let mut disk = Files::open(prefix, 0)?;
     let number = disk.write(&bundle(prefix, &files), &Places::new(), true)?;
     disk.confirm(number, None)?;
     // One of them goes, one changes, the others stay what they are.
@@ -370,7 +432,7 @@ fn the_certificates_may_be_on_another_disk() -> Result<(), Error> {
     symlink(other.path(), prefix.join("var/lib/haproxy")).expect("a link");
     confirmed(prefix);
     assert_eq!(seen(prefix), told(&old(prefix), prefix));
-    let mut files = Files::open(prefix)?;
+    let mut files = Files::open(prefix, 0)?;
     files.write(&new(prefix), &places(), true)?;
     assert_eq!(seen(prefix), told(&new(prefix), prefix));
     files.roll_back()?;
@@ -394,7 +456,7 @@ fn a_folder_in_the_place_of_a_file_changes_nothing() {
     let prefix = folder.path();
     confirmed(prefix);
     fs::create_dir_all(prefix.join(PATHS[5])).expect("a folder");
-    let mut files = Files::open(prefix).expect("the disk is fine");
+    let mut files = Files::open(prefix, 0).expect("the disk is fine");
     let error = files
         .write(&new(prefix), &places(), true)
         .expect_err("it is a folder");
@@ -408,7 +470,7 @@ fn a_file_in_the_place_of_a_folder_changes_nothing() {
     let prefix = folder.path();
     confirmed(prefix);
     fs::write(prefix.join("var/lib/haproxy/cacerts"), "").expect("a file");
-    let mut files = Files::open(prefix).expect("the disk is fine");
+    let mut files = Files::open(prefix, 0).expect("the disk is fine");
     let error = files
         .write(&new(prefix), &places(), true)
         .expect_err("it is a file");
@@ -420,7 +482,7 @@ fn a_file_in_the_place_of_a_folder_changes_nothing() {
 fn a_path_elsewhere_is_refused() {
     let folder = folder();
     let prefix = folder.path();
-    let mut files = Files::open(prefix).expect("the disk is fine");
+    let mut files = Files::open(prefix, 0).expect("the disk is fine");
     for path in [
         "etc/passwd",
         "etc/haproxy",
@@ -441,12 +503,12 @@ fn a_generation_that_somebody_changed_is_not_good_any_more() -> Result<(), Error
     let folder = folder();
     let prefix = folder.path();
     confirmed(prefix);
-    let mut files = Files::open(prefix)?;
+    let mut files = Files::open(prefix, 0)?;
     let number = files.write(&new(prefix), &places(), true)?;
     files.confirm(number, None)?;
     // The link is followed, as by another controller that opens the path for writing.
     fs::write(prefix.join(PATHS[0]), "scribble").expect("a file");
-    let files = Files::open(prefix)?;
+    let files = Files::open(prefix, 0)?;
     assert_eq!(seen(prefix), told(&old(prefix), prefix));
     assert!(files.current().expect("a generation").1.drifted);
     Ok(())
@@ -474,7 +536,7 @@ fn the_bootstrap_never_replaces_a_generation() -> Result<(), Error> {
     assert_eq!(seen(prefix)[PATHS[0]], BOOTSTRAP);
 
     // A first configuration that is rejected leads back to it.
-    let mut files = Files::open(prefix)?;
+    let mut files = Files::open(prefix, 0)?;
     files.write(&new(prefix), &places(), true)?;
     assert!(files.roll_back()?);
     assert_eq!(seen(prefix)[PATHS[0]], BOOTSTRAP);
@@ -490,22 +552,22 @@ fn places_are_those_of_the_current_generation_and_nothing_depends_on_them() -> R
     let folder = folder();
     let prefix = folder.path();
     confirmed(prefix);
-    let mut files = Files::open(prefix)?;
+    let mut files = Files::open(prefix, 0)?;
     assert_eq!(files.places(), Places::new());
     let number = files.write(&new(prefix), &places(), true)?;
     assert_eq!(files.places(), places());
     // It was never confirmed, so that the next process goes back.
-    files = Files::open(prefix)?;
+    files = Files::open(prefix, 0)?;
     assert_eq!(files.places(), Places::new());
     let again = files.write(&new(prefix), &places(), true)?;
     assert_eq!(again, number);
     files.confirm(again, None)?;
-    files = Files::open(prefix)?;
+    files = Files::open(prefix, 0)?;
     assert_eq!(files.places(), places());
 
     let path = files.etc.generation(again).join(PLACES);
     fs::write(&path, "{\"shop\": [").expect("it is there");
-    files = Files::open(prefix)?;
+    files = Files::open(prefix, 0)?;
     assert_eq!(files.places(), Places::new());
     assert!(files.holds(&new(prefix)));
     Ok(())
