@@ -176,7 +176,7 @@ mod tests {
         let limits = "Limit                     Soft Limit           Hard Limit           Units     \n\
             Max open files            1024                 20000                files     \n";
         assert_eq!(hard_limit(limits), Some(20_000));
-        assert!(raises_limits("Name:\thaproxy\nCapEff:\t000001fffeffffff\n"));
+        assert!(raises_limits("Name:\thaproxy\nCapEff:\t000001ffffffffff\n"));
         assert!(!raises_limits("CapEff:\t00000000a80425fb\n"));
         assert!(is_of_first_namespace("         0          0 4294967295\n"));
         assert!(!is_of_first_namespace("         0     100000      65536\n"));

@@ -619,7 +619,7 @@ async fn a_reload_waits_for_old_workers_and_no_longer_than_it_may() {
     scene.strings().old = 3;
     scene.add(Kind::Ingress, "b").await;
     scene.wait(120).await;
-    assert_eq!(scene.story(), ["89 reload a,b|x"]);
+    assert_eq!(scene.story(), ["88 reload a,b|x"]);
 }
 
 #[tokio::test(start_paused = true)]
