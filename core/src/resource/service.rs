@@ -44,7 +44,7 @@ pub struct ServiceSpec {
 }
 
 /// `status` of a Service, as far as it is read.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceStatus {
     /// What load balancers say.
@@ -52,7 +52,7 @@ pub struct ServiceStatus {
 }
 
 /// `status.loadBalancer` of a Service.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct LoadBalancer {
     /// Where they take connections for it.
@@ -61,7 +61,7 @@ pub struct LoadBalancer {
 }
 
 /// `status.loadBalancer.ingress[n]` of a Service.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(default)]
 pub struct LoadBalancerIngress {
     /// An address; absent where it has a name.
