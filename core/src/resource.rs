@@ -247,8 +247,9 @@ mod tests {
             (
                 Kind::Service,
                 json!({"spec": {"type": "ExternalName", "externalName": "x", "clusterIP": "None",
-                    "ports": [{"port": 1, "targetPort": "http"}, {"port": 2, "targetPort": 3,
-                        "name": "x", "protocol": "TCP"}, {"port": 4}]}}),
+                    "clusterIPs": ["10.0.0.1"], "ports": [{"port": 1, "targetPort": "http"}, {"port": 2, "targetPort": 3,
+                        "name": "x", "protocol": "TCP"}, {"port": 4}]},
+                    "status": {"loadBalancer": {"ingress": [{"ip": "10.0.0.2"}, {}]}}}),
             ),
             (
                 Kind::EndpointSlice,

@@ -103,6 +103,8 @@ impl<P: Proxy> Reconcile<P> {
             self.held
                 .suspect(changed, &base, &wanted.snapshot, evidence, proving);
         }
+        // What comes next is something else, even if commands could lead to it.
+        self.rejected = None;
         self.run_at(self.held.next_try().unwrap_or_else(Instant::now));
     }
 
