@@ -313,6 +313,7 @@ fn a_request_is_read_as_roles_see_it() {
             method: method.into(),
             target: target.into(),
             status: 200,
+            user: String::new(),
         })
         .map(|it| {
             format!(
