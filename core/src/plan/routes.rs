@@ -15,12 +15,16 @@ use crate::plan::authors::lines;
 use crate::plan::command::{Command, Entry, Table};
 use crate::plan::entries::{self, Difference, entries};
 
-/// What comes first where several entries match: the kind of the host, where the map is looked up, and
-/// the length.
-type Precedence = (u8, Turn, Reverse<usize>);
+/// What comes first where several entries match: the kind of the host, where the map is looked up, the
+/// length, and of two beginnings of one length the one of whole elements.
+type Precedence = (u8, Turn, Reverse<usize>, bool);
 
 /// The line of a configuration in which a map is looked up, and where in it.
 type Turn = (usize, usize);
+
+/// How the names of maps end of which the longer entry wins.
+const PREFIX: &str = "__prefix";
+const BEGIN: &str = "__begin";
 
 /// A table that becomes another one.
 pub(super) struct Change<'a> {
@@ -77,8 +81,9 @@ pub(super) fn commands(changes: &[Change<'_>], wanted: &Compiled) -> Vec<Command
             [_] => (0, 0),
             _ => turn(&change.new.path, wanted),
         };
+        let is_begin = change.new.path.contains(BEGIN);
         let step = |key: &str, what| Step {
-            precedence: precedence(key, turn),
+            precedence: precedence(key, turn, is_begin),
             place,
             what,
         };
@@ -191,23 +196,24 @@ fn take(steps: &[Step<'_>], state: &mut BTreeMap<Arc<str>, Entry>) {
     }
 }
 
-fn precedence(key: &str, turn: Turn) -> Precedence {
+fn precedence(key: &str, turn: Turn, is_begin: bool) -> Precedence {
     // The host stands in front, in expressions behind `^` and quoted.
     let kind = match key.trim_start_matches(['^', '\\']).bytes().next() {
         Some(b'*') => 1,
         Some(b'<') => 2,
         _ => 0,
     };
-    (kind, turn, Reverse(key.trim_end_matches('/').len()))
+    let length = key.trim_end_matches('/').len();
+    (kind, turn, Reverse(length), is_begin)
 }
 
 /// Where a map is looked up first. Maps of prefixes and of beginnings have one turn, as the longer entry
 /// of both wins.
 fn turn(path: &str, wanted: &Compiled) -> Turn {
-    let other = if path.contains("__begin") {
-        path.replace("__begin", "__prefix")
+    let other = if path.contains(BEGIN) {
+        path.replace(BEGIN, PREFIX)
     } else {
-        path.replace("__prefix", "__begin")
+        path.replace(PREFIX, BEGIN)
     };
     let sections = wanted.bundle.sections.iter();
     let routing =

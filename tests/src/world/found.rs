@@ -16,37 +16,28 @@ pub struct Found {
     lists: Vec<Vec<Entry>>,
 }
 
-/// A request: its frontend, its host and its path.
-pub type Asked = (&'static str, &'static str, &'static str);
+/// A request over plain HTTP: its host and its path.
+pub type Asked = (&'static str, &'static str);
 
 /// A request for every host that there may be, and more, and for every path, and below it.
 pub fn requests() -> impl Iterator<Item = Asked> {
-    let hosts = [
-        "e.c.example",
-        "alias.example",
-        "other.example",
-        "nobody.example",
-    ];
+    let hosts = ["e.c.example", "alias.example", "nobody.example"];
     let hosts = HOSTS.into_iter().chain(hosts);
     hosts.flat_map(|host| {
-        let paths = PATHS
-            .into_iter()
-            .chain(["/xy", "/x/y/z", "/z", "/Zebra", "/other"]);
-        paths.flat_map(move |path| {
-            ["_front_http", "_front_https"].map(|frontend| (frontend, host, path))
-        })
+        let paths = PATHS.into_iter().chain(["/x/y/z", "/Zebra"]);
+        paths.map(move |path| (host, path))
     })
 }
 
 impl Memory {
     /// What a request finds; nothing if no path matches it. The text of the configuration is `compiled`'s.
-    pub fn find(&self, (frontend, host, path): Asked, compiled: &Compiled) -> Option<Found> {
+    pub fn find(&self, (host, path): Asked, compiled: &Compiled) -> Option<Found> {
         let wildcard = host.split_once('.').map(|it| format!("*.{}", it.1));
         let wildcard = wildcard.unwrap_or_default();
         let route = self
-            .level(&format!("{frontend}_host"), host, path)
-            .or_else(|| self.level(&format!("{frontend}_host"), &wildcard, path))
-            .or_else(|| self.level(&format!("{frontend}_defaulthost"), "<default>", path))?;
+            .level("host", host, path)
+            .or_else(|| self.level("host", &wildcard, path))
+            .or_else(|| self.level("defaulthost", "<default>", path))?;
         let mut parts = route.split('/');
         let backend = parts.next().unwrap_or_default();
         let key = format!("{backend}/{}", parts.next().unwrap_or_default());
@@ -89,9 +80,7 @@ impl Memory {
         let prefix = longest("prefix", &element)
             .filter(|it| begin.is_none_or(|other| length(it) >= length(&other)));
         let has_expressions = |it: &&Entry| *it.key == *host && it.value.contains('r');
-        let frontend = stem.rsplit_once('_').map_or(stem, |it| it.0);
-        let hosts = format!("{frontend}_hosts");
-        let is_expression = self.map(&hosts, "exact").any(|it| has_expressions(&it));
+        let is_expression = self.map("hosts", "exact").any(|it| has_expressions(&it));
         let regex = || {
             let mut entries = self.map(stem, "regex").filter(|_| is_expression);
             entries.find(|it| matches(&it.key, host, path))
@@ -100,12 +89,11 @@ impl Memory {
         Some(found.value.to_string())
     }
 
-    /// The entries of a map of a frontend, as far as there is one.
+    /// The entries of a map, as far as there is one.
     fn map(&self, stem: &str, kind: &str) -> impl Iterator<Item = &Entry> {
-        let name = format!("/{stem}__{kind}.map");
-        let mut tables = self.tables.iter();
-        let found = tables.find(|it| it.0.ends_with(&name));
-        found.into_iter().flat_map(|it| it.1)
+        let path = format!("/etc/haproxy/maps/_front_http_{stem}__{kind}.map");
+        let found = self.tables.get(path.as_str());
+        found.into_iter().flatten()
     }
 }
 
