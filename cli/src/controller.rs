@@ -107,19 +107,7 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         task.options.templates = templates(folder)?;
     }
 
-    task.options.privileged = Some(match &task.engine {
-        // What another HAProxy may do cannot be seen from here.
-        crate::args::controller::Engine::External { .. } => false,
-        crate::args::controller::Engine::Embedded { .. } => rights::can_drop(&task.prefix),
-    });
-
-    task.options.socket_user = match &task.engine {
-        // A HAProxy that is root gives us its socket, and one of our own user does so to no effect.
-        crate::args::controller::Engine::External { .. } => {
-            Some(rustix::process::geteuid().as_raw()).filter(|it| *it != 0)
-        }
-        crate::args::controller::Engine::Embedded { .. } => None,
-    };
+    by_engine(&mut task);
 
     let (control, stop) = stop::channel();
     let (changes, news) = mpsc::channel(CHANGES);
@@ -206,6 +194,19 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     tasks.spawn_last("reconcile", reconcile.run(news, stop));
     info!("HAProxy Ingress successfully initialized");
     tasks.join(task.stop.limit, &control).await
+}
+
+/// Brings in what depends on whose HAProxy it is.
+fn by_engine(task: &mut Controller) {
+    let is_external = matches!(
+        task.engine,
+        crate::args::controller::Engine::External { .. }
+    );
+    // What another HAProxy may do cannot be seen from here.
+    task.options.privileged = Some(!is_external && rights::can_drop(&task.prefix));
+    // A HAProxy that is root gives us its socket, and one of our own user does so to no effect.
+    let user = rustix::process::geteuid().as_raw();
+    task.options.socket_user = Some(user).filter(|it| is_external && *it != 0);
 }
 
 /// Starts what one of several replicas does for the cluster. Returns where the watch of Ingresses puts

@@ -97,13 +97,13 @@ impl Story {
                 }
             }
             Stage::Change | Stage::Confirm | Stage::RollBack => {
-                let mut files = Files::open(prefix).expect("the disk is fine");
+                let mut files = Files::open(prefix, 0).expect("the disk is fine");
                 let number = self.write(&mut files, prefix, "old");
                 let number = number.expect("the disk is fine");
                 assert!(files.confirm(number, None).expect("the disk is fine"));
             }
         }
-        let mut files = Files::open(prefix).expect("the disk is fine");
+        let mut files = Files::open(prefix, 0).expect("the disk is fine");
         let written = match stage {
             Stage::Confirm | Stage::RollBack => self.write(&mut files, prefix, "new").ok(),
             _ => None,
