@@ -108,7 +108,7 @@ lines: Array<Array<number>>, };
 /**
  * What a file is for.
  */
-export type Role = "config" | "map" | "checks" | "regex-map" | "certificate-list" | "certificate" | "authorities" | "dh-parameters" | "list" | "response" | "lua" | "agent";
+export type Role = "config" | "map" | "checks" | "regex-map" | "certificate-list" | "certificate" | "authorities" | "revocations" | "dh-parameters" | "list" | "response" | "lua" | "agent";
 
 /**
  * A section of the main configuration.

@@ -12,6 +12,7 @@ const ROLES: Record<OutputFile['role'], string> = {
   'certificate-list': 'list of certificates',
   certificate: 'certificate, its key is not shown',
   authorities: 'authorities of certificates',
+  revocations: 'certificates that authorities revoked',
   'dh-parameters': 'parameters of Diffie-Hellman',
   list: 'list',
   response: 'response',
