@@ -192,13 +192,15 @@ impl Case {
         Input::of(self)
     }
 
-    /// Whether a HAProxy can run it: a case that names a version is for that one and newer ones of the
-    /// same series, as 3.x warns of words that were right in 2.x.
+    /// Whether a HAProxy can run it: a case that names a version is for that one and newer ones that do
+    /// not warn of what was right before, as 3.0 does of some words, and 3.1 of one that 3.0 lacks.
     pub fn runs_on(&self, haproxy: &Haproxy) -> bool {
+        const WARN: [Version; 2] = [Version::new(3, 0), Version::new(3, 1)];
         let Some(version) = self.settings.version() else {
             return true;
         };
-        version.major == haproxy.version.major && version <= haproxy.version
+        let warns = |it: &Version| version < *it && *it <= haproxy.version;
+        version <= haproxy.version && !WARN.iter().any(warns)
     }
 
     /// The same for a HAProxy that shall run it: a case that names no version is written for the one
