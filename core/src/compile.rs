@@ -77,7 +77,7 @@ fn new_servers(config: &Config, options: &Options) -> BTreeMap<Arc<str>, NewServ
     backends
         .chain(own)
         .filter(|it| (takes_cookies || !has_cookie(it)) && is_plain(it))
-        .filter_map(|it| Some((it.name.clone(), render::new_server(it)?)))
+        .filter_map(|it| Some((it.name.clone(), render::new_server(it, options)?)))
         .collect()
 }
 

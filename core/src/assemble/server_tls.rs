@@ -34,6 +34,7 @@ pub(super) fn add(certificates: &mut Certificates, config: &mut Config, cx: &mut
             authorities(backend, cx);
             certificate(backend, certificates, cx);
             server_name(backend, cx);
+            no_other_name(backend, cx);
         } else if let Some(key) = backend.server_tls.take().and_then(|it| it.authorities) {
             without_tls(&key.origin, backend, cx);
         }
@@ -200,6 +201,23 @@ fn server_name(backend: &mut Backend, cx: &mut Cx<'_>) {
         Sni::Name(name) => line.text(&format!("str({})", name.as_str())),
     };
     backend.server_options.insert("ssl-sni", sni.map(|_| line));
+}
+
+/// From 3.3 on HAProxy asks for the name in the request where no other one is asked for, and wants the
+/// certificate to be for that name, whatever it shall verify.
+fn no_other_name(backend: &mut Backend, cx: &Cx<'_>) {
+    if !cx.haproxy_is(3, 3) {
+        return;
+    }
+    let options = &mut backend.server_options;
+    let origin = options["ssl"].origin.clone();
+    let off = |keyword| Setting::new(Line::keyword(keyword), origin.clone());
+    options
+        .entry("ssl-sni")
+        .or_insert_with(|| off("no-sni-auto"));
+    if options.contains_key("check") {
+        options.insert("ssl-sni-check", off("no-check-sni-auto"));
+    }
 }
 
 /// The reference of a setting, if its text is one.

@@ -276,11 +276,12 @@ fn shared(options: &BTreeMap<&'static str, Part>) -> Line {
 
 /// What a server is given that is added to a backend while HAProxy runs; nothing if none can be: only
 /// plain words mean the same in a command as in a file.
-pub(crate) fn new_server(backend: &Backend) -> Option<NewServer> {
+pub(crate) fn new_server(backend: &Backend, options: &Options) -> Option<NewServer> {
+    let takes_names = options.haproxy.is_at_least(3, 4);
     let options = shared(&backend.server_options);
     let is_plain = |it: char| it.is_ascii_alphanumeric() || "_.:/,()=+-@* ".contains(it);
     // What switches a version of TLS off is taken for an error there.
-    let is_refused = |it: &str| it.starts_with("no-");
+    let is_refused = |it: &str| it.starts_with("no-") && !(takes_names && it.ends_with("sni-auto"));
     let text = options.as_str();
     let can_add = backend.scaling == Scaling::Add
         && text.chars().all(is_plain)
