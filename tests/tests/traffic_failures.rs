@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
-use haproxy_ingress_tests::haproxy::free_port;
+use haproxy_ingress_tests::haproxy::{Haproxy, free_port};
 use haproxy_ingress_tests::http::server::Server;
 use haproxy_ingress_tests::http::{Connection, PATIENCE, Request};
 use haproxy_ingress_tests::object::{self, Object};
@@ -69,8 +69,9 @@ impl Held {
     }
 }
 
-/// Everything that comes on a connection until it is closed, and how long that took.
-fn until_closed(stage: &Stage, text: &str) -> (String, Duration) {
+/// The headers of the answer to a text, and how long they took. From 3.0 on HAProxy then waits for the
+/// rest of a body before it closes.
+fn answer_to(stage: &Stage, text: &str) -> (String, Duration) {
     let mut stream = TcpStream::connect(stage.http).expect("it listens");
     stream
         .set_read_timeout(Some(PATIENCE))
@@ -78,7 +79,14 @@ fn until_closed(stage: &Stage, text: &str) -> (String, Duration) {
     let start = Instant::now();
     stream.write_all(text.as_bytes()).expect("it reads");
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("it is closed");
+    for line in BufReader::new(stream).lines() {
+        let line = line.expect("the headers end");
+        if line.is_empty() {
+            break;
+        }
+        answer.push_str(&line);
+        answer.push('\n');
+    }
     (answer, start.elapsed())
 }
 
@@ -174,9 +182,10 @@ fn clients_that_are_slow_with_a_request_hear_of_it() {
         ],
     );
     let start = "POST / HTTP/1.1\r\nHost: app.example\r\nContent-Length: 10\r\n";
-    // Headers that do not end are answered before HAProxy looks for a page.
-    for (text, has_page) in [(start.to_owned(), false), (format!("{start}\r\nx"), true)] {
-        let (answer, took) = until_closed(&stage, &text);
+    // Headers that do not end are answered before HAProxy looks for a page, up to 3.2.
+    let looks = Haproxy::find().version.is_at_least(3, 3);
+    for (text, has_page) in [(start.to_owned(), looks), (format!("{start}\r\nx"), true)] {
+        let (answer, took) = answer_to(&stage, &text);
         assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
         assert_eq!(
             answer.to_lowercase().contains("x-page: too slow"),

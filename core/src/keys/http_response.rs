@@ -55,7 +55,8 @@ keys! {
         "http-response-200" => code_200: Page,
         /// The response to a request that is refused as wrong, written like `http-response-404`.
         ///
-        /// HAProxy answers what it cannot parse before it looks for a page, with one of its own.
+        /// Up to 3.2 HAProxy answers what it cannot parse before it looks for a page, with one of its own;
+        /// from 3.3 on the global page counts.
         "http-response-400" => code_400: Page,
         /// The response to a request that lacks credentials, written like `http-response-404`.
         "http-response-401" => code_401: Page,
@@ -69,8 +70,8 @@ keys! {
         /// The response to a request whose body does not arrive in time, written like
         /// `http-response-404`.
         ///
-        /// HAProxy answers headers that do not arrive in time before it looks for a page, with one of
-        /// its own.
+        /// Up to 3.2 HAProxy answers headers that do not arrive in time before it looks for a page, with one
+        /// of its own; from 3.3 on the global page counts.
         "http-response-408" => code_408: Page,
         /// The response to a request for what is gone, written like `http-response-404`.
         "http-response-410" => code_410: Page,
