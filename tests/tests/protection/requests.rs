@@ -72,7 +72,8 @@ pub(crate) fn path_types() -> Vec<Row> {
 pub(crate) fn headers() -> Vec<Row> {
     const EXACT: &str = "http-header-match";
     const REGEX: &str = "http-header-match-regex";
-    let many: String = (0..20).map(|it| format!("X-{it}: a\n")).collect();
+    let many: Vec<String> = (0..20).map(|it| format!("X-{it}: a")).collect();
+    let many = many.join("\n");
     let mut rows = vec![
         Row::new(EXACT, "value malformed", "X-Team"),
         Row::new(EXACT, "one line malformed", "X-Team: a\nX Other: b"),
