@@ -150,7 +150,8 @@ fn reachable(rig: &Rig) -> PathBuf {
 fn starts(rig: &mut Rig, start: Start) {
     let mut rights = format!("--reuid={0} --regid={0} --clear-groups", start.user);
     if !start.rights.is_empty() {
-        rights += &format!(" --inh-caps=-all --bounding-set=-all,{}", start.rights);
+        rights.push_str(" --inh-caps=-all --bounding-set=-all,");
+        rights.push_str(start.rights);
     }
     let program = reachable(rig);
     let script = format!(

@@ -59,8 +59,10 @@ impl Disk {
             (Self::Own(folder), Refusal::NoInodes) => {
                 let ballast = folder.join("ballast");
                 fs::create_dir(&ballast).expect("there is room");
-                let another = |it: &usize| File::create(ballast.join(it.to_string())).is_ok();
-                (0..).take_while(another).for_each(drop);
+                let mut number = 0;
+                while File::create(ballast.join(number.to_string())).is_ok() {
+                    number += 1;
+                }
             }
             (Self::Own(folder), Refusal::ReadOnly) => remount(folder, "ro"),
             (Self::Shared, _) => limit(controller, Some(0)),
