@@ -236,6 +236,13 @@ fn what_haproxy_refused_is_not_asked_again_after_a_restart() {
         rig.manifest(&name, &app(&host, &name, &[&backend]));
         rig.soon_served_by(&controller, &host, "app");
         assert_eq!(rig.haproxy().reloads(), reloads + 1, "for the new host");
+        // What is killed before that may have to be asked for again.
+        until(&controller, "end of the run", || {
+            let words = controller.output.text();
+            let last = |it: &str| words.rfind(it);
+            let reload = last("successfully reloaded");
+            reload.is_some() && reload < last("finish haproxy update")
+        });
         controller.kill();
         seen(
             &format!("{restart}: a start with two objects that are held back"),
