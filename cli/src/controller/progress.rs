@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use haproxy_ingress_core::diagnostic::{Diagnostic, Severity};
 use haproxy_ingress_core::options::Name;
+use haproxy_ingress_core::snapshot::Snapshot;
 
 /// What is so after a run.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Progress {
-    /// Our Ingresses, in the order of their names.
+    /// The objects of the run.
+    pub(crate) snapshot: Arc<Snapshot>,
+    /// Our Ingresses among them, in the order of their names.
     pub(crate) ours: Arc<[Name]>,
     /// Those that are in what HAProxy confirmed last, in the order of their names.
     pub(crate) served: Arc<[Name]>,
@@ -21,6 +24,7 @@ pub(crate) struct Progress {
 impl Progress {
     /// What a run found and what HAProxy confirmed.
     pub(crate) fn new<'a>(
+        snapshot: Arc<Snapshot>,
         ours: &[Name],
         served: &[Name],
         findings: impl Iterator<Item = &'a Diagnostic>,
@@ -29,6 +33,7 @@ impl Progress {
         let findings =
             findings.filter(|it| it.severity() < Severity::Notice && it.origin.object().is_some());
         Self {
+            snapshot,
             ours: sorted(ours),
             served: sorted(served),
             findings: findings.cloned().collect(),

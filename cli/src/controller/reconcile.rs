@@ -411,10 +411,10 @@ impl<P: Proxy> Reconcile<P> {
             Ok(compiled) => {
                 self.notice_certificate(&compiled.bundle);
                 self.report(&compiled);
-                let diagnostics = compiled.clone();
+                let (diagnostics, objects) = (compiled.clone(), snapshot.clone());
                 let success = self.apply(State { compiled, snapshot }, &mut timer).await;
                 self.report(&diagnostics);
-                self.show(&diagnostics, success);
+                self.show(&diagnostics, objects, success);
                 success
             }
         };
@@ -464,7 +464,7 @@ impl<P: Proxy> Reconcile<P> {
     }
 
     /// Lets others see what has come of a run.
-    fn show(&self, compiled: &Compiled, success: bool) {
+    fn show(&self, compiled: &Compiled, objects: Arc<Snapshot>, success: bool) {
         let Some(progress) = &self.progress else {
             return;
         };
@@ -473,6 +473,7 @@ impl<P: Proxy> Reconcile<P> {
         let served = self.good.as_ref().map(|it| &*it.compiled.ingresses);
         let served = served.unwrap_or_default();
         progress.send_replace(Progress::new(
+            objects,
             &compiled.ingresses,
             served,
             findings,

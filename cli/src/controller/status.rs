@@ -202,17 +202,20 @@ impl Writer {
         let mut due = Vec::new();
         let mut next: Option<Instant> = None;
         for name in progress.served.iter() {
-            let Some((version, status)) = seen.get(name) else {
+            let judged = progress.snapshot.ingresses.get(name);
+            let object = seen.get(name).zip(judged);
+            let Some((object, _)) = object.filter(|(seen, judged)| seen.is_as_judged(judged))
+            else {
                 continue;
             };
-            if *status == *wanted {
+            if !progress.is_ours(name) || object.addresses == wanted {
                 continue;
             }
             match self.attempts.get(name).map(Attempt::next) {
                 Some(time) if now < time => next = Some(next.map_or(time, |it| it.min(time))),
                 _ => due.push(Due {
                     name: name.clone(),
-                    version: version.into(),
+                    version: object.version.clone(),
                 }),
             }
             if due.len() == PARALLEL {
@@ -310,7 +313,10 @@ impl Writer {
         let patches: Vec<(Due, Addresses)> = {
             let (progress, seen) = (self.progress.borrow(), self.seen.borrow());
             let ours = |name: &Name| {
-                let (version, status) = seen.get(name)?;
+                let object = seen.get(name)?;
+                let judged = progress.snapshot.ingresses.get(name)?;
+                let is_ours = progress.is_ours(name) && object.is_as_judged(judged);
+                let status = &object.addresses;
                 let others: Addresses = status
                     .iter()
                     .filter(|it| !wanted.contains(it))
@@ -318,9 +324,9 @@ impl Writer {
                     .collect();
                 let due = Due {
                     name: name.clone(),
-                    version: version.into(),
+                    version: object.version.clone(),
                 };
-                (others.len() < status.len()).then_some((due, others))
+                (is_ours && others.len() < status.len()).then_some((due, others))
             };
             progress.served.iter().filter_map(ours).collect()
         };

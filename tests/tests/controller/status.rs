@@ -58,7 +58,9 @@ fn our_ingresses_get_the_addresses_and_those_of_others_are_left_alone() {
     api.has_all(app("app.example", "app", &[&backend]));
     let rig = Rig::external();
     let flag = "--publish-address=192.0.2.1,lb.example";
-    let controller = rig.is_replica(&api, "replica", &[flag]);
+    // The loop, which judges, is well behind the watch of status.
+    let flags = [flag, "--wait-before-update=1s"];
+    let controller = rig.is_replica(&api, "replica", &flags);
     let ours = json!([{ "ip": "192.0.2.1" }, { "hostname": "lb.example" }]);
     wait_for(&api, "app", &ours);
 

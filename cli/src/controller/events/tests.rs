@@ -21,7 +21,7 @@ fn finding(code: &'static Code, kind: Kind, name: &str, message: &str) -> Diagno
 /// The state after a run in which these Ingresses are ours.
 fn progress(ours: &[&str], findings: &[Diagnostic], is_confirmed: bool) -> Progress {
     let ours: Vec<_> = ours.iter().map(|it| Name::new("shop", *it)).collect();
-    Progress::new(&ours, &ours, findings.iter(), is_confirmed)
+    Progress::new(Arc::default(), &ours, &ours, findings.iter(), is_confirmed)
 }
 
 fn events() -> Events {

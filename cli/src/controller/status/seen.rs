@@ -5,10 +5,12 @@ use std::mem;
 use std::sync::Arc;
 
 use haproxy_ingress_core::options::Name;
+use haproxy_ingress_core::resource::Ingress;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress as Entry;
 use kube::Resource as _;
 use kube::runtime::watcher::Event;
 use serde::Deserialize as _;
+use serde_json::Value;
 
 use super::Addresses;
 use crate::controller::watch::Wire;
@@ -25,9 +27,12 @@ pub(crate) struct Seen {
 
 /// One Ingress.
 #[derive(Debug)]
-struct Object {
-    version: Box<str>,
-    addresses: Addresses,
+pub(super) struct Object {
+    pub(super) version: Box<str>,
+    /// Sorted.
+    pub(super) addresses: Addresses,
+    /// What names its class: the field, and the annotation.
+    class: [Option<Box<str>>; 2],
 }
 
 impl Seen {
@@ -51,10 +56,9 @@ impl Seen {
         !matches!(event, Event::Init | Event::InitApply(_))
     }
 
-    /// The version of an Ingress, and the addresses in its status, sorted.
-    pub(super) fn get(&self, name: &Name) -> Option<(&str, &[Entry])> {
-        let object = self.objects.get(name)?;
-        Some((&object.version, &object.addresses))
+    /// An Ingress by its name.
+    pub(super) fn get(&self, name: &Name) -> Option<&Object> {
+        self.objects.get(name)
     }
 
     fn read(&mut self, wire: &Wire) -> (Name, Object) {
@@ -66,12 +70,33 @@ impl Seen {
         if *self.newest != *entries {
             self.newest = entries.into();
         }
+        let text = |pointer| {
+            let text = wire.field(pointer).and_then(Value::as_str);
+            text.map(Into::into)
+        };
         let version = wire.meta().resource_version.as_deref();
         let object = Object {
             version: version.unwrap_or_default().into(),
             addresses: self.newest.clone(),
+            class: [
+                text("/spec/ingressClassName"),
+                text("/metadata/annotations/kubernetes.io~1ingress.class"),
+            ],
         };
         (name(wire), object)
+    }
+}
+
+impl Object {
+    /// Whether it names the class that it had when it was found to be ours. The watch is ahead of the
+    /// loop, and an Ingress that moved away is no longer ours to write.
+    pub(super) fn is_as_judged(&self, judged: &Ingress) -> bool {
+        let annotation = judged.meta.annotations.get("kubernetes.io/ingress.class");
+        let class = [
+            judged.spec.ingress_class_name.as_deref(),
+            annotation.map(|it| &**it),
+        ];
+        self.class.each_ref().map(Option::as_deref) == class
     }
 }
 
