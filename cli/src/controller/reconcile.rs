@@ -601,6 +601,8 @@ impl<P: Proxy> Reconcile<P> {
         {
             if self.proxy.adopt(&state.compiled).await? {
                 self.running = Some(state);
+                // What somebody else told it meanwhile, or a controller that was killed, is in no file.
+                self.audit_at(AFTER_RELOAD);
                 break;
             }
         }

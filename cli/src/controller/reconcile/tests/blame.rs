@@ -1,4 +1,4 @@
-//! A thousand single faults that only HAProxy sees: the right object is held back, everybody else is
+//! Hundreds of single faults that only HAProxy sees: the right object is held back, everybody else is
 //! served.
 //!
 //! The loop, the engine and what HAProxy says are real; only the process that would be reloaded is one
@@ -21,7 +21,7 @@ use tokio::task::spawn_blocking;
 use super::*;
 
 /// How many faults there are, unless `CASES` says another number.
-const CASES: u64 = 1000;
+const CASES: u64 = 500;
 
 /// How HAProxy tells what it does not like.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
