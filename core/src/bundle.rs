@@ -90,12 +90,21 @@ pub struct Section {
     pub digest: u64,
     /// A digest of its text without its servers, whose state can be changed while HAProxy runs.
     pub frame: u64,
+    /// For a backend, the section `defaults` that says all of it but its servers, if there can be one:
+    /// of that a running HAProxy can make it.
+    pub defaults: Option<Arc<str>>,
 }
 
 impl Bundle {
     /// The text of the main configuration.
     pub fn config(&self) -> &str {
         self.main().map_or("", |it| &*it.content)
+    }
+
+    /// Whether there is something that a running HAProxy can make backends of.
+    pub fn makes_backends(&self) -> bool {
+        let mut sections = self.sections.iter();
+        sections.any(|it| it.name.starts_with(Section::MODEL))
     }
 
     /// Who made a line of the main configuration, counted from 1.
@@ -112,6 +121,11 @@ impl Bundle {
     pub fn file(&self, path: &str) -> Option<&File> {
         self.files.iter().find(|it| &*it.path == path)
     }
+}
+
+impl Section {
+    /// How the header of a section begins of which a running HAProxy makes backends.
+    pub(crate) const MODEL: &str = "defaults _backend";
 }
 
 impl File {

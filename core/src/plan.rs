@@ -4,6 +4,7 @@
 
 mod area;
 mod authors;
+mod backends;
 mod command;
 mod descriptors;
 mod difference;

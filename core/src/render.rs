@@ -14,6 +14,7 @@ mod environment;
 mod frontend;
 mod peers;
 mod section;
+mod shape;
 mod tcp;
 
 use std::collections::BTreeSet;
@@ -32,6 +33,7 @@ use crate::value::text::{Format, Line, Snippet};
 pub(crate) use self::backend::new_server;
 pub use self::environment::TEMPLATES;
 use self::section::{Context, Output};
+use self::shape::Shapes;
 
 /// Where the main configuration lies, without the operator's prefix.
 pub const CONFIG_PATH: &str = "/etc/haproxy/haproxy.cfg";
@@ -109,9 +111,13 @@ fn sections(
     let mut output = Output::default();
     common(config, environment, options, &mut output)?;
     listeners(config, environment, &mut output)?;
-    proxies(config, environment, options, &mut output)?;
+    let mut shapes = shape::of(config, options);
+    proxies(config, environment, options, &mut shapes, &mut output)?;
     internal_backends(config, environment, options, &mut output)?;
     peers::tables(config, environment, &mut output)?;
+    if let Some(shapes) = shapes {
+        shapes.write(&mut output);
+    }
     output.text(END, &[END_ORIGIN]);
     Ok(output)
 }
@@ -206,6 +212,7 @@ fn proxies(
     config: &Config,
     environment: &Environment<'_>,
     options: &Options,
+    shapes: &mut Option<Shapes>,
     output: &mut Output,
 ) -> Result<(), minijinja::Error> {
     let template = |name| environment.get_template(name);
@@ -236,6 +243,9 @@ fn proxies(
             output.section(&template_of_backend, &it.owners, |cx| {
                 backend::fill(it, config, options, cx);
             })?;
+            if let Some(shapes) = shapes {
+                shapes.note(it, config, output);
+            }
         }
     }
     Ok(())

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, LazyLock};
 
 use haproxy_ingress_core::assemble::{Place, Places};
-use haproxy_ingress_core::bundle::{Compiled, Role};
+use haproxy_ingress_core::bundle::{Compiled, Role, Section};
 use haproxy_ingress_core::haproxy::Address;
 use haproxy_ingress_core::plan::{Command, Entry, ServerState, Table, entries};
 use haproxy_ingress_core::resource::Kind;
@@ -220,6 +220,11 @@ impl World {
 /// What a worker has in memory that commands can change.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Memory {
+    /// Which backends there are, with what they say beside their servers, and whether requests are sent
+    /// to them.
+    backends: BTreeMap<Arc<str>, (String, bool)>,
+    /// What backends can be made of, with what that says.
+    defaults: BTreeMap<Arc<str>, String>,
     servers: Places,
     /// Entries of tables by the path of their file.
     tables: BTreeMap<Arc<str>, Vec<Entry>>,
@@ -242,6 +247,32 @@ impl fmt::Debug for Certificate {
     }
 }
 
+/// The lines of a section without its header and its servers.
+fn said(section: &Section, compiled: &Compiled) -> String {
+    let lines = compiled.bundle.config()[section.offset..].lines();
+    let lines = lines.take(section.lines as usize).skip(1);
+    let is_server = |it: &&str| {
+        let word = it.split_whitespace().next();
+        matches!(word, Some("server" | "default-server"))
+    };
+    let lines = lines.filter(|it| !is_server(it) && !it.is_empty());
+    lines.flat_map(|it| [it, "\n"]).collect()
+}
+
+/// What every proxy has, and what backends can be made of by their names.
+fn defaults(compiled: &Compiled) -> (String, BTreeMap<Arc<str>, String>) {
+    let mut common = String::new();
+    let mut named = BTreeMap::new();
+    for section in &compiled.bundle.sections {
+        if &*section.name == "defaults" {
+            common = said(section, compiled);
+        } else if let Some(name) = section.name.strip_prefix("defaults ") {
+            named.insert(name.into(), said(section, compiled));
+        }
+    }
+    (common, named)
+}
+
 impl Memory {
     /// What a worker has that was started with a configuration.
     pub fn of(compiled: &Compiled) -> Self {
@@ -255,6 +286,14 @@ impl Memory {
                 .collect(),
             ..Self::default()
         };
+        let (common, named) = defaults(compiled);
+        memory.defaults = named;
+        for section in &compiled.bundle.sections {
+            if let Some(name) = section.name.strip_prefix("backend ") {
+                let said = format!("{common}{}", said(section, compiled));
+                memory.backends.insert(name.into(), (said, true));
+            }
+        }
         for file in &compiled.bundle.files {
             let path = file.path.clone();
             let table = match file.role {
@@ -287,6 +326,7 @@ impl Memory {
     /// of entries where it does not count, and certificates that nobody names make no difference.
     #[must_use]
     pub fn effective(mut self, compiled: &Compiled) -> Self {
+        self.defaults.clear();
         for place in self.servers.values_mut().flatten() {
             if place.state == ServerState::Maint {
                 place.address = Address::Name("nowhere".into(), 1);
@@ -315,6 +355,9 @@ impl Memory {
     /// Does what HAProxy does with a command, or says why it would refuse it.
     pub fn carry_out(&mut self, command: &Command) -> Result<(), String> {
         match command {
+            Command::AddBackend { .. }
+            | Command::PublishBackend { .. }
+            | Command::RemoveBackend { .. } => self.change_backend(command)?,
             Command::AddServer {
                 backend,
                 server,
@@ -356,15 +399,7 @@ impl Memory {
                 server,
                 state,
             } => self.server(backend, server)?.state = *state,
-            Command::AddEntries { table, entries } => {
-                let there = self.table(table)?;
-                for entry in entries {
-                    if there.iter().any(|it| it.key == entry.key) {
-                        return Err(format!("{entry} is there already"));
-                    }
-                    there.push(entry.clone());
-                }
-            }
+            Command::AddEntries { table, entries } => self.add_entries(table, entries)?,
             Command::SetEntry { table, entry } => {
                 let mut there = self.table(table)?.iter_mut();
                 let found = there.find(|it| it.key == entry.key);
@@ -410,6 +445,61 @@ impl Memory {
                 // HAProxy keeps one that it uses.
                 if !lines.any(|it| it.split(' ').next() == Some(file)) {
                     self.certificates.remove(file).ok_or("not loaded")?;
+                }
+            }
+        }
+        self.leads_on()
+    }
+
+    fn change_backend(&mut self, command: &Command) -> Result<(), String> {
+        match command {
+            Command::AddBackend { backend, defaults } => {
+                let said = self.defaults.get(defaults);
+                let said = said.ok_or("Cannot find default proxy")?.clone();
+                if self.backends.contains_key(backend) {
+                    return Err("name is already used by other proxy".into());
+                }
+                self.backends.insert(backend.clone(), (said, false));
+                self.servers.insert(backend.clone(), Vec::new());
+            }
+            Command::PublishBackend { backend } => {
+                let backend = self.backends.get_mut(backend);
+                backend.ok_or("No such backend.")?.1 = true;
+            }
+            Command::RemoveBackend { backend } => {
+                self.backends.remove(backend).ok_or("No such backend.")?;
+                self.servers.remove(backend);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn add_entries(&mut self, table: &Table, entries: &[Entry]) -> Result<(), String> {
+        let there = self.table(table)?;
+        for entry in entries {
+            if there.iter().any(|it| it.key == entry.key) {
+                return Err(format!("{entry} is there already"));
+            }
+            there.push(entry.clone());
+        }
+        Ok(())
+    }
+
+    /// Whether every route leads to a backend that takes requests.
+    fn leads_on(&self) -> Result<(), String> {
+        for (path, entries) in &self.tables {
+            if !path.contains("/maps/") {
+                continue;
+            }
+            for it in entries {
+                // `BACKEND/path01`; with more behind it, the frontend answers by itself.
+                if let Some((backend, path)) = it.value.split_once('/')
+                    && path.starts_with("path")
+                    && !path.contains('/')
+                    && self.backends.get(backend).is_none_or(|it| !it.1)
+                {
+                    return Err(format!("`{it}` leads to nothing"));
                 }
             }
         }

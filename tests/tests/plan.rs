@@ -4,32 +4,54 @@
 //! at no instant is a path more open than before and after.
 
 use haproxy_ingress_core::compile::{Compiled, compile};
+use haproxy_ingress_core::options::{Options, Version};
 use haproxy_ingress_core::plan::{Command, Entry, Plan};
+use haproxy_ingress_core::snapshot::Snapshot;
 use haproxy_ingress_tests::case::Settings;
+use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::random::{Random, number, seed};
 use haproxy_ingress_tests::show::show;
 use haproxy_ingress_tests::world::{Found, Memory, World, requests};
 
+fn options(haproxy: Version) -> Options {
+    let options = Settings::default().options();
+    Options {
+        haproxy,
+        ..options.expect("these are the defaults")
+    }
+}
+
 #[test]
 fn commands_lead_from_any_world_to_the_next() {
+    let added = lead(Version::new(2, 6));
+    assert_eq!(added, 0, "no backend can be added");
+}
+
+#[test]
+fn commands_lead_from_any_world_to_the_next_where_haproxy_makes_backends() {
+    let added = lead(Version::new(3, 4));
+    assert!(added > 0, "some backends need no reload");
+}
+
+/// Takes many steps, and returns how many backends came without a reload.
+fn lead(haproxy: Version) -> usize {
     let seed = seed();
     let steps = number("STEPS").unwrap_or(5_000);
     let mut random = Random::new(seed);
-    let options = Settings::default()
-        .options()
-        .expect("these are the defaults");
+    let options = options(haproxy);
     let (mut nothing, mut updates, mut commands, mut reloads) = (0_u32, 0_u32, 0, 0_u32);
-    let mut looks = 0_u32;
+    let (mut looks, mut added) = (0_u32, 0);
     let mut world = World::new(&mut random);
     let mut running = compile(&world.snapshot(), &options, None);
+    let mut memory = Memory::of(&running);
     for step in 0..steps {
         if step % 50 == 0 {
             world = World::new(&mut random);
             running = compile(&world.snapshot(), &options, None);
+            memory = Memory::of(&running);
         }
         let next = world.step(&mut random);
         let wanted = compile(&next.snapshot(), &options, Some(&running.places));
-        let mut memory = Memory::of(&running);
         match Plan::between(Some(&running), &wanted) {
             Plan::Nothing => nothing += 1,
             Plan::Update { commands: those } => {
@@ -38,6 +60,8 @@ fn commands_lead_from_any_world_to_the_next() {
                 let those: Vec<Command> = those.iter().flat_map(one_by_one).collect();
                 let mut left = those.iter().filter(|it| is_about_tables(it)).count();
                 let mut ends: Option<[_; 2]> = None;
+                let adds = |it: &&Command| matches!(it, Command::AddBackend { .. });
+                added += those.iter().filter(adds).count();
                 for command in &those {
                     if let Err(why) = memory.carry_out(command) {
                         panic!(
@@ -73,7 +97,7 @@ fn commands_lead_from_any_world_to_the_next() {
             }
         }
         let (found, expected) = (
-            memory.effective(&wanted),
+            memory.clone().effective(&wanted),
             Memory::of(&wanted).effective(&wanted),
         );
         assert_eq!(
@@ -83,13 +107,104 @@ fn commands_lead_from_any_world_to_the_next() {
         (world, running) = (next, wanted);
     }
     show(&format!(
-        "{steps} steps with SEED={seed}: {nothing} needed nothing, {updates} needed {commands} commands, \
-         {reloads} a reload; {looks} instants in between were looked at"
+        "{steps} steps of {haproxy} with SEED={seed}: {nothing} needed nothing, {updates} needed \
+         {commands} commands, {added} of them for a new backend, {reloads} a reload; {looks} instants in \
+         between were looked at"
     ));
     assert!(
         updates > nothing && updates * 4 > reloads,
         "most of it is worth testing"
     );
+    added
+}
+
+/// A host with a Service of its own, whose name they have.
+fn app(name: &str, endpoints: &[[u8; 4]]) -> [Object; 3] {
+    let addresses: Vec<_> = endpoints.iter().map(|it| (*it).into()).collect();
+    [
+        object::ingress(name).route(&format!("{name}.example"), "/", name, 80),
+        object::service(name, 80),
+        object::endpoints(name, &addresses, 80),
+    ]
+}
+
+fn compiled(haproxy: Version, apps: &[[Object; 3]]) -> Compiled {
+    let mut snapshot = Snapshot::default();
+    for object in apps.iter().flatten() {
+        snapshot.insert(object.decoded());
+    }
+    compile(&snapshot, &options(haproxy), None)
+}
+
+fn plan(old: &Compiled, new: &Compiled) -> Vec<String> {
+    match Plan::between(Some(old), new) {
+        Plan::Nothing => Vec::new(),
+        Plan::Update { commands } => commands.iter().map(ToString::to_string).collect(),
+        Plan::Reload { reasons } => {
+            let reasons = reasons.iter();
+            reasons.map(|it| format!("reload: {it}")).collect()
+        }
+    }
+}
+
+#[test]
+fn a_new_service_needs_no_reload_from_3_4_on() {
+    let (one, two) = (
+        app("one", &[[10, 0, 0, 1]]),
+        app("two", &[[10, 0, 0, 2], [10, 0, 0, 3]]),
+    );
+    let both = |haproxy| {
+        let old = compiled(haproxy, std::slice::from_ref(&one));
+        (old, compiled(haproxy, &[one.clone(), two.clone()]))
+    };
+    let (old, new) = both(Version::new(3, 4));
+    assert_eq!(
+        plan(&old, &new),
+        [
+            "add backend default_two_80 from _backend",
+            "add server default_two_80/srv001 10.0.0.2:80 weight 1",
+            "set server default_two_80/srv001 state ready",
+            "add server default_two_80/srv002 10.0.0.3:80 weight 1",
+            "set server default_two_80/srv002 state ready",
+            "publish backend default_two_80",
+            "add map /etc/haproxy/maps/_front_http_host__prefix.map two.example#/ default_two_80/path01",
+        ]
+    );
+    assert_eq!(
+        plan(&new, &old),
+        [
+            "del map /etc/haproxy/maps/_front_http_host__prefix.map two.example#/",
+            "del backend default_two_80",
+        ]
+    );
+    let (old, new) = both(Version::new(3, 3));
+    let plan = plan(&old, &new);
+    let reason = "reload: backend default_two_80 added by Ingress default/two";
+    assert!(plan.len() == 1 && plan[0].starts_with(reason), "{plan:?}");
+}
+
+#[test]
+fn what_two_backends_say_a_third_one_can_say_without_a_reload() {
+    let slow = |name: &str| {
+        let mut app = app(name, &[[10, 0, 0, 1]]);
+        app[0] = app[0].clone().annotation("timeout-server", "10s");
+        app
+    };
+    let apps = ["one", "two", "three"].map(slow);
+    let of = |count: usize| compiled(Version::new(3, 4), &apps[..count]);
+    // The first reload is for the first that says so, the second for what is made of it.
+    for (count, is_reload) in [(1, true), (2, false)] {
+        let plan = plan(&of(count), &of(count + 1));
+        assert_eq!(
+            plan[0].starts_with("reload: backend"),
+            is_reload,
+            "{plan:?}"
+        );
+        assert!(!is_reload || plan.len() == 1, "{plan:?}");
+    }
+    // What is no longer needed may stay where it is.
+    let plan = plan(&of(3), &of(1));
+    assert!(plan.iter().all(|it| it.starts_with("del ")), "{plan:?}");
 }
 
 /// What every request finds.

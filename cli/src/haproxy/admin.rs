@@ -6,6 +6,7 @@
 //! *Invariant:* a command names only what HAProxy allows as a name, or escapes it, so that nothing in
 //! it can begin another command.
 
+mod backends;
 mod certificates;
 mod servers;
 mod state;
@@ -142,6 +143,7 @@ impl Admin {
         wanted: &Compiled,
     ) -> Result<(), Error> {
         for command in commands {
+            backends::check(command)?;
             servers::check(command)?;
             certificates::check(command)?;
             check_file(command)?;
@@ -185,6 +187,9 @@ impl Admin {
     /// Carries out what takes several commands, or more than a line.
     async fn carry_out_whole(&mut self, command: &Command) -> Result<(), Error> {
         match command {
+            Command::AddBackend { backend, .. } => self.add_backend(backend, command).await,
+            Command::PublishBackend { backend } => self.publish_backend(backend).await,
+            Command::RemoveBackend { backend } => self.remove_backend(backend).await,
             Command::AddServer { .. } => self.add_server(command).await,
             Command::RemoveServer { backend, server } => {
                 self.remove_server(&format!("{backend}/{server}")).await
@@ -235,6 +240,9 @@ impl Admin {
     /// What the worker has of all that commands can change.
     pub(crate) async fn find(&mut self, wanted: &Compiled) -> Result<Found, Error> {
         let mut found = Found::default();
+        if wanted.bundle.makes_backends() {
+            found.backends = self.backends().await?;
+        }
         let servers = state::read(&self.ask_one("show servers state").await?);
         for ((backend, server), it) in &servers {
             if let Some(place) = it.place(server) {
@@ -257,6 +265,7 @@ impl Admin {
     }
 
     async fn read_back(&mut self, commands: &[Command], wanted: &Compiled) -> Result<(), Error> {
+        self.read_backends_back(commands).await?;
         self.read_servers_back(commands).await?;
         self.read_tables_back(commands, wanted).await?;
         self.read_certificates_back(commands, wanted).await
@@ -406,6 +415,12 @@ fn escaped(word: &str) -> String {
         escaped.push(it);
     }
     escaped
+}
+
+/// Whether HAProxy's own parser takes a name: letters, digits and `.`, `:`, `_`, `-`.
+fn is_name(name: &str) -> bool {
+    let fine = |it: u8| it.is_ascii_alphanumeric() || b".:_-".contains(&it);
+    !name.is_empty() && name.bytes().all(fine)
 }
 
 fn refused(command: &(impl ToString + ?Sized), answer: &str) -> Error {

@@ -9,6 +9,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use haproxy_ingress_core::bundle::{Bundle, Compiled, File, Role};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
@@ -28,6 +29,12 @@ pub(super) struct External {
 pub(super) struct Backend {
     name: &'static str,
     servers: usize,
+}
+
+/// A worker that only knows some commands, each of which it expects once and in this order.
+pub(super) struct Script {
+    folder: tempfile::TempDir,
+    played: tokio::task::JoinHandle<()>,
 }
 
 /// The program under test.
@@ -208,5 +215,44 @@ impl External {
         if let Some(mut child) = self.child.take() {
             child.wait().await.expect("it is our child");
         }
+    }
+}
+
+impl Script {
+    /// Lines with their answers, as HAProxy gives them on its worker's socket.
+    pub(super) fn play(lines: &'static [(&'static str, &'static str)]) -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("hi-")
+            .tempdir_in("/tmp")
+            .expect("a folder for the test");
+        let path = folder.path().join("admin.sock");
+        let listener = tokio::net::UnixListener::bind(path).expect("a socket");
+        let played = tokio::spawn(async move {
+            for (line, answer) in lines {
+                let (stream, _) = listener.accept().await.expect("a client");
+                let mut stream = BufReader::new(stream);
+                let mut found = String::new();
+                stream.read_line(&mut found).await.expect("a line");
+                assert_eq!(found.trim_end(), *line);
+                let answer = stream.write_all(answer.as_bytes()).await;
+                answer.expect("the client listens");
+            }
+        });
+        Self { folder, played }
+    }
+
+    /// The worker, spoken to over its socket; there is no master.
+    pub(super) fn admin(&self) -> Admin {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        let socket = |name| self.folder.path().join(name);
+        let master = Master::new(Socket::master(socket("master.sock"), PATIENCE));
+        Admin::new(Socket::worker(socket("admin.sock"), PATIENCE), master)
+    }
+
+    /// Waits until all of it was asked.
+    pub(super) async fn end(self) {
+        self.played
+            .await
+            .expect("the lines come as they are written");
     }
 }

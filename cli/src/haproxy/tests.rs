@@ -72,6 +72,7 @@ fn section(name: &str) -> Section {
         offset: 0,
         digest: 0,
         frame: 0,
+        defaults: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::bundle::Role;
+use crate::bundle::{Role, Section};
 
 /// A part of a configuration.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
@@ -31,6 +31,9 @@ pub enum Area {
 impl Area {
     /// The part that a section belongs to, by its header.
     pub(super) fn of_section(header: &str) -> Self {
+        if header.starts_with(Section::MODEL) {
+            return Self::Backend;
+        }
         match header.split(' ').next().unwrap_or_default() {
             "frontend" | "listen" => Self::Frontend,
             "backend" => Self::Backend,

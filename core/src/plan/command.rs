@@ -15,6 +15,24 @@ use crate::haproxy::ServerState;
 #[derive(Clone, Debug, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "command")]
 pub enum Command {
+    /// `add backend B from D`, which nothing is sent to yet.
+    AddBackend {
+        /// The backend's name.
+        backend: Arc<str>,
+        /// The section `defaults` that says what it is like.
+        defaults: Arc<str>,
+    },
+    /// `publish backend B`.
+    PublishBackend {
+        /// The backend's name.
+        backend: Arc<str>,
+    },
+    /// `unpublish backend B`, all its servers go as with [`Command::RemoveServer`], `del backend B`. One
+    /// that still has connections stays without a way to it until they end.
+    RemoveBackend {
+        /// The backend's name.
+        backend: Arc<str>,
+    },
     /// `add server B/S IP:PORT OPTIONS`, in maintenance, with its checks if it has some.
     AddServer {
         /// The backend's name.
@@ -191,6 +209,9 @@ impl Command {
     /// The first words of it, such as `set_server`: few words, by which commands can be counted.
     pub fn kind(&self) -> &'static str {
         match self {
+            Self::AddBackend { .. } => "add_backend",
+            Self::PublishBackend { .. } => "publish_backend",
+            Self::RemoveBackend { .. } => "del_backend",
             Self::AddServer { .. } => "add_server",
             Self::RemoveServer { .. } => "del_server",
             Self::SetServerAddress { .. }
@@ -214,6 +235,7 @@ impl Command {
     /// what takes it away, so that nothing is missing in between.
     pub(super) fn turn(&self) -> u8 {
         match self {
+            Self::AddBackend { .. } => 0,
             // Servers that take requests come before those go that no longer do.
             Self::AddServer { .. }
             | Self::SetServerAddress { .. }
@@ -221,20 +243,22 @@ impl Command {
             | Self::SetServerState {
                 state: ServerState::Ready,
                 ..
-            } => 0,
-            Self::SetServerState { .. } | Self::RemoveServer { .. } => 1,
+            } => 1,
+            Self::SetServerState { .. } | Self::RemoveServer { .. } => 2,
+            Self::PublishBackend { .. } => 3,
             Self::AddCertificate { .. }
             | Self::SetCertificate { .. }
             | Self::SetAuthorities { .. }
-            | Self::SetRevocations { .. } => 2,
-            Self::AddToList { .. } => 3,
+            | Self::SetRevocations { .. } => 4,
+            Self::AddToList { .. } => 5,
             // What changes tables has an order of its own.
             Self::AddEntries { .. }
             | Self::SetEntry { .. }
             | Self::ReplaceEntries { .. }
-            | Self::RemoveEntry { .. } => 4,
-            Self::RemoveFromList { .. } => 5,
-            Self::RemoveCertificate { .. } => 6,
+            | Self::RemoveEntry { .. } => 6,
+            Self::RemoveBackend { .. } => 7,
+            Self::RemoveFromList { .. } => 8,
+            Self::RemoveCertificate { .. } => 9,
         }
     }
 }
@@ -321,6 +345,11 @@ impl fmt::Display for Command {
     /// The command as it is sent, or what stands for the few that it is made of.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::AddBackend { backend, defaults } => {
+                write!(f, "add backend {backend} from {defaults}")
+            }
+            Self::PublishBackend { backend } => write!(f, "publish backend {backend}"),
+            Self::RemoveBackend { backend } => write!(f, "del backend {backend}"),
             Self::AddServer {
                 backend,
                 server,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::bundle::{Compiled, Section};
 use crate::origin::Origin;
 use crate::plan::authors::{authors, lines};
-use crate::plan::{Area, Change, Command, Plan, Reason, files, servers};
+use crate::plan::{Area, Change, Command, Plan, Reason, backends, files, servers};
 
 pub(super) fn plan(running: Option<&Compiled>, wanted: &Compiled) -> Plan {
     let Some(running) = running else {
@@ -24,6 +24,11 @@ pub(super) fn plan(running: Option<&Compiled>, wanted: &Compiled) -> Plan {
     let mut reasons = Vec::new();
     sections(running, wanted, &mut commands, &mut reasons);
     files::compare(running, wanted, &mut commands, &mut reasons);
+    // What backends are made of changes with one that HAProxy cannot make yet, or with all proxies.
+    let is_model = |it: &Reason| it.place.starts_with(Section::MODEL);
+    if !reasons.iter().all(is_model) {
+        reasons.retain(|it| !is_model(it));
+    }
     if !reasons.is_empty() {
         reasons.sort();
         reasons.dedup();
@@ -57,20 +62,28 @@ fn sections(
     for new in new {
         match before.remove(&*new.name) {
             Some(old) => section(old, new, running, wanted, commands, reasons),
+            None => match backends::add(new, running, wanted) {
+                Some(those) => commands.extend(those),
+                None => reasons.push(Reason {
+                    area: Area::of_section(&new.name),
+                    place: new.name.clone(),
+                    change: Change::Added,
+                    origins: authors(new, wanted, |_| true),
+                }),
+            },
+        }
+    }
+    for old in before.into_values() {
+        match backends::remove(old) {
+            Some(those) => commands.extend(those),
             None => reasons.push(Reason {
-                area: Area::of_section(&new.name),
-                place: new.name.clone(),
-                change: Change::Added,
-                origins: authors(new, wanted, |_| true),
+                area: Area::of_section(&old.name),
+                place: old.name.clone(),
+                change: Change::Removed,
+                origins: authors(old, running, |_| true),
             }),
         }
     }
-    reasons.extend(before.into_values().map(|old| Reason {
-        area: Area::of_section(&old.name),
-        place: old.name.clone(),
-        change: Change::Removed,
-        origins: authors(old, running, |_| true),
-    }));
 }
 
 /// Compares a section that both have.

@@ -16,6 +16,8 @@ use crate::plan::{Area, Change, Plan, Reason, entries, files, servers};
 /// What a running HAProxy was found to have. What is not here was not looked at.
 #[derive(Clone, Debug, Default)]
 pub struct Found {
+    /// The names of its backends.
+    pub backends: BTreeSet<Arc<str>>,
     /// Where its servers stand, by the backend's name. Options are not told.
     pub servers: Places,
     /// The entries of tables by the path of their file, in their order.
@@ -30,6 +32,7 @@ pub struct Found {
 pub(super) fn plan(found: &Found, wanted: &Compiled) -> Plan {
     let mut commands = Vec::new();
     let mut reasons = Vec::new();
+    of_backends(found, wanted, &mut reasons);
     of_servers(found, wanted, &mut commands, &mut reasons);
     for file in &wanted.bundle.files {
         match file.role {
@@ -51,6 +54,30 @@ pub(super) fn plan(found: &Found, wanted: &Compiled) -> Plan {
         Plan::Nothing
     } else {
         Plan::Update { commands }
+    }
+}
+
+/// Backends that HAProxy was told to make. One that is not there may be like none that it can make; one
+/// that nobody wants any more has no way to it, or is an operator's.
+fn of_backends(found: &Found, wanted: &Compiled, reasons: &mut Vec<Reason>) {
+    if found.backends.is_empty() {
+        return;
+    }
+    for section in wanted
+        .bundle
+        .sections
+        .iter()
+        .filter(|it| it.defaults.is_some())
+    {
+        let name = section.name.strip_prefix("backend ");
+        if name.is_some_and(|it| !found.backends.contains(it)) {
+            reasons.push(Reason {
+                area: Area::Backend,
+                place: section.name.clone(),
+                change: Change::Changed,
+                origins: vec![Origin::Engine("HAProxy does not have it")],
+            });
+        }
     }
 }
 
@@ -234,6 +261,7 @@ mod tests {
             offset: 0,
             digest: 0,
             frame: 0,
+            defaults: None,
         };
         let places = vec![
             place("s1", 1, ServerState::Ready),
@@ -273,6 +301,7 @@ mod tests {
             place("s9", 9, ServerState::Maint),
         ];
         Found {
+            backends: BTreeSet::new(),
             servers: [("b".into(), servers)].into(),
             tables: [("m.map".into(), vec![entry("b", "two"), entry("a", "one")])].into(),
             certificates: [("a.pem".into(), true)].into(),
@@ -322,6 +351,24 @@ mod tests {
                 "commit map m.map",
                 "del ssl crt-list l.list a.pem a.example",
             ]
+        );
+    }
+
+    #[test]
+    fn a_backend_that_was_to_be_made_and_is_not_there_needs_a_reload() {
+        let mut wanted = wanted();
+        wanted.bundle.sections[0].defaults = Some("_backend".into());
+        let mut it = found();
+        it.backends.insert("b".into());
+        it.backends.insert("an-operators".into());
+        assert_eq!(Plan::repair(&it, &wanted), Plan::Nothing);
+        it.backends.remove("b");
+        let Plan::Reload { reasons } = Plan::repair(&it, &wanted) else {
+            panic!("no command makes it again");
+        };
+        assert_eq!(
+            reasons[0].to_string(),
+            "backend b changed by engine: HAProxy does not have it"
         );
     }
 

@@ -252,6 +252,7 @@ frontend f
             offset: 0,
             digest: 0,
             frame: 0,
+            defaults: None,
         };
         let wanted = Compiled {
             bundle: Bundle {

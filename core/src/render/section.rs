@@ -154,6 +154,27 @@ impl Output {
         Ok(())
     }
 
+    /// The text of the section that was added last.
+    pub(super) fn last(&self) -> Option<&str> {
+        self.sections.last().map(|it| &self.text[it.offset..])
+    }
+
+    /// Notes of which section `defaults` a running HAProxy can make the backend that was added last.
+    pub(super) fn made_of(&mut self, defaults: Arc<str>) {
+        if let Some(section) = self.sections.last_mut() {
+            section.defaults = Some(defaults);
+        }
+    }
+
+    /// The lines of a section without its header.
+    pub(super) fn lines_of(&self, name: &str) -> Option<&str> {
+        let section = self.sections.iter().find(|it| &*it.name == name)?;
+        let text = &self.text[section.offset + name.len() + 1..];
+        let ends = text.match_indices('\n').map(|it| it.0 + 1);
+        let end = ends.take(section.lines as usize - 1).last();
+        Some(&text[..end.unwrap_or_default()])
+    }
+
     /// Adds text that is no template's, such as sections of the operator.
     pub(super) fn text(&mut self, text: &str, owners: &[Origin]) {
         let owner = self.source_map.add_set(owners);
@@ -197,6 +218,7 @@ impl Output {
             } else {
                 frame(text, start, &section.changing)
             },
+            defaults: None,
         });
     }
 

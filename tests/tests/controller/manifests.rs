@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use haproxy_ingress_tests::backend::Backend;
+use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::http::{Load, Request};
-use haproxy_ingress_tests::rig::{Rig, app, slice};
+use haproxy_ingress_tests::rig::{Rig, app, slice, until};
 
 /// The messages of a first run, in the order in which a user knows them.
 const FIRST_RUN: [&str; 5] = [
@@ -147,6 +148,49 @@ fn new_hosts_lose_no_request_of_those_that_are_there() {
         "of {}",
         report.answered
     );
+}
+
+#[test]
+fn a_new_service_comes_and_goes_without_a_reload_where_haproxy_makes_backends() {
+    let backend = Backend::start("app");
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let controller = rig.reads_manifests();
+    rig.soon_served_by(&controller, "app.example", "app");
+
+    let reloads = rig.haproxy().reloads();
+    let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
+    let has_it = || {
+        rig.haproxy()
+            .admin("show backend")
+            .contains("default_new_80")
+    };
+    for _ in 0..2 {
+        rig.manifest("new", &app("new.example", "new", &[&backend]));
+        rig.soon_served_by(&controller, "new.example", "app");
+        assert!(has_it());
+        rig.removes_manifest("new");
+        rig.soon_answers(&controller, "new.example", 404);
+        until(&controller, "end of the backend", || !has_it());
+    }
+    rig.manifest("new", &app("new.example", "new", &[&backend]));
+    rig.soon_served_by(&controller, "new.example", "app");
+    let report = load.stop();
+    let failures = report.failures;
+    assert_eq!(failures, Vec::<String>::new(), "of {}", report.answered);
+    assert_eq!(
+        rig.haproxy().reloads() == reloads,
+        Haproxy::find().version.is_at_least(3, 4),
+        "{}",
+        controller.output.text()
+    );
+
+    // The file says what was made.
+    let worker = rig.haproxy().worker();
+    rig.haproxy().master("reload");
+    until(&controller, "reload", || rig.haproxy().worker() != worker);
+    assert!(has_it());
+    rig.soon_served_by(&controller, "new.example", "app");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use haproxy_ingress_core::plan::Command;
 
 use crate::haproxy::admin::state::{self, Server, Wanted};
-use crate::haproxy::admin::{Admin, Error, batches, last, refused};
+use crate::haproxy::admin::{Admin, Error, batches, is_name, last, refused};
 
 /// From here on all servers are read instead of those of each backend.
 const MANY_BACKENDS: usize = 200;
@@ -152,15 +152,12 @@ pub(super) fn server(command: &Command) -> Option<(&Arc<str>, &Arc<str>)> {
 }
 
 /// Refuses what HAProxy would not take, or would take for something else.
-///
-/// Names are those of its own parser: letters, digits and `.`, `:`, `_`, `-`.
 pub(super) fn check(command: &Command) -> Result<(), Error> {
     let Some((backend, server)) = server(command) else {
         return Ok(());
     };
     for name in [backend, server] {
-        let fine = |it: u8| it.is_ascii_alphanumeric() || b".:_-".contains(&it);
-        if name.is_empty() || !name.bytes().all(fine) {
+        if !is_name(name) {
             return Err(Error::Name { name: name.clone() });
         }
     }
