@@ -12,6 +12,7 @@ mod servers;
 mod state;
 mod tables;
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(crate) struct Admin {
     /// How many calls through the master were not answered. Each keeps one of its ten connections
     /// for as long as the worker is frozen.
     unanswered: u32,
+    /// Backends that were taken out and could not be deleted yet.
+    left: BTreeSet<Arc<str>>,
 }
 
 /// One process of a worker. Numbers alone do not tell one from another: in a container each start has
@@ -100,12 +103,14 @@ impl Admin {
             socket,
             master,
             unanswered: 0,
+            left: BTreeSet::new(),
         }
     }
 
-    /// Forgets what an earlier worker did not answer.
+    /// Forgets what an earlier worker did not answer or delete.
     pub(crate) fn has_new_worker(&mut self) {
         self.unanswered = 0;
+        self.left.clear();
     }
 
     /// What a process-wide variable holds.
@@ -237,8 +242,9 @@ impl Admin {
         Ok(())
     }
 
-    /// What the worker has of all that commands can change.
+    /// What the worker has of all that commands can change, without what it no longer needs.
     pub(crate) async fn find(&mut self, wanted: &Compiled) -> Result<Found, Error> {
+        self.delete_left_backends().await?;
         let mut found = Found::default();
         if wanted.bundle.makes_backends() {
             found.backends = self.backends().await?;

@@ -1,5 +1,7 @@
 //! The whole controller with no cluster: a folder of manifests that is edited.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use haproxy_ingress_tests::backend::Backend;
@@ -152,35 +154,67 @@ fn new_hosts_lose_no_request_of_those_that_are_there() {
 
 #[test]
 fn a_new_service_comes_and_goes_without_a_reload_where_haproxy_makes_backends() {
+    let makes_backends = Haproxy::find().version.is_at_least(3, 4);
     let backend = Backend::start("app");
     let rig = Rig::external();
     rig.manifest("app", &app("app.example", "app", &[&backend]));
-    let controller = rig.reads_manifests();
+    let controller = rig.reads_manifests_with(&["--sync-period=1s"]);
     rig.soon_served_by(&controller, "app.example", "app");
 
     let reloads = rig.haproxy().reloads();
     let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
-    let has_it = || {
-        rig.haproxy()
-            .admin("show backend")
-            .contains("default_new_80")
-    };
-    for _ in 0..2 {
+    let comes = || {
         rig.manifest("new", &app("new.example", "new", &[&backend]));
         rig.soon_served_by(&controller, "new.example", "app");
-        assert!(has_it());
+    };
+    let goes = || {
         rig.removes_manifest("new");
         rig.soon_answers(&controller, "new.example", 404);
-        until(&controller, "end of the backend", || !has_it());
+    };
+    let told = || rig.haproxy().admin("show stat default_new_80 2 -1");
+    let stat = |column: &str| {
+        let answer = told();
+        let mut lines = answer.lines().map(|it| it.split(','));
+        let place = lines
+            .next()
+            .and_then(|mut it| it.position(|it| it == column));
+        let value = lines
+            .next()
+            .zip(place)
+            .and_then(|(mut it, place)| it.nth(place));
+        value.unwrap_or_default().to_owned()
+    };
+    let is_gone = || told().contains("No such proxy.");
+    let is_there = || stat("status").starts_with("UP");
+    for _ in 0..2 {
+        comes();
+        assert!(is_there(), "{}", told());
+        goes();
+        until(&controller, "end of the backend", is_gone);
     }
-    rig.manifest("new", &app("new.example", "new", &[&backend]));
-    rig.soon_served_by(&controller, "new.example", "app");
+
+    // One that goes while it is asked for something stays as long, and takes nothing else.
+    comes();
+    let mut request = TcpStream::connect(rig.http).expect("HAProxy listens");
+    request
+        .write_all(b"POST / HTTP/1.1\r\nHost: new.example\r\nContent-Length: 2\r\n\r\n")
+        .expect("HAProxy reads");
+    until(&controller, "request", || stat("scur") == "1");
+    goes();
+    if makes_backends {
+        let is_taken_out = || stat("status").ends_with(" (UNPUB)");
+        until(&controller, "backend without a way to it", is_taken_out);
+    }
+    drop(request);
+    until(&controller, "end of the backend", is_gone);
+
+    comes();
     let report = load.stop();
     let failures = report.failures;
     assert_eq!(failures, Vec::<String>::new(), "of {}", report.answered);
     assert_eq!(
         rig.haproxy().reloads() == reloads,
-        Haproxy::find().version.is_at_least(3, 4),
+        makes_backends,
         "{}",
         controller.output.text()
     );
@@ -189,7 +223,7 @@ fn a_new_service_comes_and_goes_without_a_reload_where_haproxy_makes_backends() 
     let worker = rig.haproxy().worker();
     rig.haproxy().master("reload");
     until(&controller, "reload", || rig.haproxy().worker() != worker);
-    assert!(has_it());
+    until(&controller, "backend in the new worker", is_there);
     rig.soon_served_by(&controller, "new.example", "app");
 }
 

@@ -8,6 +8,9 @@ use haproxy_ingress_core::plan::Command;
 
 use crate::haproxy::admin::{Admin, Error, answers, batches, is_name, last, refused};
 
+/// How long connections of a server that nobody uses may take to be closed, in milliseconds.
+const CLOSING: u8 = 100;
+
 /// Whether requests can be sent to a backend.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Presence {
@@ -49,21 +52,53 @@ impl Admin {
     }
 
     /// Takes a backend out with its servers and removes it. One that has connections stays without a way
-    /// to it until the next reload, which does no harm.
+    /// to it until they end, which does no harm.
     pub(super) async fn remove_backend(&mut self, backend: &str) -> Result<(), Error> {
         let servers = self.servers(&[backend].into()).await?;
         let mut lines = vec![format!("unpublish backend {backend}")];
         for (_, server) in servers.keys() {
             lines.push(format!("set server {backend}/{server} state maint"));
-            lines.push(format!("del server {backend}/{server}"));
         }
+        // Connections that nobody uses are closed by now, each by the thread that has it.
+        if let Some((_, server)) = servers.keys().last() {
+            lines.push(format!("wait {CLOSING} srv-removable {backend}/{server}"));
+        }
+        for batch in batches(&lines) {
+            self.ask(batch).await?;
+        }
+        self.delete_backend(backend, servers.keys().map(|it| &*it.1))
+            .await
+    }
+
+    /// Deletes those that had connections when they were removed and have none by now. They are only
+    /// deleted: one that has come back since, by whatever way, is refused.
+    pub(super) async fn delete_left_backends(&mut self) -> Result<(), Error> {
+        for backend in self.left.clone() {
+            let servers = self.servers(&[&*backend].into()).await?;
+            self.delete_backend(&backend, servers.keys().map(|it| &*it.1))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn delete_backend(
+        &mut self,
+        backend: &str,
+        servers: impl Iterator<Item = &str>,
+    ) -> Result<(), Error> {
+        let mut lines: Vec<String> = servers
+            .map(|it| format!("del server {backend}/{it}"))
+            .collect();
         lines.push(format!("del backend {backend}"));
         let mut said = String::new();
         for batch in batches(&lines) {
             said = self.ask(batch).await?;
         }
-        if last(&said) != "Backend deleted." {
+        if matches!(last(&said), "Backend deleted." | "No such backend.") {
+            self.left.remove(backend);
+        } else {
             tracing::debug!(backend, answer = said.trim(), "a backend stays unpublished");
+            self.left.insert(backend.into());
         }
         Ok(())
     }
@@ -186,8 +221,14 @@ mod tests {
         "1\n# be_id be_name srv_id srv_name srv_addr srv_op_state srv_admin_state srv_uweight \
          srv_iweight srv_port\n\n",
     );
-    const REMOVE: &str = "unpublish backend two;set server two/s1 state maint;\
-                          del server two/s1;del backend two";
+    const TAKE_OUT: &str = "unpublish backend two;set server two/s1 state maint;\
+                            wait 100 srv-removable two/s1";
+    const DELETE: &str = "del server two/s1;del backend two";
+    const DELETED: &str = "Server deleted.\n\nServer two/s1 is going DOWN for maintenance. 0 active and 0 backup \
+                           servers left. 0 sessions active, 0 requeued, 0 remaining in queue.\nbackend \
+                           'two' has no server available!\nServer deleted.\nBackend deleted.\n\n";
+    const STAYS: &str = "Server still has connections attached to it, cannot remove it.\n\n\
+                         Only a backend without server can be deleted.\n\n";
     const LOOK: &str = "show stat two 2 -1";
     const TAKES_REQUESTS: &str = "# pxname,svname,qcur,status,weight,\ntwo,BACKEND,0,UP,1,\n\n";
     const TAKES_NONE: &str = "# pxname,svname,qcur,status,weight,\ntwo,BACKEND,0,UP (UNPUB),1,\n\n";
@@ -285,30 +326,37 @@ mod tests {
     async fn a_backend_goes_with_its_servers() -> Result<(), Error> {
         let lines = &[
             SERVERS,
-            (
-                REMOVE,
-                "Backend unpublished.\n\n\nServer deleted.\n\nServer two/s1 is going DOWN for \
-                 maintenance. 0 active and 0 backup servers left. 0 sessions active, 0 requeued, 0 \
-                 remaining in queue.\nbackend 'two' has no server available!\nServer deleted.\n\
-                 Backend deleted.\n\n",
-            ),
+            (TAKE_OUT, "Backend unpublished.\n\n\nDone.\n\n"),
+            (DELETE, DELETED),
             (LOOK, "No such proxy.\n\n"),
         ];
         carry_out(&remove(), lines).await
     }
 
     #[tokio::test]
-    async fn one_with_connections_stays_unpublished() -> Result<(), Error> {
-        let lines = &[
+    async fn one_with_connections_stays_unpublished_until_they_end() -> Result<(), Error> {
+        let script = Script::play(&[
             SERVERS,
             (
-                REMOVE,
-                "Backend unpublished.\n\n\nServer still has connections attached to it, cannot remove \
-                 it.\n\nOnly a backend without server can be deleted.\n\n",
+                TAKE_OUT,
+                "Backend unpublished.\n\n\nFailed. Server still has connections attached to it, cannot \
+                 remove it.\n\n",
             ),
+            (DELETE, STAYS),
             (LOOK, TAKES_NONE),
-        ];
-        carry_out(&remove(), lines).await
+            SERVERS,
+            (DELETE, STAYS),
+            SERVERS,
+            (DELETE, DELETED),
+        ]);
+        let (mut admin, nothing) = (script.admin(), Compiled::default());
+        admin.carry_out(&remove(), &nothing).await?;
+        // The last time, nothing is left to be asked about.
+        for _ in 0..3 {
+            admin.delete_left_backends().await?;
+        }
+        script.end().await;
+        Ok(())
     }
 
     #[tokio::test]
@@ -320,10 +368,8 @@ mod tests {
                  two'.\n\n",
             ),
             NO_SERVERS,
-            (
-                "unpublish backend two;del backend two",
-                "Backend unpublished.\n\nBackend deleted.\n\n",
-            ),
+            ("unpublish backend two", "Backend unpublished.\n\n"),
+            ("del backend two", "Backend deleted.\n\n"),
             ADD,
             PUBLISH,
             (LOOK, TAKES_REQUESTS),
