@@ -179,7 +179,14 @@ impl External {
         self.child = Some(child);
         let master = self.master();
         let end = Instant::now() + Duration::from_secs(20);
-        while master.processes().await.is_err() {
+        // From 3.1 on the master listens before its worker has read anything.
+        let show = ["show info".to_owned()];
+        let is_worker = |it: &str| it.contains("Uptime_sec");
+        while !master
+            .ask_worker(&show)
+            .await
+            .is_ok_and(|it| is_worker(&it))
+        {
             assert!(Instant::now() < end, "no start: {}", self.log());
             sleep(Duration::from_millis(20)).await;
         }
