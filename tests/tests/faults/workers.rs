@@ -7,7 +7,7 @@ use haproxy_ingress_tests::rig::{Rig, app, slice, until};
 use haproxy_ingress_tests::terminal::Program;
 
 use crate::sessions::{Upgraded, chat, reload};
-use crate::{memory_of, metric, seen};
+use crate::{has_begun, memory_of, metric, seen};
 
 /// A connection to the worker that serves now.
 fn open(rig: &Rig) -> Upgraded {
@@ -141,6 +141,8 @@ fn a_reload_waits_until_memory_is_enough() {
     let rig = rig(&backend, &[]);
     let controller = rig.reads_manifests();
     is_served(&rig, &controller);
+    // Otherwise the next one has to reload first.
+    has_begun(&controller);
     controller.kill();
     let haproxy = rig.haproxy();
     let master = u32::try_from(haproxy.pid().as_raw_nonzero().get()).expect("it is a number");
