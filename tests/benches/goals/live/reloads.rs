@@ -44,7 +44,7 @@ pub(crate) fn rejected() -> Measured {
         scene.api.has(other().annotation("config-backend", &line));
         let times = usize::try_from(number).expect("there are few");
         scene.says("haproxy rejected the configuration", times);
-        scene.says("haproxy runs everything but what is held back", times);
+        scene.says("held back: Ingress default/other", times);
         load.reaches(per_reload * u64::from(number));
     }
     measured(
