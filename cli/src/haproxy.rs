@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use haproxy_ingress_core::assemble::Places;
+use haproxy_ingress_core::bundle::Bundle;
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::options::Version;
 use haproxy_ingress_core::plan::{Command, Plan};
@@ -52,6 +53,8 @@ pub(crate) struct Haproxy {
     /// Master and worker that confirmed the current generation, if they show no marker: because
     /// HAProxy is older than 2.4, or was started with a single file instead of the folder.
     unmarked: Option<(u32, Option<u32>)>,
+    /// The configuration with which HAProxy died when it was last reloaded.
+    died_with: Option<blake3::Hash>,
 }
 
 /// What carrying out a plan has led to.
@@ -127,6 +130,9 @@ pub(crate) enum Error {
     /// The worker could not be used.
     #[error(transparent)]
     Admin(#[from] admin::Error),
+    /// Another HAProxy answers than the one that was reloaded, and it does not run what was written.
+    #[error("HAProxy died while it was reloaded")]
+    Died,
     /// HAProxy tells a version that is none.
     #[error("`{found}` is not a version of HAProxy")]
     Version {
@@ -213,6 +219,7 @@ impl Haproxy {
             process,
             version: None,
             unmarked: None,
+            died_with: None,
         })
     }
 
@@ -504,37 +511,58 @@ impl Haproxy {
         let number = self.write(compiled, &mut timings).await?;
         let start = Instant::now();
         let lines = self.process.as_ref().map_or(0, Process::lines);
-        let loaded = match self.master.reload(self.reload_limit()).await {
+        let verdict = self.master.reload(self.reload_limit()).await;
+        let mut died = matches!(
+            verdict,
+            Ok(Verdict::Replaced) | Err(master::Error::Died { .. })
+        );
+        let loaded = match verdict {
             Ok(verdict) => self.verify(verdict).await,
             Err(error) => Err(error.into()),
         };
         timings.reload = start.elapsed();
-        let loaded = match loaded {
+        let refused = match loaded {
             // An embedded HAProxy may have died afterwards, and then the disk is back already.
             Ok(Ok(messages)) if self.on_disk(move |it| it.confirm(number, None)).await? => {
-                Ok(messages)
+                self.died_with = None;
+                return Ok(Outcome::Reloaded {
+                    messages,
+                    because_of,
+                    timings,
+                });
             }
-            Ok(Ok(_)) => Err("HAProxy died after it had loaded the configuration".to_owned()),
-            Ok(Err(messages)) => Err(messages),
-            Err(error) => {
-                self.on_disk(Files::roll_back).await?;
-                return Err(error);
+            Ok(Ok(_)) => {
+                died = true;
+                Error::Died
             }
-        };
-        match loaded {
-            Ok(messages) => Ok(Outcome::Reloaded {
-                messages,
-                because_of,
-                timings,
-            }),
-            Err(messages) => {
+            Ok(Err(messages)) if !died => {
                 self.on_disk(Files::roll_back).await?;
-                Ok(Outcome::Rejected {
+                return Ok(Outcome::Rejected {
                     messages: self.complete(messages, lines),
                     timings,
-                })
+                });
             }
+            Ok(Err(_)) => Error::Died,
+            Err(error) => error,
+        };
+        self.on_disk(Files::roll_back).await?;
+        // Who was killed for want of memory, or by somebody, looks the same as who died of what it read.
+        if died && self.dies_again(&compiled.bundle) {
+            let written = self.process.as_ref().map(|it| it.lines_since(lines));
+            let written = written.unwrap_or_default();
+            return Ok(Outcome::Rejected {
+                messages: format!("{refused}, twice\n{written}").trim_end().to_owned(),
+                timings,
+            });
         }
+        Err(refused)
+    }
+
+    /// Notes that HAProxy died while it was reloaded, and tells whether it did so the last time, too, with
+    /// the same configuration.
+    fn dies_again(&mut self, bundle: &Bundle) -> bool {
+        let config = blake3::hash(bundle.config().as_bytes());
+        self.died_with.replace(config) == Some(config)
     }
 
     /// Looks whether the worker of the new generation serves. The messages are HAProxy's, or why
@@ -543,7 +571,7 @@ impl Haproxy {
         let messages = match verdict {
             Verdict::Loaded { messages } => Ok(messages),
             Verdict::Rejected { messages } => return Ok(Err(messages)),
-            Verdict::Replaced => Err("HAProxy died of the new configuration".to_owned()),
+            Verdict::Replaced => Err(Error::Died.to_string()),
         };
         self.admin.has_new_worker();
         let wanted = self.files().marker();
@@ -716,6 +744,7 @@ impl Error {
         match self {
             Self::Master(error) => error.is_transient(),
             Self::Admin(error) => error.is_transient(),
+            Self::Died => true,
             Self::Files(_) | Self::Version { .. } => false,
         }
     }

@@ -572,7 +572,12 @@ impl<P: Proxy> Reconcile<P> {
             }
             Decision::Later(delay, reasons) => {
                 self.postpone(delay, &reasons);
-                self.meanwhile(&wanted, reasons, timer).await;
+                if self.held.is_trying() {
+                    // Files with a suspect in them are not written before HAProxy has read them once.
+                    self.endpoints_only(&wanted, timer).await;
+                } else {
+                    self.meanwhile(&wanted, reasons, timer).await;
+                }
                 true
             }
         }

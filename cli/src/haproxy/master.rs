@@ -83,6 +83,12 @@ pub(crate) enum Error {
         /// The beginning of the answer.
         found: String,
     },
+    /// The master broke off a reload and answers nobody since.
+    #[error("HAProxy seems to have died of its reload: {last}")]
+    Died {
+        /// What was seen last.
+        last: String,
+    },
     /// HAProxy says that it has reloaded, or does not say that it has not, and no sign of a new
     /// worker came.
     #[error("HAProxy did not finish its reload within {limit:?}: {last}")]
@@ -273,9 +279,8 @@ impl Master {
                 Err(error) if error.is_transient() => {
                     undecided = None;
                     if self.tells_status.load(Ordering::Relaxed) && start.elapsed() > GONE {
-                        return Err(Error::Unfinished {
-                            limit: GONE,
-                            last: format!("it seems to have died: {error}"),
+                        return Err(Error::Died {
+                            last: error.to_string(),
                         });
                     }
                     error.to_string()
@@ -435,7 +440,7 @@ impl Error {
             Self::Socket(error) => error.is_transient(),
             // A master that is about to exec itself may close without a word.
             Self::Unreadable { found } => found.trim().is_empty(),
-            Self::Unfinished { .. } => true,
+            Self::Died { .. } | Self::Unfinished { .. } => true,
         }
     }
 }

@@ -25,7 +25,6 @@ impl<P: Proxy> Reconcile<P> {
     /// Lets a reload wait if there is no room for another worker.
     pub(super) async fn make_room(&mut self, decision: Decision) -> Decision {
         if let Decision::CarryOut(Plan::Reload { reasons }) = &decision
-            && !self.held.is_trying()
             && let Some(lack) = self.lack().await
         {
             return Decision::Later(Delay::Lack(lack), reasons.clone());

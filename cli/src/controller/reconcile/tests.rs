@@ -2,6 +2,7 @@
 
 mod blame;
 mod isolate;
+mod panic;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;

@@ -182,3 +182,30 @@ async fn a_disk_that_refuses_is_tried_every_thirty_seconds() {
     assert_eq!(scene.story(), story);
     assert!(scene.is_ready());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_search_waits_for_old_workers_and_endpoints_do_not() {
+    let scene = Scene::new(0);
+    scene.listed().await;
+    scene.wait(5).await;
+    scene.strings().refused.push("bad");
+    scene.strings().old = 3;
+    for name in ["a", "bad", "b"] {
+        scene.add(Kind::Ingress, name).await;
+    }
+    scene.wait(75).await;
+    let refused = "65 reload a,b,bad|".to_owned();
+    assert_eq!(
+        scene.story(),
+        ["0 ready".into(), "0 reload |".into(), refused]
+    );
+    scene.add(Kind::EndpointSlice, "x").await;
+    scene.wait(10).await;
+    assert_eq!(scene.story(), ["80 update |x"]);
+    scene.strings().old = 2;
+    scene.wait(60).await;
+    let story = scene.story();
+    let last = story.last().expect("it goes on");
+    assert!(last.ends_with("reload a,b|x"), "{story:?}");
+    assert!(scene.is_ready());
+}
