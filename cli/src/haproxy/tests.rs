@@ -141,6 +141,85 @@ async fn an_update_needs_no_reload_and_outlives_a_restart() -> Result<(), Error>
     Ok(())
 }
 
+/// The same with so many files beside it that writing them takes a while.
+fn large(mut compiled: Compiled, prefix: &Path) -> Compiled {
+    let folder = prefix.join("etc/haproxy/maps");
+    let file = |number: u32| {
+        let path = folder.join(format!("list-{number}.list"));
+        File::new(
+            path.to_string_lossy(),
+            0o644,
+            Role::List,
+            number.to_string(),
+        )
+    };
+    compiled.bundle.files.extend((0..FILES).map(file));
+    compiled
+}
+
+/// How many files take a while.
+const FILES: u32 = 5_000;
+
+/// A HAProxy with a configuration that runs long enough for its process to be told from another one.
+async fn settled() -> Result<(External, Haproxy), Error> {
+    let (it, mut haproxy) = started().await;
+    assert_reloaded(&haproxy.carry_out(&reload(), &shop(it.prefix(), 1)).await?);
+    let mut admin = it.admin();
+    while !admin.process().await?.is_some_and(|it| it.is_settled()) {
+        sleep(Duration::from_millis(100)).await;
+    }
+    Ok((it, haproxy))
+}
+
+/// Waits until the worker has the weight that is told it.
+async fn has_weight(it: &External, weight: u16) {
+    let ask = ["get weight shop/s0".to_owned()];
+    let master = it.master();
+    while !master
+        .ask_worker(&ask)
+        .await
+        .is_ok_and(|it| it.starts_with(&format!("{weight} ")))
+    {
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+#[tokio::test]
+async fn commands_do_not_wait_for_the_disk() -> Result<(), Error> {
+    let (it, mut haproxy) = settled().await?;
+    let before = on_disk(it.prefix());
+    let (wanted, plan) = (large(shop(it.prefix(), 7), it.prefix()), weights(7));
+    let seen = async {
+        has_weight(&it, 7).await;
+        on_disk(it.prefix())
+    };
+    let (outcome, seen) = tokio::join!(haproxy.carry_out(&plan, &wanted), seen);
+    let outcome = outcome?;
+    assert!(matches!(outcome, Outcome::Updated { .. }), "{outcome:?}");
+    assert_eq!(seen, before, "the files were in their place first");
+    assert_eq!(on_disk(it.prefix()), wanted.bundle.config());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_haproxy_that_is_started_again_while_files_are_written_gets_them() -> Result<(), Error> {
+    let (mut it, mut haproxy) = settled().await?;
+    let (wanted, plan) = (large(shop(it.prefix(), 7), it.prefix()), weights(7));
+    let before = on_disk(it.prefix());
+    let again = async {
+        has_weight(&it, 7).await;
+        it.kill().await;
+        it.start_again().await;
+        on_disk(it.prefix())
+    };
+    let (outcome, seen) = tokio::join!(haproxy.carry_out(&plan, &wanted), again);
+    assert_eq!(seen, before, "it was started from the new files");
+    assert_reloaded(&outcome?);
+    has_weight(&it, 7).await;
+    assert_eq!(haproxy.alive().await, Alive::Yes);
+    Ok(())
+}
+
 #[tokio::test]
 async fn what_haproxy_rejects_does_not_stay_on_the_disk() -> Result<(), Error> {
     let (mut it, mut haproxy) = started().await;

@@ -94,7 +94,7 @@ const ROWS: &[Row] = &[
     ("live: 100 swaps of a map of 10,000 entries", live::swaps),
     ("live: 1,000 resyncs without a change", live::resyncs),
     (
-        "live: 20 restarts of the controller without a change",
+        "live: 100 restarts of the controller without a change",
         live::restarts,
     ),
 ];

@@ -397,6 +397,15 @@ async fn what_haproxy_already_runs_is_adopted_without_a_reload() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_adopted_is_compared_with_its_files() {
+    let scene = Scene::with(0, None, Duration::from_mins(10));
+    scene.strings().runs_already = true;
+    scene.listed().await;
+    scene.wait(5).await;
+    assert_eq!(scene.story(), ["0 ready", "1 audit"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn servers_stay_where_they_stood_before_the_start() {
     let scene = Scene::new(0);
     scene.strings().stands.push("shop");

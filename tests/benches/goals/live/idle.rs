@@ -65,7 +65,7 @@ pub(crate) fn resyncs() -> Measured {
 
 /// The controller is started again.
 pub(crate) fn restarts() -> Measured {
-    let (mut scene, count) = (start(), scaled(20));
+    let (mut scene, count) = (start(), scaled(100));
     let (disk, reloads) = (scene.disk(), scene.haproxy().reloads());
     let mut updates = 0;
     for _ in 0..count {
