@@ -13,7 +13,7 @@ use haproxy_ingress_tests::terminal::Program;
 use crate::{has_begun, seen, unharmed};
 
 /// Words that no HAProxy takes, each with what to call it, and the word that is looked for on the disk.
-const SNIPPETS: [(&str, &str, &str); 3] = [
+const SNIPPETS: [(&str, &str, &str); 4] = [
     (
         "an unknown keyword",
         "no-such-keyword at all",
@@ -23,6 +23,11 @@ const SNIPPETS: [(&str, &str, &str); 3] = [
         "a bad regular expression",
         "http-request deny if { path_reg (never-closed }",
         "never-closed",
+    ),
+    (
+        "a server that is not there",
+        "use-server no-such-server if { path / }",
+        "no-such-server",
     ),
     (
         "a file that is missing",
@@ -79,7 +84,7 @@ fn a_snippet_that_haproxy_refuses_holds_back_its_ingress_only() {
             "its Ingress is blamed by name, all else is served, and so is it when it is mended",
         );
     }
-    seen("three rejected snippets", &unharmed(&load.stop()));
+    seen("four rejected snippets", &unharmed(&load.stop()));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::http::{Connection, Load, Request};
@@ -158,6 +159,51 @@ fn reloads_by_somebody_else_hold_nobody_back() {
         &format!(
             "{}; {HOSTS} new hosts in {reloads} reloads",
             unharmed(&load.stop())
+        ),
+    );
+}
+
+#[test]
+fn commands_that_a_reload_swallows_are_given_again() {
+    const MOVES: usize = 20;
+    const RELOADS: usize = 4;
+    let (left, right) = (Backend::start("left"), Backend::start("right"));
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&left]));
+    let controller = rig.reads_manifests_with(&HURRY);
+    rig.soon_served_by(&controller, "app.example", "left");
+    has_begun(&controller);
+    let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
+    let mut longest = Duration::ZERO;
+    for turn in 0..MOVES {
+        let to = if turn % 2 == 0 { &right } else { &left };
+        let mut objects = app("app.example", "app", &[]);
+        objects[2] = slice("app", &[to]);
+        rig.manifest("app", &objects);
+        let start = Instant::now();
+        // A worker that is replaced takes commands, and takes them with it.
+        for _ in 0..RELOADS {
+            kill_process(rig.haproxy().pid(), Signal::USR2).expect("it runs");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        rig.soon_served_by(&controller, "app.example", &to.name);
+        longest = longest.max(start.elapsed());
+    }
+    let words = controller.output.text();
+    assert!(!words.contains("held back"), "{words}");
+    let again = [
+        "commands were not enough",
+        "haproxy differs",
+        "haproxy was started again",
+    ];
+    let again: usize = again.iter().map(|it| words.matches(it).count()).sum();
+    assert!(again > 0, "no command was lost: {words}");
+    seen(
+        "commands are given while somebody else reloads",
+        &format!(
+            "{}; {MOVES} moves, each effective within {:.1} s; {again} times more was needed",
+            unharmed(&load.stop()),
+            longest.as_secs_f64(),
         ),
     );
 }
