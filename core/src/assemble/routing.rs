@@ -293,10 +293,14 @@ impl Rules<'_, '_> {
         if !unfound.contains(&NOT_FOUND_YET) {
             unfound.insert(0, NOT_FOUND_YET);
         }
-        if overlap {
-            self.longest(stem, &unfound);
-        }
+        let mut are_compared = false;
         for kind in self.config.route.order.0 {
+            // Not in front of what the order puts in front of both.
+            let is_compared = matches!(kind, PathMatch::Prefix | PathMatch::Begin);
+            if overlap && is_compared && !are_compared {
+                self.longest(stem, &unfound);
+                are_compared = true;
+            }
             match kind {
                 PathMatch::Prefix if overlap => {
                     self.set(
