@@ -78,12 +78,7 @@ impl<'a> Walk<'a> {
         };
         let (to, from) = named.or_else(by_pattern)?;
         let (status, by) = status(frontend.redirect_from_code.as_ref());
-        let name = if to.name.is_empty() {
-            "<default>"
-        } else {
-            &to.name
-        };
-        let location = format!("//{name}{}", self.message.target());
+        let location = format!("//{}{}", to.name, self.message.target());
         let asked = format!("Is `{host}` redirected to another host?");
         let outcome = format!("yes, with {status} to `{}`", display(to));
         let step = Step::new(Stage::Redirect, asked, outcome);
