@@ -9,12 +9,12 @@ use std::net::IpAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use haproxy_ingress_core::compile::{Compiled, compile_with_model};
+use haproxy_ingress_core::compile::compile_with_model;
 use haproxy_ingress_core::diagnostic::Sink;
-use haproxy_ingress_core::explain::{Certificate, Decision, Request, explain};
+use haproxy_ingress_core::explain::{Certificate, Request, explain};
 
 use self::expectation::Expectation;
-use crate::input::{self, Input};
+use crate::input;
 use crate::report::{self, Format};
 
 /// Flags of `explain`.
@@ -99,24 +99,8 @@ fn explained(mut args: Args) -> anyhow::Result<bool> {
     let expectations = args.expectations.iter().map(|it| Expectation::read(it));
     let expectations: Vec<Expectation> = expectations.collect::<Result<_, _>>()?;
     let input = args.input.read()?;
-    let (compiled, decision) = decide(&input, &request);
-    let verdicts: Vec<_> = expectations.iter().map(|it| it.judge(&decision)).collect();
-    let are_met = verdicts.iter().all(|it| it.is_met);
-    let mut out = io::stdout().lock();
-    let text = match args.format {
-        Format::Json => {
-            let document = json::document(&request, &decision, &verdicts, &input);
-            format!("{document:#}\n")
-        }
-        Format::Text => text::text(
-            &request,
-            &decision,
-            &input.positions,
-            report::is_colourful(&out),
-        ),
-    };
-    // A reader that has seen enough closes its end.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let (compiled, model) = compile_with_model(&input.snapshot, &input.options, None);
+    let decision = explain(&model, &input.options, &request);
     let mut sink = Sink::default();
     sink.extend(
         input
@@ -125,8 +109,29 @@ fn explained(mut args: Args) -> anyhow::Result<bool> {
             .cloned()
             .chain(compiled.diagnostics),
     );
+    let diagnostics = sink.into_sorted();
+    let verdicts: Vec<_> = expectations.iter().map(|it| it.judge(&decision)).collect();
+    let are_met = verdicts.iter().all(|it| it.is_met);
+    let mut out = io::stdout().lock();
+    let text = match args.format {
+        Format::Json => {
+            let document = json::document(&request, &decision, &verdicts, &input, &diagnostics);
+            format!("{document:#}\n")
+        }
+        Format::Text => text::text(
+            &request,
+            &decision,
+            &text::Page {
+                positions: &input.positions,
+                diagnostics: &diagnostics,
+                is_colourful: report::is_colourful(&out),
+            },
+        ),
+    };
+    // A reader that has seen enough closes its end.
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     let mut notes = io::stderr().lock();
-    if let Some(count) = report::count(&sink.into_sorted()) {
+    if let Some(count) = report::count(&diagnostics) {
         let _ = writeln!(notes, "the manifests have {count}, which `lint` shows");
     }
     for verdict in verdicts.iter().filter(|it| !it.is_met) {
@@ -135,18 +140,11 @@ fn explained(mut args: Args) -> anyhow::Result<bool> {
     Ok(are_met)
 }
 
-/// What becomes of a request by what was read.
-fn decide(input: &Input, request: &Request) -> (Compiled, Decision) {
-    let (compiled, model) = compile_with_model(&input.snapshot, &input.options, None);
-    let decision = explain(&model, &input.options, request);
-    (compiled, decision)
-}
-
 impl Args {
     /// The URL, wherever it stands: flags that take several values take it, too, if it stands behind
     /// them.
     fn url(&mut self) -> Option<String> {
-        let is_url = |it: &&mut String| it.starts_with("http://") || it.starts_with("https://");
+        let is_url = |it: &&mut String| it.contains("://");
         let of_flag = || {
             let last = self
                 .expectations

@@ -124,7 +124,7 @@ impl Args {
     pub(crate) fn take_url(&mut self) -> Option<String> {
         let is_url = |it: &PathBuf| {
             let text = it.to_str();
-            text.is_some_and(|it| it.starts_with("http://") || it.starts_with("https://"))
+            text.is_some_and(|it| it.contains("://"))
         };
         // Something has to be left to read.
         if self.files.len() < 2 {

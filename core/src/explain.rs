@@ -19,6 +19,7 @@ mod decision;
 mod expression;
 mod find;
 mod headers;
+mod listener;
 mod redirect;
 mod request;
 mod rules;
@@ -32,10 +33,11 @@ pub use self::decision::{
     Decision, End, HeaderAction, HeaderChange, NotSimulated, Note, Stage, Step, Target,
 };
 use self::find::{Found, Hit, Names, Search};
+use self::listener::Listener;
 pub use self::request::{Certificate, Header, Request, Scheme};
 use self::sample::Message;
 use self::words::words;
-use crate::haproxy::{Acme, Config, Frontend, FrontendKind, Group, Path, TcpKind, TcpProxy};
+use crate::haproxy::{Acme, Config, Frontend, FrontendKind, Path};
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
 use crate::render;
@@ -86,6 +88,10 @@ pub fn explain(config: &Config, options: &Options, request: &Request) -> Decisio
     };
     let end = walk.walk();
     let mut decision = walk.decision;
+    if !matches!(end, End::Backend { .. }) {
+        // Nobody gets them.
+        decision.request_headers.clear();
+    }
     for (what, origin) in walk.message.assumed {
         decision.not_simulated.push(NotSimulated {
             what,
@@ -105,12 +111,6 @@ struct Walk<'a> {
     decision: Decision,
 }
 
-/// What a connection meets first.
-enum Listener<'a> {
-    Frontend(&'a Frontend),
-    Proxy(&'a TcpProxy),
-}
-
 impl<'a> Walk<'a> {
     fn walk(&mut self) -> End {
         let frontend = match self.listener() {
@@ -119,6 +119,9 @@ impl<'a> Walk<'a> {
             Err(end) => return end,
         };
         if let Some(end) = self.pass_by_name(frontend) {
+            return end;
+        }
+        if let Some(end) = self.malformed() {
             return end;
         }
         self.snippet(frontend.early.as_ref());
@@ -155,153 +158,6 @@ impl<'a> Walk<'a> {
             Some(hit) => self.backend(hit.path),
             None => self.not_found(),
         }
-    }
-
-    /// Where the connection arrives.
-    fn listener(&mut self) -> Result<Listener<'a>, End> {
-        let is_tls = self.request.scheme == Scheme::Https;
-        let kind = if is_tls {
-            FrontendKind::Https
-        } else {
-            FrontendKind::Http
-        };
-        let asked = match self.request.port {
-            Some(port) => format!("Who listens on port {port}?"),
-            None if is_tls => "Who listens for HTTP over TLS?".into(),
-            None => "Who listens for HTTP?".into(),
-        };
-        let frontends = || self.config.frontends.iter();
-        if let Some(port) = self.request.port {
-            let is_it = |it: &&TcpProxy| it.kind != TcpKind::Passthrough && it.port.value == port;
-            if let Some(proxy) = self.config.tcp.iter().find(is_it) {
-                let outcome = format!("`{}`, which passes connections on", proxy.name);
-                let step = Step::new(Stage::Frontend, asked, outcome).by([&proxy.port.origin]);
-                self.decision.steps.push(step);
-                return Ok(Listener::Proxy(proxy));
-            }
-            if let Some(it) = frontends().find(|it| it.port.value == port) {
-                let mut step = Step::new(Stage::Frontend, asked, said(it)).by([&it.port.origin]);
-                if it.kind != kind {
-                    let speaks = if is_tls { "no TLS" } else { "TLS alone" };
-                    step = step.note(
-                        format!("it speaks {speaks}, and the request is another one"),
-                        [],
-                    );
-                    self.decision.steps.push(step.end());
-                    return Err(End::Closed);
-                }
-                self.decision.steps.push(step);
-                return Ok(Listener::Frontend(it));
-            }
-        }
-        let usual =
-            frontends().find(|it| it.group == Group::DEFAULT && it.kind == kind && !it.is_extra);
-        let Some(usual) = usual else {
-            let outcome = if is_tls {
-                "nobody: no host is served over TLS"
-            } else {
-                "nobody"
-            };
-            let step = Step::new(Stage::Frontend, asked, outcome).end();
-            self.decision.steps.push(step);
-            return Err(End::Closed);
-        };
-        let mut step = Step::new(Stage::Frontend, asked, said(usual)).by([&usual.port.origin]);
-        if let Some(port) = self.request.port {
-            let text = format!(
-                "HAProxy has no port {port} of its own: taken for one that leads to this one"
-            );
-            step = step.note(text, []);
-        }
-        self.decision.steps.push(step);
-        Ok(Listener::Frontend(usual))
-    }
-
-    /// A port whose connections are passed on without a look at requests.
-    fn pass_on(&mut self, proxy: &'a TcpProxy) -> End {
-        if let Some(own) = &proxy.own {
-            return self.connections(own, &proxy.port.origin);
-        }
-        self.snippet(proxy.snippet.as_ref());
-        let name = self.request.sni.as_deref().map(str::to_ascii_lowercase);
-        let found = name.as_deref().and_then(|name| {
-            let wildcard = name.split_once('.').map(|it| format!("*.{}", it.1));
-            let wildcard = wildcard.and_then(|it| proxy.routes.get(&*it));
-            proxy.routes.get(name).or(wildcard)
-        });
-        let asked = "Where do its connections go?";
-        match found.or(proxy.default.as_ref()) {
-            Some(target) => {
-                let backend = &self.config.backends[target.backend];
-                let outcome = format!("to `{}`", backend.name);
-                let step = Step::new(Stage::Passthrough, asked, outcome).by([&target.origin]);
-                self.decision.steps.push(step);
-                self.connections(backend, &target.origin)
-            }
-            None => {
-                let step = Step::new(Stage::Passthrough, asked, "nowhere: no such name is known");
-                self.decision.steps.push(step.end());
-                End::Closed
-            }
-        }
-    }
-
-    /// TLS that is passed on by the name in its handshake.
-    fn pass_by_name(&mut self, frontend: &Frontend) -> Option<End> {
-        let mut proxies = self.config.tcp.iter();
-        let proxy = proxies
-            .find(|it| it.kind == TcpKind::Passthrough && it.port.value == frontend.port.value)?;
-        if !frontend.is_local {
-            return None;
-        }
-        let asked = "Is its TLS passed on?";
-        let Some(name) = self.request.sni.as_deref().map(str::to_ascii_lowercase) else {
-            let step = Step::new(Stage::Passthrough, asked, "no: the handshake names no host");
-            self.decision.steps.push(step);
-            return None;
-        };
-        let wildcard = name.split_once('.').map(|it| format!("*.{}", it.1));
-        let wildcard = wildcard.and_then(|it| proxy.routes.get(&*it));
-        let found = proxy.routes.get(&*name).or(wildcard);
-        let found = match found {
-            Some(target) => Some((target.backend, target.origin.clone())),
-            None => self.passthrough_pattern(frontend, &name),
-        };
-        let Some((backend, origin)) = found else {
-            let outcome = format!("no: `{name}` is no host of that kind");
-            self.decision
-                .steps
-                .push(Step::new(Stage::Passthrough, asked, outcome));
-            return None;
-        };
-        let backend = &self.config.backends[backend];
-        let outcome = format!("yes: that of `{name}` goes to `{}`", backend.name);
-        let step = Step::new(Stage::Passthrough, asked, outcome).by([&origin]);
-        self.decision.steps.push(step);
-        Some(self.connections(backend, &origin))
-    }
-
-    /// Aliases by expression of hosts whose TLS is passed on.
-    fn passthrough_pattern(&self, frontend: &Frontend, name: &str) -> Option<(usize, Origin)> {
-        let hosts = self
-            .config
-            .hosts
-            .values()
-            .filter(|it| it.group == frontend.group);
-        let mut patterns: Vec<_> = hosts
-            .filter_map(|it| Some((it, it.passthrough.as_ref()?.target.as_ref()?)))
-            .flat_map(|(host, target)| host.alias_patterns.iter().map(move |it| (it, target)))
-            .collect();
-        patterns.sort_by_key(|it| {
-            (
-                std::cmp::Reverse(it.0.value.as_str().len()),
-                it.0.value.shared(),
-            )
-        });
-        let mut patterns = patterns.into_iter();
-        let found =
-            patterns.find(|it| expression::matches(it.0.value.as_str(), name) == Some(true))?;
-        Some((found.1.backend, found.0.origin.clone()))
     }
 
     /// What is told about the client and what of its own words is taken out.
@@ -434,9 +290,20 @@ impl<'a> Walk<'a> {
             };
         }
         let (status, by) = self.page(404);
-        let step = Step::new(Stage::Backend, asked, format!("{status}"))
-            .by(by)
-            .end();
+        let page = self.config.pages.get(&404).map(|it| &it.value.headers);
+        let location =
+            page.and_then(|it| it.iter().find(|it| it.0.eq_ignore_ascii_case("location")));
+        if let Some((_, location)) = location.filter(|_| (300..400).contains(&status)) {
+            let outcome = format!("{status}: the client is sent to `{location}`");
+            let step = Step::new(Stage::Redirect, asked, outcome).by(by).end();
+            self.decision.steps.push(step);
+            return End::Redirect {
+                status,
+                location: location.to_string(),
+            };
+        }
+        let outcome = format!("{status}, by HAProxy itself");
+        let step = Step::new(Stage::Backend, asked, outcome).by(by).end();
         self.decision.steps.push(step);
         End::Status { status }
     }
@@ -484,16 +351,4 @@ impl<'a> Walk<'a> {
         };
         format!("{backend}/{}{flag}", crate::haproxy::path_name(*number))
     }
-}
-
-/// What is said of a frontend.
-fn said(frontend: &Frontend) -> String {
-    let speaks = match frontend.kind {
-        FrontendKind::Http => "HTTP",
-        FrontendKind::Https => "HTTP over TLS",
-    };
-    format!(
-        "`{}`: {speaks} on port {}",
-        frontend.name, frontend.port.value
-    )
 }

@@ -1,5 +1,6 @@
 //! A decision for programs: as the engine has it, with the places of origins in the manifests.
 
+use haproxy_ingress_core::diagnostic::Diagnostic;
 use haproxy_ingress_core::explain::{Decision, Request};
 use haproxy_ingress_core::manifest::Positions;
 use haproxy_ingress_core::origin::Origin;
@@ -15,6 +16,7 @@ pub(super) fn document(
     decision: &Decision,
     verdicts: &[Verdict],
     input: &Input,
+    diagnostics: &[Diagnostic],
 ) -> Value {
     let positions = &input.positions;
     let mut document = json!({
@@ -29,6 +31,12 @@ pub(super) fn document(
     }
     for (step, value) in decision.steps.iter().zip(list(&mut document["steps"])) {
         place(&step.origins, value, positions);
+        let said = diagnostics
+            .iter()
+            .filter(|it| step.origins.contains(&it.origin));
+        value["diagnostics"] = said
+            .map(|it| report_json::diagnostic(it, positions))
+            .collect();
         for (note, value) in step.notes.iter().zip(list(&mut value["notes"])) {
             place(&note.origins, value, positions);
         }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use clap::builder::styling::{AnsiColor, Style};
+use haproxy_ingress_core::diagnostic::Diagnostic;
 use haproxy_ingress_core::explain::{
     Decision, End, HeaderAction, HeaderChange, Request, Scheme, Stage, Step, Target,
 };
@@ -15,17 +16,8 @@ const NAMED: usize = 3;
 /// How wide the names of stages are.
 const STAGE: usize = 14;
 
-/// The decision, with colours where they are wanted.
-pub(super) fn text(
-    request: &Request,
-    decision: &Decision,
-    positions: &Positions,
-    is_colourful: bool,
-) -> String {
-    let page = Page {
-        positions,
-        is_colourful,
-    };
+/// The decision as a page.
+pub(super) fn text(request: &Request, decision: &Decision, page: &Page<'_>) -> String {
     let mut text = page.head(request);
     for (number, step) in (1..).zip(&decision.steps) {
         page.step(number, step, &mut text);
@@ -46,9 +38,11 @@ pub(super) fn text(
 }
 
 /// How things are written.
-struct Page<'a> {
-    positions: &'a Positions,
-    is_colourful: bool,
+pub(super) struct Page<'a> {
+    pub(super) positions: &'a Positions,
+    /// Findings, which are shown where they are about who made a step.
+    pub(super) diagnostics: &'a [Diagnostic],
+    pub(super) is_colourful: bool,
 }
 
 impl Page<'_> {
@@ -106,6 +100,21 @@ impl Page<'_> {
             self.paint(&plain(&step.outcome), style)
         );
         self.authors(&step.origins, indent + 2, text);
+        for it in self
+            .diagnostics
+            .iter()
+            .filter(|it| step.origins.contains(&it.origin))
+        {
+            let line = format!(
+                "{}[{}]: {}: {}",
+                it.severity(),
+                it.code.name,
+                it.message,
+                it.outcome
+            );
+            let line = self.paint(&plain(&line), AnsiColor::Red.on_default());
+            let _ = writeln!(text, "{:indent$}! {line}", "");
+        }
         for note in &step.notes {
             let _ = writeln!(text, "{:indent$}- {}", "", plain(&note.text));
             self.authors(&note.origins, indent + 4, text);
@@ -139,7 +148,7 @@ impl Page<'_> {
             End::Backend { name, .. } => format!("backend {name}"),
             End::Passthrough { name, .. } => format!("backend {name}, the connection as it is"),
             End::Redirect { status, location } => format!("{status} {location}"),
-            End::Status { status } => format!("{status}"),
+            End::Status { status } => format!("{status}, answered by HAProxy"),
             End::Closed => "the connection is closed".into(),
         };
         let line = self.paint(&plain(&format!("=> {line}")), colour.on_default().bold());

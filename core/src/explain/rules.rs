@@ -23,8 +23,6 @@ impl<'a> Walk<'a> {
         self.responses(backend, path, matches!(end, End::Backend { .. }));
         if matches!(end, End::Backend { .. }) {
             self.decision.path = Some(self.message.target());
-        } else {
-            self.decision.request_headers.clear();
         }
         end
     }
@@ -194,8 +192,10 @@ impl<'a> Walk<'a> {
             }
         }
         let mut step = Step::new(stage, asked, "yes").by(&origins);
+        let is_alone = origins.len() == 1;
         for (says, it) in notes {
-            step = step.note(format!("it would be refused if {says}"), &*it.origins);
+            let by = if is_alone { &[][..] } else { &*it.origins };
+            step = step.note(format!("it would be refused if {says}"), by);
         }
         self.decision.steps.push(step);
         None

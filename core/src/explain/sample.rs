@@ -254,8 +254,20 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Whether all conditions hold; nothing if that cannot be said.
+    /// Whether conditions hold, all of one of the groups between `||`; nothing if that cannot be said.
     pub(super) fn holds(&mut self, conditions: &[String]) -> Option<bool> {
+        let mut is_known = true;
+        for group in conditions.split(|it| it == "||") {
+            match self.all_hold(group) {
+                Some(true) => return Some(true),
+                Some(false) => {}
+                None => is_known = false,
+            }
+        }
+        is_known.then_some(false)
+    }
+
+    fn all_hold(&mut self, conditions: &[String]) -> Option<bool> {
         let mut is_known = true;
         for condition in tests(conditions) {
             match self.test(condition.words) {
@@ -540,6 +552,9 @@ mod tests {
             ("{ var(txn.none) -m found }", Some(false)),
             ("{ rand(2) -m found }", None),
             ("{ rand(2) -m found } { path /y }", Some(false)),
+            ("!{ src 192.0.2.0/24 } || { src 192.0.2.1 }", Some(true)),
+            ("!{ src 192.0.2.0/24 } || { src 192.0.2.2 }", Some(false)),
+            ("{ path /x/y } { method PUT } || { rand(2) -m found }", None),
         ] {
             let words = words(&Line::default().and(condition));
             assert_eq!(with(&request, |it| it.holds(&words)), holds, "{condition}");

@@ -231,17 +231,25 @@ impl World {
             smaller.push(world);
         };
         for it in 0..self.ingresses.len() {
-            add(&|world| drop(world.ingresses.remove(it)));
+            add(&|world| {
+                world.ingresses.remove(it);
+            });
         }
         for it in 0..self.config.len() {
-            add(&|world| drop(world.config.remove(it)));
+            add(&|world| {
+                world.config.remove(it);
+            });
         }
         for (place, ingress) in self.ingresses.iter().enumerate() {
             for it in 0..ingress.annotations.len() {
-                add(&|world| drop(world.ingresses[place].annotations.remove(it)));
+                add(&|world| {
+                    world.ingresses[place].annotations.remove(it);
+                });
             }
             for it in (0..ingress.paths.len()).filter(|_| ingress.paths.len() > 1) {
-                add(&|world| drop(world.ingresses[place].paths.remove(it)));
+                add(&|world| {
+                    world.ingresses[place].paths.remove(it);
+                });
             }
             if ingress.is_tls {
                 add(&|world| world.ingresses[place].is_tls = false);
@@ -301,6 +309,30 @@ fn ingress(number: usize, random: &mut Random) -> Ingress {
 }
 
 impl Ingress {
+    /// A name that may be served by it.
+    fn name_of_request(&self, random: &mut Random) -> String {
+        let of_key = |key| {
+            self.annotations
+                .iter()
+                .find(|it| it.0 == key)
+                .map(|it| it.1)
+        };
+        let key = random.pick(&[
+            "server-alias",
+            "redirect-from",
+            "host",
+            "host",
+            "host",
+            "host",
+        ]);
+        let names = of_key(key).unwrap_or(self.host);
+        let name = names.split(',').next().unwrap_or_default();
+        match name {
+            "" => random.pick(&NAMES).to_owned(),
+            name => name.replace('*', random.pick(&["w", "W", "d", "a.b"])),
+        }
+    }
+
     fn object(&self) -> Object {
         let paths: Vec<_> = self
             .paths
@@ -405,18 +437,23 @@ const HEADERS: &[(&str, &[&str])] = &[
 
 impl Ask {
     /// Some requests over one connection.
-    pub(crate) fn some(count: usize, random: &mut Random) -> Vec<Self> {
+    pub(crate) fn some(count: usize, world: &World, random: &mut Random) -> Vec<Self> {
         let client: IpAddr = random.pick(&CLIENTS).parse().expect("it is an address");
         let scheme = random.pick(&[Scheme::Http, Scheme::Http, Scheme::Https]);
-        (0..count)
-            .map(|_| Self::new(client, scheme, random))
-            .collect()
+        let mut asks = Vec::with_capacity(count);
+        asks.resize_with(count, || Self::new(client, scheme, world, random));
+        asks
     }
 
-    fn new(client: IpAddr, scheme: Scheme, random: &mut Random) -> Self {
-        let base = random.pick(&PATHS);
-        let base = if base == "/" && random.below(2) == 0 {
-            ""
+    fn new(client: IpAddr, scheme: Scheme, world: &World, random: &mut Random) -> Self {
+        let ingress = random.pick(&world.ingresses);
+        // Mostly something that somebody serves.
+        let base = match random.below(3) {
+            0 => random.pick(&PATHS),
+            _ => random.pick(&ingress.paths).0,
+        };
+        let base = if base == "/" || EXPRESSIONS.contains(&base) {
+            random.pick(&["", "/", "/x", "/x/y", "/12", "/a.b"])
         } else {
             base
         };
@@ -431,7 +468,8 @@ impl Ask {
         match random.below(40) {
             0 => {}
             1 => headers.push(Header::new("Host", random.pick(&ODD))),
-            _ => headers.push(Header::new("host", random.pick(&NAMES))),
+            2..10 => headers.push(Header::new("host", random.pick(&NAMES))),
+            _ => headers.push(Header::new("host", ingress.name_of_request(random))),
         }
         for _ in 0..random.below(4) {
             let (name, values) = random.pick(HEADERS);
