@@ -323,6 +323,10 @@ impl<'a> Walk<'a> {
             let what =
                 format!("{count} line{s} of configuration, taken for lines that change nothing");
             self.leave_out(what, [&lines.origin]);
+            let asked = "Which lines has an operator added?";
+            let outcome = format!("{count} line{s}, which may change all of this");
+            let step = Step::new(Stage::Snippet, asked, outcome).by([&lines.origin]);
+            self.decision.steps.push(step);
         }
     }
 

@@ -48,50 +48,59 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Says what conditions ask, in words.
+    /// Says in words that conditions hold.
     pub(super) fn describe(&self, conditions: &[String]) -> String {
-        let mut says = Vec::new();
-        for it in tests(conditions) {
-            let Some((expression, rest)) = it.words.split_first() else {
-                continue;
-            };
-            let flags = Flags::read(rest);
-            let listed = match flags.file {
-                Some(_) => "the list".to_owned(),
-                None => {
-                    let patterns: Vec<String> =
-                        flags.patterns.iter().map(|it| format!("`{it}`")).collect();
-                    patterns.join(", ")
-                }
-            };
-            let not = if it.is_negated { "not " } else { "" };
-            says.push(match call(expression) {
-                ("src", _) => format!("`{}` is {not}in {listed}", self.request.client),
-                ("var", Some("txn.list_source")) => {
-                    let address = self.message.variables.get("txn.list_source");
-                    let address = address.map_or("(none)", String::as_str);
-                    format!("`{address}` is {not}in {listed}")
-                }
-                ("http_auth", _) => format!(
-                    "the request has {}name and password of a user",
-                    if it.is_negated { "not the " } else { "the " }
-                ),
-                ("req.body_size", _) => format!(
-                    "the body has more than {} bytes",
-                    flags.patterns.last().map_or("", String::as_str)
-                ),
-                ("req.fhdr", Some(arguments)) => {
-                    let name = arguments.split(',').next().unwrap_or_default();
-                    format!("there is {not}a header `{name}`")
-                }
-                ("req.hdr_ip", Some(arguments)) => {
-                    let name = arguments.split(',').next().unwrap_or_default();
-                    format!("`{name}` is {not}an address")
-                }
-                _ => format!("{not}{{ {} }}", it.words.join(" ")),
-            });
+        let says = tests(conditions).map(|it| self.says(it.words, !it.is_negated));
+        says.collect::<Vec<_>>().join(" and ")
+    }
+
+    /// Says in words that not all conditions hold.
+    pub(super) fn describe_not(&self, conditions: &[String]) -> String {
+        let says = tests(conditions).map(|it| self.says(it.words, it.is_negated));
+        says.collect::<Vec<_>>().join(" or ")
+    }
+
+    /// Says in words that a condition holds, or that it does not.
+    fn says(&self, words: &[String], holds: bool) -> String {
+        let Some((expression, rest)) = words.split_first() else {
+            return String::new();
+        };
+        let flags = Flags::read(rest);
+        let listed = match flags.file {
+            Some(_) => "the list".to_owned(),
+            None => {
+                let patterns = flags.patterns.iter().map(|it| format!("`{it}`"));
+                patterns.collect::<Vec<_>>().join(", ")
+            }
+        };
+        let not = if holds { "" } else { "not " };
+        match call(expression) {
+            ("src", _) => format!("`{}` is {not}in {listed}", self.request.client),
+            ("var", Some("txn.list_source")) => {
+                let address = self.message.variables.get("txn.list_source");
+                let address = address.map_or("(none)", String::as_str);
+                format!("`{address}` is {not}in {listed}")
+            }
+            ("http_auth", _) => {
+                format!("the request has {not}the name and the password of a user")
+            }
+            ("req.body_size", _) => {
+                let most = flags.patterns.last().map_or("", String::as_str);
+                let than = if holds { "more than" } else { "at most" };
+                format!("the body has {than} {most} bytes")
+            }
+            ("req.fhdr" | "req.hdr_ip", Some(arguments)) => {
+                let name = arguments.split(',').next().unwrap_or_default();
+                let what = match (expression.starts_with("req.fhdr"), holds) {
+                    (true, true) => "a header",
+                    (true, false) => "no header",
+                    (false, true) => "an address in",
+                    (false, false) => "no address in",
+                };
+                format!("there is {what} `{name}`")
+            }
+            _ => format!("{not}{{ {} }}", words.join(" ")),
         }
-        says.join(" and ")
     }
 
     /// Whether a backend looks at requests.

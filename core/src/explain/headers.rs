@@ -8,6 +8,7 @@ use crate::origin::Origin;
 impl Walk<'_> {
     /// Headers of the request.
     pub(super) fn headers(&mut self, group: &[&Placed]) {
+        let before = self.decision.request_headers.len();
         for it in group {
             let conditions = it.rule.when.as_ref().map(words).unwrap_or_default();
             match self.message.holds(&conditions) {
@@ -18,6 +19,10 @@ impl Walk<'_> {
                 }
             }
         }
+        let asked = "Which headers of the request are changed?";
+        let changes = &self.decision.request_headers[before..];
+        let step = changed(Stage::RequestHeaders, asked, changes);
+        self.decision.steps.extend(step);
     }
 
     /// Changes a header of the request, as a line of our own says.
@@ -120,6 +125,7 @@ impl Walk<'_> {
         placed.sort_by_key(|it| it.rule.phase);
         // Those that act on all answers come behind those that act on answers of servers.
         placed.sort_by_key(|it| it.rule.line.as_str().starts_with("http-after-response"));
+        let before = self.decision.response_headers.len();
         for it in placed {
             let for_all = it.rule.line.as_str().starts_with("http-after-response");
             if !for_all && !is_served {
@@ -137,5 +143,17 @@ impl Walk<'_> {
                 }
             }
         }
+        let asked = "Which headers of the response are changed?";
+        let changes = &self.decision.response_headers[before..];
+        let step = changed(Stage::ResponseHeaders, asked, changes);
+        self.decision.steps.extend(step);
     }
+}
+
+/// Says which headers are changed, if any are.
+fn changed(stage: Stage, asked: &str, changes: &[HeaderChange]) -> Option<Step> {
+    let mut names: Vec<String> = changes.iter().map(|it| format!("`{}`", it.name)).collect();
+    names.dedup();
+    let by = changes.iter().flat_map(|it| &it.origins);
+    (!names.is_empty()).then(|| Step::new(stage, asked, names.join(", ")).by(by))
 }

@@ -167,22 +167,21 @@ impl<'a> Walk<'a> {
         backend: &'a Backend,
     ) -> Option<End> {
         let mut origins = Vec::new();
-        let mut notes: Vec<(String, &Placed)> = Vec::new();
+        let mut reasons = Vec::new();
         for it in group {
             let conditions = it.rule.when.as_ref().map(words).unwrap_or_default();
-            let says = self.describe(&conditions);
             decision::add(&mut origins, &*it.origins);
             match self.message.holds(&conditions) {
-                Some(false) => notes.push((says, it)),
+                Some(false) => reasons.push(self.describe_not(&conditions)),
                 None => {
                     self.leave_out(format!("{}, taken for not met", it.rule.line), &*it.origins);
                 }
                 Some(true) => {
+                    let says = self.describe(&conditions);
                     let (status, page) = self.denial(&words(&it.rule.line), backend);
-                    let why = if says.is_empty() {
-                        "everybody is refused".into()
-                    } else {
-                        says
+                    let why = match &*says {
+                        "" => "everybody is refused",
+                        says => says,
                     };
                     let step = Step::new(stage, asked, format!("no: {status}, because {why}"));
                     let step = step.by(&*it.origins).by(page);
@@ -191,13 +190,13 @@ impl<'a> Walk<'a> {
                 }
             }
         }
-        let mut step = Step::new(stage, asked, "yes").by(&origins);
-        let is_alone = origins.len() == 1;
-        for (says, it) in notes {
-            let by = if is_alone { &[][..] } else { &*it.origins };
-            step = step.note(format!("it would be refused if {says}"), by);
-        }
-        self.decision.steps.push(step);
+        let outcome = match &*reasons.join(", and ") {
+            "" => "yes".to_owned(),
+            reasons => format!("yes: {reasons}"),
+        };
+        self.decision
+            .steps
+            .push(Step::new(stage, asked, outcome).by(&origins));
         None
     }
 
