@@ -25,4 +25,5 @@ pub mod assemble;
 pub mod bundle;
 pub mod render;
 pub mod compile;
+pub mod explain;
 pub mod plan;

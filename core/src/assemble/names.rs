@@ -11,6 +11,9 @@ use crate::route::{Target, TargetPort};
 pub(super) const REDIRECT_HTTPS: &str = "_redirect_https";
 /// How the host without a name is written in maps.
 pub(super) const DEFAULT_HOST: &str = "<default>";
+/// How it is written in the map of hosts that are known: the host of a request is in lower case, so that
+/// no client can name it and be taken for one of a host that is known.
+pub(super) const UNNAMED_HOST: &str = "<DEFAULT>";
 
 /// The folder of maps and lists.
 const MAPS: &str = "/etc/haproxy/maps";

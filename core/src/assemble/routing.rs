@@ -16,6 +16,7 @@ mod redirects;
 use crate::assemble::auth::{self, PASSED};
 use crate::assemble::client_auth;
 use crate::assemble::map::{self, Maps};
+use crate::assemble::names;
 use crate::haproxy::{Acme, Authored, Config, Frontend, FrontendKind, PathMatch, path_name};
 use crate::keys::Cx;
 use crate::origin::Origin;
@@ -32,6 +33,9 @@ enum Before {
 
 /// What has not been found yet.
 const NOT_FOUND_YET: &str = "!{ var(txn.route) -m found }";
+
+/// The host without a name, as it is looked up.
+const UNNAMED: &str = "str(<default>)";
 
 /// All kinds of paths.
 const KINDS: [PathMatch; 4] = [
@@ -185,7 +189,7 @@ impl Rules<'_, '_> {
             // Its application root is for requests that no other host serves.
             self.set("req.unnamed", "bool(true)", &guards);
         }
-        self.level("defaulthost", "str(<default>)", &guards);
+        self.level("defaulthost", UNNAMED, &guards);
         self.challenge(Before::Redirects);
     }
 
@@ -293,10 +297,14 @@ impl Rules<'_, '_> {
         if !unfound.contains(&NOT_FOUND_YET) {
             unfound.insert(0, NOT_FOUND_YET);
         }
-        if overlap {
-            self.longest(stem, &unfound);
-        }
+        let mut are_compared = false;
         for kind in self.config.route.order.0 {
+            // Not in front of what the order puts in front of both.
+            let is_compared = matches!(kind, PathMatch::Prefix | PathMatch::Begin);
+            if overlap && is_compared && !are_compared {
+                self.longest(stem, &unfound);
+                are_compared = true;
+            }
             match kind {
                 PathMatch::Prefix if overlap => {
                     self.set(
@@ -339,6 +347,7 @@ impl Rules<'_, '_> {
     /// paths are compared with the headers.
     fn filtered(&mut self, stem: &'static str, host: &str, filters: &[usize], guards: &[&str]) {
         let hosts = self.map("map_str", "hosts", "exact");
+        let host = in_hosts(host);
         self.set("req.has", &format!("{host},{hosts}"), guards);
         for number in filters.iter().copied() {
             let variable = format!("req.headers{number:02}");
@@ -430,6 +439,7 @@ impl Rules<'_, '_> {
     fn regex(&mut self, stem: &'static str, host: &str, unfound: &[&str]) {
         let look_up = self.look_up(stem, PathMatch::Regex);
         let hosts = self.map("map_str", "hosts", "exact");
+        let host = in_hosts(host);
         let has_some = format!("{{ {host},{hosts} -m sub r }}");
         let mut conditions = unfound.to_vec();
         conditions.push(&has_some);
@@ -450,6 +460,13 @@ impl Rules<'_, '_> {
         let map = self.numbered_map(method, stem, kind.name(), number);
         format!("{input},{map}")
     }
+}
+
+/// A host as it is looked up among those that are known.
+fn in_hosts(host: &str) -> &str {
+    const KNOWN: &str = "str(<DEFAULT>)";
+    debug_assert!(KNOWN.contains(names::UNNAMED_HOST));
+    if host == UNNAMED { KNOWN } else { host }
 }
 
 /// Conditions behind a line.

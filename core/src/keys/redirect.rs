@@ -1,5 +1,6 @@
 //! Redirects from other hosts and to other places.
 
+use crate::diagnostic::codes;
 use crate::haproxy::{Backend, Config, Frontend, Host, Path};
 use crate::keys::{Cx, Family, Setting, block, keys};
 use crate::value::hostname::{Hostname, Hostnames};
@@ -71,9 +72,41 @@ impl RedirectCodes {
 }
 
 impl RedirectFrom {
-    fn apply(&self, host: &mut Host, _: &mut Cx<'_>) {
+    fn apply(&self, host: &mut Host, cx: &mut Cx<'_>) {
+        if host.name.is_empty() || host.is_wildcard() {
+            // There is no host to which a client could go.
+            self.report_no_host(host, cx);
+            return;
+        }
         host.redirect_from.extend(each(self.from.as_ref()));
         host.redirect_from_patterns.extend(self.pattern.clone());
+    }
+}
+
+impl RedirectFrom {
+    /// Says that hosts cannot be redirected to one that has no name, or a wildcard. A ConfigMap means
+    /// those that can be.
+    fn report_no_host(&self, host: &Host, cx: &mut Cx<'_>) {
+        let from = self.from.as_ref().filter(|it| it.is_local);
+        let pattern = self.pattern.as_ref().filter(|it| it.is_local);
+        let origins = [
+            ("redirect-from", from.map(|it| &it.origin)),
+            ("redirect-from-regex", pattern.map(|it| &it.origin)),
+        ];
+        for (key, origin) in origins {
+            let Some(origin) = origin else { continue };
+            let host = match &*host.name {
+                "" => "a host without a name".to_owned(),
+                name => format!("`{name}`"),
+            };
+            let message = format!("`{key}`: no client can be redirected to {host}");
+            cx.report(
+                &codes::NO_EFFECT,
+                origin,
+                message,
+                "nothing is redirected there",
+            );
+        }
     }
 }
 

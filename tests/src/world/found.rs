@@ -79,7 +79,13 @@ impl Memory {
         let begin = longest("begin", &small);
         let prefix = longest("prefix", &element)
             .filter(|it| begin.is_none_or(|other| length(it) >= length(&other)));
-        let has_expressions = |it: &&Entry| *it.key == *host && it.value.contains('r');
+        // No request can name it there.
+        let known = if host == "<default>" {
+            "<DEFAULT>"
+        } else {
+            host
+        };
+        let has_expressions = |it: &&Entry| *it.key == *known && it.value.contains('r');
         let is_expression = self.map("hosts", "exact").any(|it| has_expressions(&it));
         let regex = || {
             let mut entries = self.map(stem, "regex").filter(|_| is_expression);

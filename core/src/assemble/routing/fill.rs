@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::assemble::map::{self, Authors, HostHas, Maps, NameBy};
+use crate::assemble::names;
 use crate::haproxy::{Config, Frontend, Host, PathMatch};
 use crate::origin::Origin;
 
@@ -73,7 +74,12 @@ fn host_maps<'a>(host: &'a Host, has: HostHas, maps: &mut Maps<'a>, config: &Con
     let origin = host.origin.as_ref().unwrap_or(&ENGINE);
     // Only hosts that have something to look up, so that they add no line for another one.
     if (config.route.strict.is_some() || has.regex || has.filters) && !host.paths.is_empty() {
-        maps.put_host(key, has, Authors::one(origin));
+        let known = if host.name.is_empty() {
+            names::UNNAMED_HOST
+        } else {
+            key
+        };
+        maps.put_host(known, has, Authors::one(origin));
         for alias in &host.aliases {
             maps.put_host(alias.value.as_str(), has, Authors::one(&alias.origin));
         }
