@@ -9,9 +9,11 @@ use axum::routing::{get, post};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tracing::error;
 
 use crate::args::controller::Pages;
+use crate::controller::current::Current;
 use crate::controller::metrics::Metrics;
 use crate::controller::stop::Stop;
 
@@ -44,6 +46,7 @@ pub(crate) async fn run(
     pages: Pages,
     readiness: watch::Receiver<Readiness>,
     metrics: Metrics,
+    current: watch::Receiver<Current>,
     stop: Stop,
 ) -> anyhow::Result<()> {
     let leaving = stop.clone();
@@ -61,8 +64,14 @@ pub(crate) async fn run(
         }
     };
     let metrics = move || {
-        let text = metrics.text();
+        let served = current.borrow().served.clone();
+        let metrics = metrics.clone();
         async move {
+            // Certificates are read, which takes a while where there are many.
+            let text = spawn_blocking(move || metrics.text(served.as_ref())).await;
+            let text = text
+                .map_err(|it| it.to_string())
+                .and_then(|it| it.map_err(|it| it.to_string()));
             let content_type = [(CONTENT_TYPE, prometheus::TEXT_FORMAT)];
             let text = text.map_err(|it| (StatusCode::INTERNAL_SERVER_ERROR, format!("{it}\n")));
             text.map(|it| (content_type, it))
@@ -124,7 +133,9 @@ mod tests {
         let address = listener.local_addr()?;
         let (control, stop) = stop::channel();
         let (readiness, receiver) = watch::channel(Err("nothing was read yet".to_owned()));
-        let server = tokio::spawn(run(listener, pages, receiver, Metrics::default(), stop));
+        let (_, current) = watch::channel(Current::default());
+        let metrics = Metrics::default();
+        let server = tokio::spawn(run(listener, pages, receiver, metrics, current, stop));
 
         assert_eq!(status(address, "/healthz").await?, "200 ok");
         assert_eq!(

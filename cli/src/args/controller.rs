@@ -9,6 +9,7 @@ use haproxy_ingress_core::value::size::SizeLimit;
 
 use crate::args::Usage;
 use crate::args::leader::Leader;
+use crate::args::measures::Measures;
 use crate::args::read::Values;
 use crate::args::table::Status;
 use crate::http;
@@ -38,6 +39,8 @@ pub(crate) struct Controller {
     pub(crate) pace: Pace,
     /// How many processes HAProxy may have.
     pub(crate) workers: Workers,
+    /// What is measured of HAProxy.
+    pub(crate) measures: Measures,
     /// The pages of the controller itself.
     pub(crate) pages: Option<Pages>,
     /// How to stop.
@@ -163,6 +166,7 @@ impl Controller {
             connection_timeout: positive(values, "connection-timeout")?,
             pace: pace(values)?,
             workers: workers(values)?,
+            measures: Measures::new(values)?,
             pages: pages(values)?,
             stop: Stop {
                 wait: values.duration("wait-before-shutdown"),

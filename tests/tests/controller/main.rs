@@ -8,6 +8,7 @@ mod cluster;
 mod events;
 mod leader;
 mod manifests;
+mod metrics;
 mod process;
 mod status;
 mod steps;
