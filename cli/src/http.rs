@@ -1,5 +1,6 @@
-//! The controller's own pages: health, readiness and metrics.
+//! The controller's own pages: health, readiness, metrics, and those for debugging.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,12 +17,16 @@ use crate::args::controller::Pages;
 use crate::controller::current::Current;
 use crate::controller::metrics::Metrics;
 use crate::controller::stop::Stop;
+use crate::debug;
 
 /// Whether HAProxy runs what the cluster says, or why not.
 pub(crate) type Readiness = Result<(), String>;
 
 /// Where metrics are.
 pub(crate) const METRICS: &str = "/metrics";
+
+/// Where it is asked to stop.
+pub(crate) const STOP: &str = "/stop";
 
 /// How long the answer to `POST /stop` may take to leave.
 const ANSWER: Duration = Duration::from_millis(200);
@@ -63,6 +68,10 @@ pub(crate) async fn run(
             }
         }
     };
+    let mut router = Router::new();
+    if pages.debug {
+        router = router.merge(debug::router(&current));
+    }
     let metrics = move || {
         let served = current.borrow().served.clone();
         let metrics = metrics.clone();
@@ -77,15 +86,16 @@ pub(crate) async fn run(
             text.map(|it| (content_type, it))
         }
     };
-    let mut router = Router::new()
+    router = router
         .route(METRICS, get(metrics))
         .route(&pages.health, get(async || "ok\n"))
         .route(&pages.ready, get(ready));
     if pages.stop {
-        router = router.route("/stop", post(stop_self));
+        router = router.route(STOP, post(stop_self));
     }
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
-        served = axum::serve(listener, router) => Ok(served?),
+        served = axum::serve(listener, service) => Ok(served?),
         () = stop.finished() => Ok(()),
     }
 }
@@ -128,6 +138,7 @@ mod tests {
             health: "/healthz".into(),
             ready: "/readyz".into(),
             stop: false,
+            debug: false,
         };
         let listener = listen(&pages.address).await?;
         let address = listener.local_addr()?;
@@ -149,7 +160,7 @@ mod tests {
             metrics.contains("\nhaproxyingress_update_success 0"),
             "{metrics}"
         );
-        for path in ["/other", "/stop"] {
+        for path in ["/other", "/stop", "/debug", "/debug/config"] {
             assert!(status(address, path).await?.starts_with("404"), "{path}");
         }
 

@@ -2,6 +2,7 @@
 
 mod args;
 mod controller;
+mod debug;
 mod haproxy;
 mod http;
 mod input;

@@ -12,6 +12,7 @@ use crate::args::leader::Leader;
 use crate::args::measures::Measures;
 use crate::args::read::Values;
 use crate::args::table::Status;
+use crate::debug::DEBUG;
 use crate::http;
 
 /// The controller's task.
@@ -119,6 +120,8 @@ pub(crate) struct Pages {
     pub(crate) ready: String,
     /// Whether `POST /stop` stops.
     pub(crate) stop: bool,
+    /// Whether what HAProxy runs is shown.
+    pub(crate) debug: bool,
 }
 
 /// How to stop.
@@ -366,26 +369,32 @@ fn pages(values: &Values) -> Result<Option<Pages>, Usage> {
     if address.is_empty() {
         return Ok(None);
     }
-    let path = |flag: &'static str| match values.text(flag) {
-        path if path.starts_with('/') => Ok(path.to_owned()),
-        path => Err(Usage::value(flag, path, "a path that starts with `/`")),
+    let path = |flag: &'static str| {
+        let path = values.text(flag);
+        let plain = |it: char| it.is_ascii_alphanumeric() || "/._-".contains(it);
+        if path.starts_with('/') && path.chars().all(plain) {
+            return Ok(path.to_owned());
+        }
+        let expected = "a path of letters, digits and `/._-` that starts with `/`";
+        Err(Usage::value(flag, path, expected))
     };
     let pages = Pages {
         address,
         health: path("health-check-path")?,
         ready: path("ready-check-path")?,
         stop: values.switch("stop-handler"),
+        debug: values.switch("debug-pages"),
     };
     for (flag, path) in [
         ("health-check-path", &pages.health),
         ("ready-check-path", &pages.ready),
     ] {
-        if path == http::METRICS {
-            return Err(Usage::value(
-                flag,
-                path,
-                "another path than that of metrics",
-            ));
+        let is_ours = path == http::METRICS || path == http::STOP || path.starts_with(DEBUG);
+        if is_ours {
+            let expected = format!(
+                "another path than those of metrics, of stopping and below `{DEBUG}`"
+            );
+            return Err(Usage::value(flag, path, expected));
         }
     }
     if pages.health == pages.ready {
@@ -534,6 +543,9 @@ mod tests {
             "--annotations-prefix=,",
             "--ready-check-path=/healthz",
             "--ready-check-path=/metrics",
+            "--ready-check-path=/debug/config",
+            "--health-check-path=/{",
+            "--health-check-path=/stop",
             "--max-haproxy-memory=much",
             "--connection-timeout=0",
             "--configmap=haproxy",

@@ -205,6 +205,8 @@ pub(crate) static FLAGS: &[Flag] = &[
         "The path of readiness: 200 when HAProxy has confirmed the newest configuration."),
     flag("stop-handler", Switch, "false", Effective,
         "Stops at `POST /stop`, as after a first SIGTERM."),
+    flag("debug-pages", Switch, "false", Effective,
+        "Shows what HAProxy runs, without secrets, and all diagnostics below `/debug`, to callers on the same machine."),
     flag("profiling", Switch, "true",
         Ignored("there is no profiler inside"),
         "Serves profiles."),

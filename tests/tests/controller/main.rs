@@ -5,6 +5,7 @@
 
 mod classes;
 mod cluster;
+mod debug;
 mod events;
 mod leader;
 mod manifests;
