@@ -7,6 +7,7 @@ mod classes;
 mod cluster;
 mod debug;
 mod events;
+mod flags;
 mod leader;
 mod manifests;
 mod metrics;
