@@ -76,8 +76,8 @@ pub(crate) fn start(task: Controller) -> ExitCode {
         }
     };
     let ended = runtime.block_on(run(task));
-    // A compilation that still runs is of no use to anybody.
-    runtime.shutdown_background();
+    // A compilation that still runs is of no use to anybody, but an HAProxy of ours ends with its task.
+    runtime.shutdown_timeout(Duration::from_millis(500));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -495,6 +495,9 @@ const ENCODE_TIME: &str = "log-encode-time";
 /// What only an HAProxy has that the controller starts.
 const GRACE: &str = "haproxy-grace-period";
 
+/// How long stopping may take.
+const TIMEOUT: &str = "shutdown-timeout";
+
 /// One sentence for each flag that was given and does nothing, and for words that are no flags.
 fn notes(values: &Values) -> Vec<String> {
     let mut notes: Vec<_> = values
@@ -514,6 +517,12 @@ fn notes(values: &Values) -> Vec<String> {
     }
     if values.some("master-socket").is_some() && values.is_given(GRACE) {
         notes.push(format!("flag --{GRACE} has no effect with --master-socket"));
+    }
+    let (grace, limit) = (values.duration(GRACE), values.duration(TIMEOUT));
+    if values.some("master-socket").is_none() && grace > limit {
+        notes.push(format!(
+            "flag --{GRACE}: {grace:?} is longer than --{TIMEOUT}, {limit:?}, after which HAProxy is ended"
+        ));
     }
     if let Some(first) = values.rest.first() {
         notes.push(format!(

@@ -6,6 +6,7 @@
 mod classes;
 mod cluster;
 mod debug;
+mod embedded;
 mod events;
 mod flags;
 mod leader;
