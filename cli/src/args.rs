@@ -10,6 +10,7 @@ pub(crate) mod controller;
 pub(crate) mod duration;
 mod help;
 pub(crate) mod leader;
+pub(crate) mod measures;
 mod read;
 mod table;
 mod tool;

@@ -12,7 +12,9 @@
 //! *Invariant:* state has one owner, the loop; others send it changes or see what it publishes.
 
 mod apply;
+mod busy;
 mod certificate;
+pub(crate) mod current;
 mod events;
 mod findings;
 mod leader;
@@ -46,6 +48,7 @@ use tracing::{error, info, warn};
 
 use crate::args::controller::Controller;
 use crate::args::leader::Leader;
+use crate::controller::current::Current;
 use crate::controller::events::Events;
 use crate::controller::leader::{ApiLeases, Election};
 use crate::controller::metrics::Metrics;
@@ -56,7 +59,7 @@ use crate::controller::status::{Replicas, Seen, Status};
 use crate::controller::stop::{Signals, Stop};
 use crate::controller::store::{Scope, Source, Store};
 use crate::controller::tasks::Tasks;
-use crate::haproxy::{Haproxy, files};
+use crate::haproxy::{Haproxy, Settings, files};
 use crate::http;
 
 /// How many changes may wait for the loop; more make the sources wait, which they can.
@@ -73,8 +76,8 @@ pub(crate) fn start(task: Controller) -> ExitCode {
         }
     };
     let ended = runtime.block_on(run(task));
-    // A compilation that still runs is of no use to anybody.
-    runtime.shutdown_background();
+    // A compilation that still runs is of no use to anybody, but an HAProxy of ours ends with its task.
+    runtime.shutdown_timeout(Duration::from_millis(500));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -112,7 +115,8 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     let (control, stop) = stop::channel();
     let (changes, news) = mpsc::channel(CHANGES);
     let (readiness, ready) = published::channel(Err("nothing was read yet".into()));
-    let metrics = Metrics::new();
+    let (now, current) = published::channel(Current::default());
+    let metrics = Metrics::new(&task.measures.buckets);
     let mut store = Store::default();
     let mut pods = None;
     let mut progress = None;
@@ -126,7 +130,7 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         let metrics = metrics.clone();
         tasks.spawn(
             "http",
-            http::run(listener, pages, ready, metrics, stop.clone()),
+            http::run(listener, pages, ready, metrics, current, stop.clone()),
         );
     }
     if let Some(cluster) = &task.cluster {
@@ -157,7 +161,9 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         &task.prefix,
         task.connection_timeout,
         task.former_configs,
+        metrics.hears(),
     );
+    asks_how_busy(&settings, task.measures.period, &metrics, &stop, &mut tasks);
     let haproxy = Haproxy::open(settings)
         .await
         .context("cannot set up HAProxy")?;
@@ -184,6 +190,7 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         readiness,
     );
     reconcile.counts(metrics);
+    reconcile.publishes(now);
     reconcile.limits_workers(task.workers, retired);
     if let Some((feed, start)) = pods {
         reconcile.reads_pods(feed, start);
@@ -194,6 +201,20 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     tasks.spawn_last("reconcile", reconcile.run(news, stop));
     info!("HAProxy Ingress successfully initialized");
     tasks.join(task.stop.limit, &control).await
+}
+
+/// Starts asking HAProxy how busy it is, if that is wished.
+fn asks_how_busy(
+    settings: &Settings,
+    period: Duration,
+    metrics: &Metrics,
+    stop: &Stop,
+    tasks: &mut Tasks,
+) {
+    if !period.is_zero() {
+        let busy = busy::run(settings.admin(), period, metrics.clone(), stop.clone());
+        tasks.spawn("busy", busy);
+    }
 }
 
 /// Brings in what depends on whose HAProxy it is.

@@ -192,8 +192,7 @@ impl Haproxy {
             Mode::Embedded { .. } => run.join("master.sock"),
         };
         let master = Master::new(Socket::master(master_socket.clone(), settings.timeout));
-        let socket = Socket::worker(run.join("admin.sock"), settings.timeout);
-        let admin = Admin::new(socket, master.clone());
+        let admin = Admin::new(settings.admin(), master.clone());
         let process = match &settings.mode {
             Mode::External { .. } => None,
             Mode::Embedded { binary, grace } => {

@@ -1,5 +1,6 @@
-//! The controller's own pages: health, readiness and metrics.
+//! The controller's own pages: health, readiness, metrics, and those for debugging.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
@@ -9,17 +10,23 @@ use axum::routing::{get, post};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tracing::error;
 
 use crate::args::controller::Pages;
+use crate::controller::current::Current;
 use crate::controller::metrics::Metrics;
 use crate::controller::stop::Stop;
+use crate::debug;
 
 /// Whether HAProxy runs what the cluster says, or why not.
 pub(crate) type Readiness = Result<(), String>;
 
 /// Where metrics are.
 pub(crate) const METRICS: &str = "/metrics";
+
+/// Where it is asked to stop.
+pub(crate) const STOP: &str = "/stop";
 
 /// How long the answer to `POST /stop` may take to leave.
 const ANSWER: Duration = Duration::from_millis(200);
@@ -44,6 +51,7 @@ pub(crate) async fn run(
     pages: Pages,
     readiness: watch::Receiver<Readiness>,
     metrics: Metrics,
+    current: watch::Receiver<Current>,
     stop: Stop,
 ) -> anyhow::Result<()> {
     let leaving = stop.clone();
@@ -60,23 +68,34 @@ pub(crate) async fn run(
             }
         }
     };
+    let mut router = Router::new();
+    if pages.debug {
+        router = router.merge(debug::router(&current));
+    }
     let metrics = move || {
-        let text = metrics.text();
+        let served = current.borrow().served.clone();
+        let metrics = metrics.clone();
         async move {
+            // Certificates are read, which takes a while where there are many.
+            let text = spawn_blocking(move || metrics.text(served.as_ref())).await;
+            let text = text
+                .map_err(|it| it.to_string())
+                .and_then(|it| it.map_err(|it| it.to_string()));
             let content_type = [(CONTENT_TYPE, prometheus::TEXT_FORMAT)];
             let text = text.map_err(|it| (StatusCode::INTERNAL_SERVER_ERROR, format!("{it}\n")));
             text.map(|it| (content_type, it))
         }
     };
-    let mut router = Router::new()
+    router = router
         .route(METRICS, get(metrics))
         .route(&pages.health, get(async || "ok\n"))
         .route(&pages.ready, get(ready));
     if pages.stop {
-        router = router.route("/stop", post(stop_self));
+        router = router.route(STOP, post(stop_self));
     }
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
     tokio::select! {
-        served = axum::serve(listener, router) => Ok(served?),
+        served = axum::serve(listener, service) => Ok(served?),
         () = stop.finished() => Ok(()),
     }
 }
@@ -119,12 +138,15 @@ mod tests {
             health: "/healthz".into(),
             ready: "/readyz".into(),
             stop: false,
+            debug: false,
         };
         let listener = listen(&pages.address).await?;
         let address = listener.local_addr()?;
         let (control, stop) = stop::channel();
         let (readiness, receiver) = watch::channel(Err("nothing was read yet".to_owned()));
-        let server = tokio::spawn(run(listener, pages, receiver, Metrics::default(), stop));
+        let (_, current) = watch::channel(Current::default());
+        let metrics = Metrics::default();
+        let server = tokio::spawn(run(listener, pages, receiver, metrics, current, stop));
 
         assert_eq!(status(address, "/healthz").await?, "200 ok");
         assert_eq!(
@@ -138,7 +160,7 @@ mod tests {
             metrics.contains("\nhaproxyingress_update_success 0"),
             "{metrics}"
         );
-        for path in ["/other", "/stop"] {
+        for path in ["/other", "/stop", "/debug", "/debug/config"] {
             assert!(status(address, path).await?.starts_with("404"), "{path}");
         }
 

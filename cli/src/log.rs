@@ -8,8 +8,9 @@
 
 use std::fmt::{self, Write as _};
 
-use jiff::Zoned;
 use jiff::civil::DateTime;
+use jiff::{Timestamp, Zoned};
+use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
@@ -19,7 +20,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::args::controller::Log;
+use crate::args::controller::{Clock, Log};
 
 /// Starts logging to standard error. To be called once. From then on a panic is a log line as well.
 pub(crate) fn start(log: Log) {
@@ -29,12 +30,9 @@ pub(crate) fn start(log: Log) {
         tracing::debug!("{backtrace}");
     }));
     let registry = tracing_subscriber::registry().with(filter(log.level));
-    if log.json {
+    if let Some(clock) = log.json {
         let lines = tracing_subscriber::fmt::layer()
-            .json()
-            .flatten_event(true)
-            .with_file(true)
-            .with_line_number(true)
+            .event_format(Json { clock })
             .with_writer(std::io::stderr);
         registry.with(lines).init();
     } else {
@@ -64,6 +62,97 @@ fn filter(level: u32) -> Targets {
         .with_target("haproxy_ingress", ours)
         // What the HAProxy that we started writes.
         .with_target("haproxy", ours)
+}
+
+/// One JSON object a line.
+struct Json {
+    clock: Clock,
+}
+
+impl<S, N> FormatEvent<S, N> for Json
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        _: &FmtContext<'_, S, N>,
+        mut writer: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        let about = event.metadata();
+        let mut fields = Fields::default();
+        let head = [
+            ("timestamp", self.clock.write(Timestamp::now())),
+            ("level", about.level().as_str().into()),
+        ];
+        fields
+            .0
+            .extend(head.map(|(name, it)| (name.to_owned(), it)));
+        event.record(&mut fields);
+        let tail = [
+            ("target", about.target().into()),
+            ("filename", about.file().into()),
+            ("line_number", about.line().into()),
+        ];
+        fields
+            .0
+            .extend(tail.map(|(name, it)| (name.to_owned(), it)));
+        writeln!(writer, "{}", Value::Object(fields.0))
+    }
+}
+
+impl Clock {
+    /// A time in this form: a text, or a number.
+    fn write(self, now: Timestamp) -> Value {
+        let text = |format: &str| now.strftime(format).to_string().into();
+        match self {
+            Self::Rfc3339Nano => now.to_string().into(),
+            Self::Rfc3339 => text("%Y-%m-%dT%H:%M:%SZ"),
+            Self::Iso8601 => text("%Y-%m-%dT%H:%M:%S.%3f+0000"),
+            Self::Millis => (now.as_duration().as_secs_f64() * 1000.0).into(),
+            // Nanoseconds of a day in the year 2262 are too many.
+            Self::Nanos => i64::try_from(now.as_nanosecond())
+                .unwrap_or(i64::MAX)
+                .into(),
+        }
+    }
+}
+
+/// The fields of an event as JSON; `serde_json` escapes whatever would start a new line.
+#[derive(Default)]
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: impl Into<Value>) {
+        self.0.insert(field.name().into(), value.into());
+    }
+}
+
+impl Visit for Fields {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, format!("{value:?}"));
+    }
 }
 
 /// The text form.
@@ -171,6 +260,9 @@ fn line(onto: &mut String, text: &str) {
 mod tests {
     use std::sync::{Arc, Mutex};
 
+    use tracing_subscriber::Registry;
+    use tracing_subscriber::fmt::format::DefaultFields;
+
     use super::*;
 
     /// A place for lines that the test can read.
@@ -189,10 +281,17 @@ mod tests {
     }
 
     fn logged(log: impl FnOnce()) -> String {
+        logged_as(Klog { process: 6 }, log)
+    }
+
+    fn logged_as<F>(form: F, log: impl FnOnce()) -> String
+    where
+        F: FormatEvent<Registry, DefaultFields> + Send + Sync + 'static,
+    {
         let lines = Lines::default();
         let writer = lines.clone();
         let layer = tracing_subscriber::fmt::layer()
-            .event_format(Klog { process: 6 })
+            .event_format(form)
             .with_writer(move || writer.clone());
         let subscriber = tracing_subscriber::registry().with(layer);
         tracing::subscriber::with_default(subscriber, log);
@@ -218,6 +317,39 @@ mod tests {
             text.ends_with("] starting 7 id=1 path=\"a b\" to=c\n"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn an_event_of_json_is_one_object_with_its_fields() {
+        let form = Json {
+            clock: Clock::Millis,
+        };
+        let text = logged_as(form, || {
+            tracing::warn!(id = 1, evil = "a\nb", "starting {}", 7);
+        });
+        assert_eq!(text.matches('\n').count(), 1, "{text}");
+        let value: Value = serde_json::from_str(&text).expect("it is JSON");
+        assert!(value["timestamp"].as_f64() > Some(1e12), "{text}");
+        assert_eq!(value["level"], "WARN");
+        assert_eq!(value["message"], "starting 7");
+        assert_eq!((&value["id"], &value["evil"]), (&1.into(), &"a\nb".into()));
+        assert!(value["line_number"].is_u64() && value["filename"].is_string());
+    }
+
+    #[test]
+    fn times_have_five_forms() {
+        let time = "2021-01-17T17:30:27.282701999Z";
+        let time: Timestamp = time.parse().expect("it is a time");
+        for (clock, wanted) in [
+            (Clock::Rfc3339Nano, "2021-01-17T17:30:27.282701999Z".into()),
+            (Clock::Rfc3339, "2021-01-17T17:30:27Z".into()),
+            (Clock::Iso8601, "2021-01-17T17:30:27.282+0000".into()),
+            (Clock::Nanos, Value::from(1_610_904_627_282_701_999_i64)),
+        ] {
+            assert_eq!(clock.write(time), wanted, "{clock:?}");
+        }
+        let millis = Clock::Millis.write(time).as_f64();
+        assert!(millis.is_some_and(|it| (it - 1_610_904_627_282.702).abs() < 0.01));
     }
 
     #[test]

@@ -120,7 +120,11 @@ fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
 }
 
 /// Everything as one JSON document. Origins stand once; lines refer to them by number.
-fn document(bundle: &Bundle, diagnostics: &[Diagnostic], positions: &Positions) -> Value {
+pub(crate) fn document(
+    bundle: &Bundle,
+    diagnostics: &[Diagnostic],
+    positions: &Positions,
+) -> Value {
     let maps = bundle.files.iter().map(|it| &it.source_map);
     let mut origins: Vec<&Origin> = maps.flat_map(|it| it.lines().flatten()).collect();
     origins.sort();

@@ -4,6 +4,7 @@
 
 mod excerpt;
 pub(crate) mod json;
+pub(crate) mod shown;
 
 use std::io::{self, IsTerminal, Write};
 

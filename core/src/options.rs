@@ -69,10 +69,26 @@ pub struct Options {
     /// The user that the admin socket is given to, by number, where HAProxy may be another one than whoever
     /// commands it; `None` leaves it to HAProxy's.
     pub socket_user: Option<u32>,
+    /// The addresses that listeners have of which nobody chooses the address (`--ip-mode`).
+    pub families: Families,
+    /// Whether Ingresses are read (`--watch-ingress`).
+    pub watch_ingress: bool,
     /// The addresses of the machine's network interfaces by their names, where they are known.
     pub interfaces: Option<BTreeMap<String, Vec<IpAddr>>>,
     /// The operator's templates by file name (`--template-dir`), in place of the built-in ones.
     pub templates: BTreeMap<String, String>,
+}
+
+/// Families of IP addresses.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Families {
+    /// IPv4 alone.
+    #[default]
+    V4,
+    /// IPv6 alone.
+    V6,
+    /// Both.
+    Both,
 }
 
 /// A version of HAProxy, such as 2.6.
@@ -147,6 +163,8 @@ impl Default for Options {
             privileged: None,
             follows_old_workers: None,
             socket_user: None,
+            families: Families::V4,
+            watch_ingress: true,
             interfaces: None,
             templates: BTreeMap::new(),
         }

@@ -209,6 +209,21 @@ impl Rig {
         request.send_to(self.http).ok()
     }
 
+    /// One of the controller's own pages, if it is served.
+    pub fn page(&self, path: &str) -> Option<Response> {
+        let request = Request::get(path).host("localhost");
+        let request = request.header("Connection", "close");
+        request.send_to(self.pages).ok()
+    }
+
+    /// A number that the controller shows to Prometheus, by its name and labels as they stand in the page.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        let page = self.page("/metrics").filter(|it| it.status == 200)?.text();
+        let mut lines = page.lines();
+        let value = lines.find_map(|it| it.strip_prefix(name)?.strip_prefix(' '))?;
+        value.parse().ok()
+    }
+
     /// Asks again and again until an answer satisfies a condition.
     pub fn soon(
         &self,

@@ -1,17 +1,21 @@
 //! What the controller was asked to do, from its flags.
 
+use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use haproxy_ingress_core::options::{DefaultCertificate, Name, Options, ParseError};
+use haproxy_ingress_core::options::{DefaultCertificate, Families, Name, Options, ParseError};
 use haproxy_ingress_core::value::KeyValue as _;
 use haproxy_ingress_core::value::size::SizeLimit;
 
 use crate::args::Usage;
 use crate::args::leader::Leader;
+use crate::args::measures::Measures;
 use crate::args::read::Values;
 use crate::args::table::Status;
-use crate::http;
+use crate::debug::DEBUG;
+use crate::{http, interfaces};
 
 /// The controller's task.
 #[derive(Clone, Debug)]
@@ -38,6 +42,8 @@ pub(crate) struct Controller {
     pub(crate) pace: Pace,
     /// How many processes HAProxy may have.
     pub(crate) workers: Workers,
+    /// What is measured of HAProxy.
+    pub(crate) measures: Measures,
     /// The pages of the controller itself.
     pub(crate) pages: Option<Pages>,
     /// How to stop.
@@ -116,6 +122,8 @@ pub(crate) struct Pages {
     pub(crate) ready: String,
     /// Whether `POST /stop` stops.
     pub(crate) stop: bool,
+    /// Whether what HAProxy runs is shown.
+    pub(crate) debug: bool,
 }
 
 /// How to stop.
@@ -132,8 +140,24 @@ pub(crate) struct Stop {
 pub(crate) struct Log {
     /// `--v`.
     pub(crate) level: u32,
-    /// Whether lines are JSON.
-    pub(crate) json: bool,
+    /// How times are written if lines are JSON; absent for lines of text.
+    pub(crate) json: Option<Clock>,
+}
+
+/// How the times of log lines are written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Clock {
+    /// `2026-01-17T17:30:27.282701999Z`.
+    #[default]
+    Rfc3339Nano,
+    /// `2026-01-17T17:30:27Z`.
+    Rfc3339,
+    /// `2026-01-17T17:30:27.282+0000`.
+    Iso8601,
+    /// Milliseconds since 1970, with a fraction.
+    Millis,
+    /// Nanoseconds since 1970.
+    Nanos,
 }
 
 impl Controller {
@@ -163,6 +187,7 @@ impl Controller {
             connection_timeout: positive(values, "connection-timeout")?,
             pace: pace(values)?,
             workers: workers(values)?,
+            measures: Measures::new(values)?,
             pages: pages(values)?,
             stop: Stop {
                 wait: values.duration("wait-before-shutdown"),
@@ -240,12 +265,58 @@ fn options(
         disable_config_keywords: list(values.text("disable-config-keywords")),
         allow_cross_namespace: values.switch("allow-cross-namespace"),
         track_tls_acme: values.switch("acme-track-tls-annotation"),
+        families: families(values, interfaces::addresses().as_ref())?,
+        watch_ingress: values.switch("watch-ingress"),
         disable_external_name: values.switch("disable-external-name"),
         prefix: prefix.to_string_lossy().into_owned(),
         follows_old_workers: Some(values.switch("track-old-instances")),
         connection_timeout: u32::try_from(timeout.as_millis().div_ceil(1000)).unwrap_or(u32::MAX),
         ..default
     })
+}
+
+/// The families of `--ip-mode`, some of which are those that addresses of this machine are of.
+fn families(
+    values: &Values,
+    interfaces: Option<&BTreeMap<String, Vec<IpAddr>>>,
+) -> Result<Families, Usage> {
+    const FLAG: &str = "ip-mode";
+    let mode = values.text(FLAG).to_ascii_lowercase();
+    let of = |counts: fn(&IpAddr) -> bool| {
+        let all = interfaces.into_iter().flat_map(BTreeMap::values).flatten();
+        let (mut v4, mut v6) = (false, false);
+        for address in all.filter(|it| counts(it)) {
+            v4 |= address.is_ipv4();
+            v6 |= address.is_ipv6();
+        }
+        match (v4, v6) {
+            (true, true) => Some(Families::Both),
+            (true, false) => Some(Families::V4),
+            (false, true) => Some(Families::V6),
+            (false, false) => None,
+        }
+    };
+    let found = match &*mode {
+        "v4" => Some(Families::V4),
+        "v6" => Some(Families::V6),
+        "v4v6" => Some(Families::Both),
+        "lo" => of(IpAddr::is_loopback),
+        "node" => of(is_reached),
+        _ => Some(of(is_reached).unwrap_or_default()),
+    };
+    found.ok_or_else(|| {
+        let expected = "a mode for which this machine has addresses";
+        Usage::value(FLAG, values.text(FLAG), expected)
+    })
+}
+
+/// Whether an address may be one by which others reach this machine.
+fn is_reached(address: &IpAddr) -> bool {
+    let is_of_link = match address {
+        IpAddr::V4(ip) => ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    };
+    !address.is_loopback() && !address.is_unspecified() && !is_of_link
 }
 
 /// The parts of a list joined by commas, without blanks and empty parts.
@@ -362,26 +433,31 @@ fn pages(values: &Values) -> Result<Option<Pages>, Usage> {
     if address.is_empty() {
         return Ok(None);
     }
-    let path = |flag: &'static str| match values.text(flag) {
-        path if path.starts_with('/') => Ok(path.to_owned()),
-        path => Err(Usage::value(flag, path, "a path that starts with `/`")),
+    let path = |flag: &'static str| {
+        let path = values.text(flag);
+        let plain = |it: char| it.is_ascii_alphanumeric() || "/._-".contains(it);
+        if path.starts_with('/') && path.chars().all(plain) {
+            return Ok(path.to_owned());
+        }
+        let expected = "a path of letters, digits and `/._-` that starts with `/`";
+        Err(Usage::value(flag, path, expected))
     };
     let pages = Pages {
         address,
         health: path("health-check-path")?,
         ready: path("ready-check-path")?,
         stop: values.switch("stop-handler"),
+        debug: values.switch("debug-pages"),
     };
     for (flag, path) in [
         ("health-check-path", &pages.health),
         ("ready-check-path", &pages.ready),
     ] {
-        if path == http::METRICS {
-            return Err(Usage::value(
-                flag,
-                path,
-                "another path than that of metrics",
-            ));
+        let is_ours = path == http::METRICS || path == http::STOP || path.starts_with(DEBUG);
+        if is_ours {
+            let expected =
+                format!("another path than those of metrics, of stopping and below `{DEBUG}`");
+            return Err(Usage::value(flag, path, expected));
         }
     }
     if pages.health == pages.ready {
@@ -396,17 +472,31 @@ fn log(values: &Values) -> Log {
         "" => values.switch("log-zap") && !values.switch("log-dev"),
         encoder => encoder.eq_ignore_ascii_case("json"),
     };
+    let is_json = match values.text("log-format") {
+        "" => zap,
+        format => format.eq_ignore_ascii_case("json"),
+    };
+    let clock = match &*values.text(ENCODE_TIME).to_ascii_lowercase() {
+        "rfc3339" => Clock::Rfc3339,
+        "iso8601" => Clock::Iso8601,
+        "millis" => Clock::Millis,
+        "nanos" => Clock::Nanos,
+        _ => Clock::Rfc3339Nano,
+    };
     Log {
         level: values.integer("v"),
-        json: match values.text("log-format") {
-            "" => zap,
-            format => format.eq_ignore_ascii_case("json"),
-        },
+        json: is_json.then_some(clock),
     }
 }
 
+/// What only lines of JSON have.
+const ENCODE_TIME: &str = "log-encode-time";
+
 /// What only an HAProxy has that the controller starts.
 const GRACE: &str = "haproxy-grace-period";
+
+/// How long stopping may take.
+const TIMEOUT: &str = "shutdown-timeout";
 
 /// One sentence for each flag that was given and does nothing, and for words that are no flags.
 fn notes(values: &Values) -> Vec<String> {
@@ -418,11 +508,21 @@ fn notes(values: &Values) -> Vec<String> {
             Status::Ignored(why) => Some(format!("flag --{} is ignored: {why}", flag.name)),
         })
         .collect();
+    if values.is_given(ENCODE_TIME) && log(values).json.is_none() {
+        let form = "lines of text, which have times as Kubernetes' own components";
+        notes.push(format!("flag --{ENCODE_TIME} has no effect on {form}"));
+    }
     if values.is_given("healthz-port") {
         notes.push("flag --healthz-port is now written --healthz-addr=:PORT".into());
     }
     if values.some("master-socket").is_some() && values.is_given(GRACE) {
         notes.push(format!("flag --{GRACE} has no effect with --master-socket"));
+    }
+    let (grace, limit) = (values.duration(GRACE), values.duration(TIMEOUT));
+    if values.some("master-socket").is_none() && grace > limit {
+        notes.push(format!(
+            "flag --{GRACE}: {grace:?} is longer than --{TIMEOUT}, {limit:?}, after which HAProxy is ended"
+        ));
     }
     if let Some(first) = values.rest.first() {
         notes.push(format!(
@@ -452,6 +552,8 @@ mod tests {
             controller_namespace: "edge".into(),
             follows_old_workers: Some(false),
             replica: Some("edge-0".into()),
+            // Those of this machine.
+            families: it.options.families,
             ..Options::default()
         };
         assert_eq!(format!("{:?}", it.options), format!("{expected:?}"));
@@ -485,7 +587,9 @@ mod tests {
         );
         assert_eq!(
             it.notes,
-            ["flag --sort-backends is ignored: servers keep their places",]
+            [
+                "flag --sort-backends is ignored: servers stay where they are when others come and go"
+            ]
         );
     }
 
@@ -530,6 +634,9 @@ mod tests {
             "--annotations-prefix=,",
             "--ready-check-path=/healthz",
             "--ready-check-path=/metrics",
+            "--ready-check-path=/debug/config",
+            "--health-check-path=/{",
+            "--health-check-path=/stop",
             "--max-haproxy-memory=much",
             "--connection-timeout=0",
             "--configmap=haproxy",
@@ -554,6 +661,51 @@ mod tests {
     }
 
     #[test]
+    fn families_are_those_of_the_flag_or_of_addresses() {
+        let addresses = |texts: &[&str]| {
+            let parsed = texts.iter().map(|it| it.parse().expect("an address"));
+            BTreeMap::from([("eth0".to_owned(), parsed.collect::<Vec<IpAddr>>())])
+        };
+        let v4 = addresses(&["127.0.0.1", "::1", "10.0.0.1", "fe80::1"]);
+        let both = addresses(&["127.0.0.1", "10.0.0.1", "fd00::1"]);
+        let none = addresses(&["169.254.0.1"]);
+        for (mode, interfaces, wanted) in [
+            ("auto", &v4, Some(Families::V4)),
+            ("auto", &both, Some(Families::Both)),
+            ("auto", &none, Some(Families::V4)),
+            ("node", &both, Some(Families::Both)),
+            ("node", &none, None),
+            ("lo", &v4, Some(Families::Both)),
+            ("lo", &both, Some(Families::V4)),
+            ("lo", &none, None),
+            ("v6", &v4, Some(Families::V6)),
+            ("V4V6", &v4, Some(Families::Both)),
+        ] {
+            let values = Values::read([format!("--ip-mode={mode}")]).expect(mode);
+            let found = families(&values, Some(interfaces));
+            assert_eq!(found.ok(), wanted, "{mode} of {interfaces:?}");
+        }
+    }
+
+    #[test]
+    fn times_of_json_have_the_form_that_is_asked_for() {
+        let json = |line: &str| controller(line).expect(line).log.json;
+        assert_eq!(json("--log-zap"), Some(Clock::Rfc3339Nano));
+        assert_eq!(
+            json("--log-zap --log-encode-time=millis"),
+            Some(Clock::Millis)
+        );
+        let line = "--log-zap --log-dev --log-encode-time=rfc3339";
+        let it = controller(line).expect(line);
+        assert_eq!(it.log.json, None);
+        assert!(
+            it.notes.iter().any(|it| it.contains("has no effect")),
+            "{:?}",
+            it.notes
+        );
+    }
+
+    #[test]
     fn log_flags_of_both_kinds_say_whether_lines_are_json() {
         for (line, json) in [
             ("", false),
@@ -564,7 +716,8 @@ mod tests {
             ("--log-format=json", true),
             ("--log-zap --log-format=text", false),
         ] {
-            assert_eq!(controller(line).expect(line).log.json, json, "{line}");
+            let log = controller(line).expect(line).log;
+            assert_eq!(log.json.is_some(), json, "{line}");
         }
     }
 }

@@ -11,6 +11,7 @@ use haproxy_ingress_core::options::Version;
 use haproxy_ingress_core::plan::Plan;
 
 use crate::args::controller::Engine;
+use crate::haproxy::socket::Answered;
 use crate::haproxy::workers::Load;
 use crate::haproxy::{self, Haproxy, Mode, Settings, Timings};
 
@@ -130,6 +131,7 @@ pub(crate) fn settings(
     prefix: &Path,
     timeout: Duration,
     former: usize,
+    answered: Answered,
 ) -> Settings {
     Settings {
         prefix: prefix.to_owned(),
@@ -145,6 +147,7 @@ pub(crate) fn settings(
         },
         timeout,
         former,
+        answered: Some(answered),
     }
 }
 

@@ -1,19 +1,51 @@
 //! What the controller has done, in numbers (Prometheus, text format).
 //!
 //! Names that HAProxy Ingress has are kept, with their labels. Every label has few values: kinds of
-//! things, never names of objects.
+//! things, never names of objects. Only certificates have names of hosts, and there is a limit to them.
+
+mod certificates;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use haproxy_ingress_core::plan::{Command, Plan};
-use prometheus::{CounterVec, Gauge, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
+use haproxy_ingress_core::compile::Compiled;
+use haproxy_ingress_core::diagnostic::Severity;
+use haproxy_ingress_core::plan::{Area, Command, Plan};
+use prometheus::{
+    Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter,
+    IntCounterVec, Opts, Registry, TextEncoder,
+};
 
+use self::certificates::Certificates;
 use crate::controller::apply::{Applied, Outcome};
+use crate::haproxy::socket::Answered;
 
 /// What stands in front of every name.
 const NAMESPACE: &str = "haproxyingress";
+
+/// How many hosts have a series about their certificate: those whose certificates end first.
+const HOSTS: usize = 1_000;
+
+/// Seconds from a change to its effect: a command takes milliseconds, a reload up to some seconds, and one
+/// that has to wait a minute.
+const EFFECTIVE: &[f64] = &[0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// Kinds of commands that are counted from 0 on, so that the first one is an increase.
+const COMMANDS: &[&str] = &[
+    "add_entries",
+    "add_server",
+    "add_ssl_crt_list",
+    "commit_entries",
+    "del_entry",
+    "del_server",
+    "del_ssl_cert",
+    "del_ssl_crt_list",
+    "new_ssl_cert",
+    "set_map",
+    "set_server",
+    "set_ssl_cert",
+];
 
 /// All numbers. A clone counts the same things.
 #[derive(Clone)]
@@ -32,8 +64,16 @@ struct Numbers {
     drift_found: IntCounterVec,
     drift_repaired: IntCounterVec,
     held: Gauge,
+    findings: GaugeVec,
     old_workers: Gauge,
     sessions_closed: IntCounter,
+    effective: Histogram,
+    response: HistogramVec,
+    busy: Counter,
+    expiry: GaugeVec,
+    expiry_omitted: Gauge,
+    /// Also keeps two requests from counting certificates at the same time.
+    certificates: Mutex<Certificates>,
 }
 
 /// How a reload ended, or a command.
@@ -57,10 +97,20 @@ impl Ended {
 }
 
 impl Default for Metrics {
+    /// With bounds that are never looked at.
     fn default() -> Self {
+        Self::new(&[1.0])
+    }
+}
+
+impl Metrics {
+    /// Nothing has happened yet, and how it would be counted is there to be seen. `buckets` are the bounds of
+    /// HAProxy's response time, in seconds and growing.
+    pub(crate) fn new(buckets: &[f64]) -> Self {
         let registry = Registry::new();
         let new = New(&registry);
-        Self(Arc::new(Numbers {
+        new.process();
+        let metrics = Self(Arc::new(Numbers {
             updates: new.counters(
                 "updates_total",
                 "Updates by what they took: noop, dynamic (commands) or full (a reload, tried ones included).",
@@ -114,6 +164,11 @@ impl Default for Metrics {
                 "held_objects",
                 "Objects that are held back because HAProxy does not take them.",
             ),
+            findings: new.gauges(
+                "diagnostics",
+                "What is wrong with what users wrote, by severity.",
+                &["severity"],
+            ),
             old_workers: new.gauge(
                 "haproxy_old_workers",
                 "Workers that finish their sessions after a reload.",
@@ -122,27 +177,95 @@ impl Default for Metrics {
                 "haproxy_sessions_closed_total",
                 "Sessions of old workers that were closed (close-sessions-duration).",
             ),
+            effective: new.histogram(
+                "time_to_effective_seconds",
+                "Time from when a change came to when HAProxy had confirmed all that was known then; what changes nothing is not counted.",
+                EFFECTIVE,
+            ),
+            response: new.histograms(
+                "haproxy_response_time_seconds",
+                "How long HAProxy took to answer on its admin socket, by the first command of a line.",
+                &["command"],
+                buckets,
+            ),
+            busy: new.sum(
+                "haproxy_processing_seconds_total",
+                "Seconds that HAProxy was busy, from its Idle_pct.",
+            ),
+            expiry: new.gauges(
+                "cert_expire_date_epoch",
+                "When the certificate of a host ends, in seconds since 1970; the hosts whose certificates end first, 1000 at most. The domain * is every host without one of its own.",
+                &["domain", "cn"],
+            ),
+            expiry_omitted: new.gauge(
+                "cert_expire_date_omitted",
+                "Hosts of which no date is shown, because there are too many.",
+            ),
+            certificates: Mutex::default(),
             registry,
-        }))
-    }
-}
-
-impl Metrics {
-    /// Nothing has happened yet, and how it would be counted is there to be seen.
-    pub(crate) fn new() -> Self {
-        let metrics = Self::default();
-        for status in ["noop", "dynamic", "full"] {
-            metrics.0.updates.with_label_values(&[status]);
-        }
-        for ended in [Ended::Done, Ended::Refused, Ended::Failed] {
-            metrics.0.reloads.with_label_values(&[ended.word()]);
-        }
+        }));
+        metrics.begin();
         metrics
     }
 
-    /// All of it as text.
-    pub(crate) fn text(&self) -> Result<String, prometheus::Error> {
-        TextEncoder::new().encode_to_string(&self.0.registry.gather())
+    /// Counts from 0 on what may be asked for by its name.
+    fn begin(&self) {
+        let it = &*self.0;
+        for status in ["noop", "dynamic", "full"] {
+            it.updates.with_label_values(&[status]);
+        }
+        for ended in [Ended::Done, Ended::Refused, Ended::Failed] {
+            it.reloads.with_label_values(&[ended.word()]);
+            for command in COMMANDS {
+                it.commands.with_label_values(&[command, ended.word()]);
+            }
+        }
+        for area in [
+            Area::Unknown,
+            Area::Global,
+            Area::Frontend,
+            Area::Backend,
+            Area::Users,
+            Area::Table,
+            Area::Certificate,
+            Area::Asset,
+        ] {
+            it.reasons.with_label_values(&[area.to_string()]);
+        }
+        it.reasons.with_label_values(&["commands"]);
+        for what in ["interval", "workers", "memory"] {
+            it.waits.with_label_values(&[what]);
+        }
+        for kind in COMMANDS.iter().chain(&["reload"]) {
+            it.drift_found.with_label_values(&[kind]);
+            it.drift_repaired.with_label_values(&[kind]);
+        }
+        for command in ["show_info", "set_server", "set_ssl_cert"] {
+            it.response.with_label_values(&[command]);
+        }
+        self.findings(&[0; 3]);
+    }
+
+    /// All of it as text; `served` is what HAProxy confirmed last.
+    pub(crate) fn text(&self, served: Option<&Arc<Compiled>>) -> Result<String, prometheus::Error> {
+        let it = &*self.0;
+        let mut certificates = it
+            .certificates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(served) = served
+            && certificates.look(served)
+        {
+            it.expiry.reset();
+            let mut hosts = certificates.by_date();
+            for (host, certificate) in hosts.by_ref().take(HOSTS) {
+                let labels = [host, certificate.name()];
+                let end = it.expiry.with_label_values(&labels);
+                end.set(certificate.end());
+            }
+            it.expiry_omitted.set(number(hosts.count()));
+        }
+        TextEncoder::new().encode_to_string(&it.registry.gather())
     }
 
     /// What became of a plan; nothing if HAProxy could not be asked.
@@ -225,6 +348,38 @@ impl Metrics {
         self.0.held.set(number(count));
     }
 
+    /// How many diagnostics there are: errors, warnings, notices.
+    pub(crate) fn findings(&self, counts: &[usize; 3]) {
+        let severities = [Severity::Error, Severity::Warning, Severity::Notice];
+        for (severity, count) in severities.iter().zip(counts) {
+            let gauge = self.0.findings.with_label_values(&[severity.to_string()]);
+            gauge.set(number(*count));
+        }
+    }
+
+    /// HAProxy has confirmed a change, so long after it came.
+    pub(crate) fn is_effective(&self, after: Duration) {
+        self.0.effective.observe(after.as_secs_f64());
+    }
+
+    /// What hears how long HAProxy takes for its answers.
+    pub(crate) fn hears(&self) -> Answered {
+        let metrics = self.clone();
+        Answered::new(move |line, time| metrics.answered(line, time))
+    }
+
+    /// HAProxy answered a line of commands.
+    fn answered(&self, line: &str, time: Duration) {
+        let command = kind(line);
+        let histogram = self.0.response.with_label_values(&[command]);
+        histogram.observe(time.as_secs_f64());
+    }
+
+    /// HAProxy was busy for so long.
+    pub(crate) fn busy(&self, time: Duration) {
+        self.0.busy.inc_by(time.as_secs_f64());
+    }
+
     /// How many old workers there are.
     pub(crate) fn old_workers(&self, count: usize) {
         self.0.old_workers.set(number(count));
@@ -238,6 +393,22 @@ impl Metrics {
 
 fn number(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
+
+/// The kind of the first command of a line. There are few, and three of them have the names, and count
+/// the commands, that HAProxy Ingress has.
+fn kind(line: &str) -> &'static str {
+    let mut words = line.split([' ', ';']);
+    let [verb, what, which] = [(); 3].map(|()| words.next().unwrap_or_default());
+    match (verb, what, which) {
+        ("show", "info", _) => "show_info",
+        ("show" | "get", ..) => "show",
+        (_, "server" | "health" | "agent", _) => "set_server",
+        (_, "ssl", "cert") => "set_ssl_cert",
+        (_, "ssl", _) => "set_ssl",
+        (_, "map" | "acl", _) => "set_map",
+        _ => "other",
+    }
 }
 
 /// Makes numbers and registers them.
@@ -266,8 +437,36 @@ impl New<'_> {
         self.register(CounterVec::new(options(name, help), labels))
     }
 
+    fn sum(&self, name: &str, help: &str) -> Counter {
+        self.register(Counter::with_opts(options(name, help)))
+    }
+
     fn gauge(&self, name: &str, help: &str) -> Gauge {
         self.register(Gauge::with_opts(options(name, help)))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        self.register(GaugeVec::new(options(name, help), labels))
+    }
+
+    fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
+        self.register(Histogram::with_opts(options))
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> HistogramVec {
+        let options = HistogramOpts::from(options(name, help)).buckets(buckets.to_vec());
+        self.register(HistogramVec::new(options, labels))
+    }
+
+    /// What the system says of this process: its memory, time and files (Linux only).
+    fn process(&self) {
+        #[cfg(target_os = "linux")]
+        {
+            let process = prometheus::process_collector::ProcessCollector::for_self();
+            let registered = self.0.register(Box::new(process));
+            registered.expect("each name is there once");
+        }
     }
 }
 
@@ -312,7 +511,7 @@ mod tests {
         metrics.carried_out(&reload(&[Area::Global]), Some(&refused));
         metrics.carried_out(&reload(&[Area::Unknown]), None);
         metrics.took("write_maps", Duration::from_millis(1500));
-        let text = metrics.text().expect("it can be written");
+        let text = metrics.text(None).expect("it can be written");
         for line in [
             "haproxyingress_reloads_total{outcome=\"done\"} 1",
             "haproxyingress_reloads_total{outcome=\"refused\"} 1",
@@ -325,6 +524,47 @@ mod tests {
             "haproxyingress_controller_processing_count{task=\"write_maps\"} 1",
         ] {
             assert!(text.lines().any(|it| it == line), "no {line} in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn answers_are_counted_by_a_few_kinds_of_commands() {
+        for (line, wanted) in [
+            ("show info", "show_info"),
+            ("show servers state", "show"),
+            ("get var proc.generation", "show"),
+            (
+                "set server a/b addr 10.0.0.1 port 80;set server a/b weight 1",
+                "set_server",
+            ),
+            ("add server a/b 10.0.0.1:80", "set_server"),
+            ("del server a/b", "set_server"),
+            ("commit ssl cert /x.pem", "set_ssl_cert"),
+            ("add ssl crt-list /x /y", "set_ssl"),
+            ("prepare map /x", "set_map"),
+            ("shutdown session 0x1", "other"),
+            ("", "other"),
+        ] {
+            assert_eq!(kind(line), wanted, "{line}");
+        }
+        let metrics = Metrics::new(&[0.5, 1.0]);
+        metrics.answered("show info", Duration::from_millis(700));
+        let text = metrics.text(None).expect("it can be written");
+        for (bound, count) in [("0.5", 0), ("1", 1), ("+Inf", 1)] {
+            let line = format!(
+                "haproxyingress_haproxy_response_time_seconds_bucket{{command=\"show_info\",le=\"{bound}\"}} {count}"
+            );
+            assert!(text.lines().any(|it| it == line), "no {line} in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn what_the_system_says_of_this_process_is_there() {
+        let text = Metrics::default().text(None).expect("it can be written");
+        for name in ["process_resident_memory_bytes", "process_open_fds"] {
+            let found = text.lines().find_map(|it| it.strip_prefix(name));
+            let number = found.and_then(|it| it.trim().parse::<f64>().ok());
+            assert!(number.is_some_and(|it| it > 0.0), "no {name} in:\n{text}");
         }
     }
 }

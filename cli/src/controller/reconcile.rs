@@ -8,6 +8,7 @@ mod held;
 mod isolate;
 mod meanwhile;
 mod search;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod timer;
@@ -19,7 +20,6 @@ use std::time::Duration;
 use haproxy_ingress_core::assemble::Places;
 use haproxy_ingress_core::bundle::{Bundle, Role};
 use haproxy_ingress_core::compile::Compiled;
-use haproxy_ingress_core::diagnostic::Diagnostic;
 use haproxy_ingress_core::options::Options;
 use haproxy_ingress_core::plan::{Plan, Reason};
 use haproxy_ingress_core::snapshot::Snapshot;
@@ -30,6 +30,7 @@ use tracing::{debug, error, info, warn};
 
 use crate::args::controller as args;
 use crate::controller::apply::{Alive, Applied, Failure as _, Outcome, Proxy};
+use crate::controller::current::Current;
 use crate::controller::findings::Findings;
 use crate::controller::metrics::Metrics;
 use crate::controller::pace::Pace;
@@ -91,6 +92,8 @@ pub(crate) struct Reconcile<P> {
     readiness: watch::Sender<Readiness>,
     /// What others see of each run, if anybody does.
     progress: Option<watch::Sender<Progress>>,
+    /// What the pages of the controller show.
+    current: watch::Sender<Current>,
     findings: Findings,
     /// The number of the newest run.
     id: u64,
@@ -127,6 +130,9 @@ pub(crate) struct Reconcile<P> {
     /// Who hears of workers that are replaced.
     news: Option<mpsc::UnboundedSender<News>>,
     metrics: Metrics,
+    /// When the oldest change came that no run has taken up, and that HAProxy has not confirmed.
+    changed: Option<Instant>,
+    unconfirmed: Option<Instant>,
     /// How the watch of Pods is started, until it is.
     pods: Option<(Feed, mpsc::Sender<Feed>)>,
     /// What of Pods is waited for, and until when.
@@ -194,6 +200,7 @@ impl<P: Proxy> Reconcile<P> {
             audit_due: None,
             readiness,
             progress: None,
+            current: watch::Sender::default(),
             findings: Findings::default(),
             id: 0,
             due: None,
@@ -213,6 +220,8 @@ impl<P: Proxy> Reconcile<P> {
             is_hidden: false,
             news: None,
             metrics: Metrics::default(),
+            changed: None,
+            unconfirmed: None,
             pods: None,
             awaited_pods: None,
         }
@@ -236,6 +245,11 @@ impl<P: Proxy> Reconcile<P> {
     /// Counts what it does.
     pub(crate) fn counts(&mut self, metrics: Metrics) {
         self.metrics = metrics;
+    }
+
+    /// Lets the pages of the controller see what is so now.
+    pub(crate) fn publishes(&mut self, current: watch::Sender<Current>) {
+        self.current = current;
     }
 
     /// Lets others see what comes of each run.
@@ -269,7 +283,7 @@ impl<P: Proxy> Reconcile<P> {
                         // Those that are there: a source may be faster than this.
                         for _ in 0..changes.len() {
                             if let Ok(change) = changes.try_recv() {
-                                self.store.apply(change);
+                                self.store_change(change);
                             }
                         }
                         self.update().await;
@@ -291,9 +305,18 @@ impl<P: Proxy> Reconcile<P> {
 
     /// Takes news from a source and plans a run if they matter.
     fn take(&mut self, change: Change) {
-        if self.store.apply(change) && self.store.is_complete() {
+        if self.store_change(change) && self.store.is_complete() {
             self.run_at(self.pace.time_for(Instant::now()));
         }
+    }
+
+    /// Stores news; tells whether they matter.
+    fn store_change(&mut self, change: Change) -> bool {
+        let matters = self.store.apply(change);
+        if matters {
+            self.changed.get_or_insert_with(Instant::now);
+        }
+        matters
     }
 
     /// Plans a run no later than at this time.
@@ -387,6 +410,8 @@ impl<P: Proxy> Reconcile<P> {
             return;
         };
         self.pace.runs(Instant::now());
+        self.unconfirmed = self.unconfirmed.or(self.changed);
+        self.changed = None;
         self.id += 1;
         let id = self.id;
         info!(id, "starting haproxy update");
@@ -453,34 +478,6 @@ impl<P: Proxy> Reconcile<P> {
         }
     }
 
-    /// Logs what is wrong with what users wrote, as far as that is news.
-    fn report(&mut self, compiled: &Compiled) {
-        self.metrics.held(self.held.findings().count());
-        let store = &self.store;
-        let findings = store.findings().chain(self.held.findings());
-        let findings = findings.chain(&compiled.diagnostics);
-        let place = |it: &Diagnostic| store.locate(&it.origin);
-        self.findings.log(findings, place);
-    }
-
-    /// Lets others see what has come of a run.
-    fn show(&self, compiled: &Compiled, objects: Arc<Snapshot>, success: bool) {
-        let Some(progress) = &self.progress else {
-            return;
-        };
-        let findings = self.store.findings().chain(self.held.findings());
-        let findings = findings.chain(&compiled.diagnostics);
-        let served = self.good.as_ref().map(|it| &*it.compiled.ingresses);
-        let served = served.unwrap_or_default();
-        progress.send_replace(Progress::new(
-            objects,
-            &compiled.ingresses,
-            served,
-            findings,
-            success,
-        ));
-    }
-
     /// Brings in what changes with the day.
     fn of_today(&mut self) {
         let today = today();
@@ -537,12 +534,14 @@ impl<P: Proxy> Reconcile<P> {
                 info!("configurations match, nothing to do");
                 self.metrics.nothing_to_do();
                 self.held.is_taken(&wanted.snapshot);
+                self.unconfirmed = None;
                 self.confirm(wanted);
                 true
             }
             Decision::CarryOut(plan) => match self.carry_out(&plan, wanted.clone(), timer).await {
                 Done::Confirmed => {
                     self.held.is_taken(&wanted.snapshot);
+                    self.is_effective();
                     true
                 }
                 Done::Failed => {
@@ -696,8 +695,7 @@ impl<P: Proxy> Reconcile<P> {
     /// HAProxy runs what is wanted.
     fn confirm(&mut self, state: State) {
         self.inform(News::Confirmed(state.compiled.closing));
-        self.good = Some(state.clone());
-        self.running = Some(state);
+        self.serves(state);
         self.rejected = None;
         self.failures = 0;
         self.reload_after = None;

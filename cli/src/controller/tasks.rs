@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
 use tokio::task::JoinSet;
+use tracing::warn;
 
 use crate::controller::stop::{Control, Stop};
+
+/// How long it may take to end without waiting for anything.
+const AT_ONCE: Duration = Duration::from_secs(2);
 
 /// All tasks of the controller.
 pub(crate) struct Tasks {
@@ -45,13 +49,17 @@ impl Tasks {
         self.spawn(name, task);
     }
 
-    /// Waits until those that finish the work have ended after being asked to stop, and at most `limit`
-    /// from then on. Any other end is an error.
+    /// Waits until those that finish the work have ended after being asked to stop. After `limit` from then
+    /// on they are to wait for nothing any more, and a little later this is an error, as any other end is.
     pub(crate) async fn join(mut self, limit: Duration, control: &Control) -> anyhow::Result<()> {
         let stop = self.stop.clone();
-        let too_late = async {
+        let hurry = control.clone();
+        let too_late = async move {
             stop.stopping().await;
             tokio::time::sleep(limit).await;
+            warn!("stopping takes longer than {limit:?} (--shutdown-timeout), no longer waiting");
+            hurry.hurry();
+            tokio::time::sleep(AT_ONCE).await;
         };
         tokio::pin!(too_late);
         loop {
@@ -123,6 +131,21 @@ mod tests {
         tasks.join(LIMIT, &control).await?;
         stop.finished().await;
         assert_eq!(started.elapsed(), LIMIT / 2, "of the last two");
+        Ok(())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_at_the_end_of_the_limit_waits_no_longer() -> anyhow::Result<()> {
+        let (control, stop) = stop::channel();
+        let mut tasks = Tasks::new(stop.clone());
+        let started = tokio::time::Instant::now();
+        tasks.spawn_last("reconcile", async move {
+            stop.hurrying().await;
+            Ok(())
+        });
+        control.stop();
+        tasks.join(LIMIT, &control).await?;
+        assert_eq!(started.elapsed(), LIMIT);
         Ok(())
     }
 

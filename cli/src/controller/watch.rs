@@ -77,6 +77,7 @@ pub(crate) fn feeds(cluster: &Cluster, options: &Options) -> Vec<Feed> {
     let mut feeds: Vec<Feed> = Kind::ALL
         .into_iter()
         .filter(|kind| *kind != Kind::IngressClass || options.ingress_class_api)
+        .filter(|kind| options.watch_ingress || !matches!(kind, Kind::Ingress | Kind::IngressClass))
         // There are many, and few clusters need them.
         .filter(|kind| *kind != Kind::Pod)
         .map(|kind| Feed {

@@ -350,7 +350,7 @@ impl Process {
 }
 
 /// A field of `show info`.
-fn info<T: FromStr>(answer: &str, field: &str) -> Option<T> {
+pub(crate) fn info<T: FromStr>(answer: &str, field: &str) -> Option<T> {
     let of = |line: &str| {
         let value = line.strip_prefix(field)?.strip_prefix(':')?;
         value.trim().parse().ok()

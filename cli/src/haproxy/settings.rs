@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::haproxy::files;
+use crate::haproxy::socket::{Answered, Socket};
 
 /// Where HAProxy is and how it is spoken to.
 #[derive(Clone, Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Settings {
     pub(crate) timeout: Duration,
     /// How many former configurations are kept (`--max-old-config-files`).
     pub(crate) former: usize,
+    /// Who hears how long the worker takes for its answers.
+    pub(crate) answered: Option<Answered>,
 }
 
 /// Who starts HAProxy.
@@ -41,6 +44,12 @@ impl Settings {
     /// The folder of sockets.
     pub(super) fn run(&self) -> PathBuf {
         files::root(&self.prefix).join("var/run/haproxy")
+    }
+
+    /// The socket of the worker.
+    pub(crate) fn admin(&self) -> Socket {
+        let socket = Socket::worker(self.run().join("admin.sock"), self.timeout);
+        socket.heard_by(self.answered.clone())
     }
 
     /// The folder that HAProxy is started with.

@@ -8,9 +8,11 @@
 //! *Invariant:* a command is one line, and what is handed over with it ends at the first empty one.
 //! What could start a second command never leaves this module.
 
+use std::fmt;
 use std::io;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,6 +25,26 @@ pub(crate) struct Socket {
     path: PathBuf,
     end: End,
     limit: Duration,
+    answered: Option<Answered>,
+}
+
+/// Hears of each line of commands that was answered, and how long that took.
+#[derive(Clone)]
+pub(crate) struct Answered(Arc<Hear>);
+
+type Hear = dyn Fn(&str, Duration) + Send + Sync;
+
+impl Answered {
+    /// Calls back for each answer.
+    pub(crate) fn new(hear: impl Fn(&str, Duration) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+}
+
+impl fmt::Debug for Answered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answered").finish_non_exhaustive()
+    }
 }
 
 /// Why a command got no answer.
@@ -101,7 +123,13 @@ impl Socket {
             path: path.into(),
             end: End::Theirs,
             limit,
+            answered: None,
         }
+    }
+
+    /// The same, and somebody hears how long answers take.
+    pub(crate) fn heard_by(self, answered: Option<Answered>) -> Self {
+        Self { answered, ..self }
     }
 
     /// The socket of the master (`-S`).
@@ -110,6 +138,7 @@ impl Socket {
             path: path.into(),
             end: End::Ours,
             limit,
+            answered: None,
         }
     }
 
@@ -159,7 +188,8 @@ impl Socket {
 
     /// Sends a text that was checked; errors name it by its command.
     async fn send(&self, command: &str, text: &str, limit: Duration) -> Result<String, Error> {
-        let end = Instant::now() + limit;
+        let start = Instant::now();
+        let end = start + limit;
         let silent = || Error::Silent {
             command: shorten(command),
             limit,
@@ -168,9 +198,13 @@ impl Socket {
             .await
             .map_err(|_| silent())?
             .map_err(|source| self.refused(source))?;
-        timeout_at(end, self.converse(&mut stream, command, text))
+        let answer = timeout_at(end, self.converse(&mut stream, command, text))
             .await
-            .map_err(|_| silent())?
+            .map_err(|_| silent())?;
+        if let (Ok(_), Some(answered)) = (&answer, &self.answered) {
+            (answered.0)(command, start.elapsed());
+        }
+        answer
     }
 
     async fn converse(

@@ -23,6 +23,7 @@ fn external(it: &External) -> Settings {
         },
         timeout: TIMEOUT,
         former: 0,
+        answered: None,
     }
 }
 

@@ -75,7 +75,7 @@ fn proxy(
     cx: &mut Cx<'_>,
 ) -> TcpProxy {
     let name = format!("_front_tcp_{}", port.value);
-    let bind = bind(config.ports.tcp.as_ref(), &port);
+    let bind = bind(config.ports.tcp.as_ref(), &port, cx);
     let mut proxy = TcpProxy::new(TcpKind::Service, name, port, bind);
     proxy.owners.push(service.owner.clone());
     let layers = Layers::new(

@@ -21,6 +21,9 @@ pub(super) struct Ours {
 /// Our Ingresses, the oldest first; those on their way out, or in a namespace on its way out, no
 /// longer count.
 pub(super) fn select(cx: &mut Cx<'_>) -> Vec<Ours> {
+    if !cx.options.watch_ingress {
+        return Vec::new();
+    }
     let mut ingresses: Vec<&Arc<Ingress>> = cx
         .snapshot
         .ingresses

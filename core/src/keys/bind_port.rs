@@ -41,11 +41,11 @@ impl BindPorts {
     fn apply(&self, config: &mut Config, cx: &mut Cx<'_>) {
         let addresses = cx.global_settings::<BindAddresses>();
         let listeners = Listeners::of(cx);
-        let bind = |address: Option<&_>, port: Option<&_>| {
-            port.map(|port| bind_ip_addr::bind(address, port))
-        };
         let ports = &mut config.ports;
         let healthz = bind_ip_addr::closed("bind-ip-addr-healthz", addresses.healthz.as_ref(), cx);
+        let bind = |address: Option<&_>, port: Option<&_>| {
+            port.map(|port| bind_ip_addr::bind(address, port, cx))
+        };
         ports.healthz = bind(healthz.as_ref(), listeners.healthz.as_ref());
         let prometheus = bind_ip_addr::good(addresses.prometheus.as_ref());
         ports.prometheus = bind(prometheus.as_ref(), listeners.prometheus.as_ref());

@@ -48,7 +48,7 @@ impl Statistics {
         let address = bind_ip_addr::good(addresses.stats.as_ref());
         let port = Listeners::of(cx).stats.clone();
         let stats = &mut config.stats;
-        stats.bind = port.map(|it| bind_ip_addr::bind(address.as_ref(), &it));
+        stats.bind = port.map(|it| bind_ip_addr::bind(address.as_ref(), &it, cx));
         match self.auth.as_ref().map(|it| (it, &it.value.0)) {
             Some((auth, Ok(it))) => stats.auth = Some(auth.map(|_| it.line())),
             Some((auth, Err(error))) => {

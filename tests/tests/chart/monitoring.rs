@@ -10,28 +10,6 @@ use serde_json::Value;
 
 use crate::helm::{Install, chart};
 
-/// What the controller counts.
-#[rustfmt::skip]
-const METRICS: &[&str] = &[
-    "haproxyingress_cert_expire_date_epoch",
-    "haproxyingress_cert_signing_count",
-    "haproxyingress_controller_processing_count",
-    "haproxyingress_controller_processing_time_seconds_sum",
-    "haproxyingress_drift_found_total",
-    "haproxyingress_drift_repaired_total",
-    "haproxyingress_haproxy_old_workers",
-    "haproxyingress_haproxy_processing_seconds_total",
-    "haproxyingress_haproxy_response_time_seconds",
-    "haproxyingress_haproxy_sessions_closed_total",
-    "haproxyingress_held_objects",
-    "haproxyingress_reload_reasons_total",
-    "haproxyingress_reload_waits_total",
-    "haproxyingress_reloads_total",
-    "haproxyingress_runtime_commands_total",
-    "haproxyingress_update_success",
-    "haproxyingress_updates_total",
-];
-
 fn dashboard() -> Value {
     let text = read(&chart().join("files/dashboard.json"));
     serde_json::from_str(&text).expect("the dashboard is JSON")
@@ -90,18 +68,25 @@ fn asked() -> BTreeSet<String> {
     all.map(Into::into).collect()
 }
 
-#[test]
-fn what_is_asked_of_the_controller_is_what_it_counts() {
-    for name in asked()
-        .iter()
-        .filter(|it| it.starts_with("haproxyingress_"))
-    {
-        assert!(METRICS.contains(&name.as_str()), "nothing counts {name}");
-    }
+/// The names of metrics on a page, those of the parts of histograms included.
+fn exported(page: &str) -> BTreeSet<&str> {
+    let lines = page.lines();
+    let samples = lines.clone().filter(|it| !it.starts_with('#'));
+    let samples = samples.filter_map(|it| it.split(['{', ' ']).next());
+    let types = lines.filter_map(|it| it.strip_prefix("# TYPE ")?.split(' ').next());
+    samples.chain(types).collect()
+}
+
+/// The names in everything that asks Prometheus which begin like this.
+fn asked_of(whom: &str) -> Vec<String> {
+    let asked = asked().into_iter().filter(|it| it.starts_with(whom));
+    let asked: Vec<String> = asked.collect();
+    assert!(asked.len() > 3, "{asked:?}");
+    asked
 }
 
 #[test]
-fn what_is_asked_of_haproxy_is_what_it_exports() {
+fn what_is_asked_of_the_controller_and_of_haproxy_is_there() {
     let rig = Rig::external();
     let port = free_port();
     rig.configures(&[
@@ -116,23 +101,47 @@ fn what_is_asked_of_haproxy_is_what_it_exports() {
         (answer.status == 200).then(|| answer.text())
     };
     until(&controller, "export of HAProxy", || export().is_some());
+    until(&controller, "first update", || {
+        rig.metric("haproxyingress_update_success") == Some(1.0)
+    });
     let export = export().expect("it was there a moment ago");
-    let exported: BTreeSet<&str> = export
-        .lines()
-        .filter_map(|it| it.strip_prefix("# TYPE ")?.split(' ').next())
-        .collect();
-    let asked = asked();
-    let of_haproxy: Vec<_> = asked
-        .iter()
-        .filter(|it| it.starts_with("haproxy_"))
-        .collect();
-    assert!(of_haproxy.len() > 3, "{of_haproxy:?}");
-    for name in of_haproxy {
+    let there = exported(&export);
+    for name in asked_of("haproxy_") {
+        assert!(there.contains(name.as_str()), "HAProxy exports no {name}");
+    }
+    let page = rig.page("/metrics").expect("the page is served").text();
+    let there = exported(&page);
+    for name in asked_of("haproxyingress_") {
         assert!(
-            exported.contains(name.as_str()),
-            "HAProxy exports no {name}"
+            there.contains(name.as_str()),
+            "the controller counts no {name}"
         );
     }
+}
+
+#[test]
+fn the_guide_lists_what_the_controller_counts() {
+    let rig = Rig::external();
+    let controller = rig.reads_manifests();
+    until(&controller, "first update", || {
+        rig.metric("haproxyingress_update_success") == Some(1.0)
+    });
+    let page = rig.page("/metrics").expect("the page is served").text();
+    let types = page.lines().filter_map(|it| it.strip_prefix("# TYPE "));
+    let types = types.filter_map(|it| it.split(' ').next()?.strip_prefix("haproxyingress_"));
+    let counted: BTreeSet<&str> = types.collect();
+    let guide = read(&haproxy_ingress_tests::tree::root().join("docs/operations.md"));
+    let (_, table) = guide
+        .split_once("\n## Metrics\n")
+        .expect("there is a chapter");
+    let table = table.split("\n## ").next().unwrap_or_default();
+    let rows = table.lines().filter_map(|it| it.strip_prefix("| `"));
+    let cells = rows.filter_map(|it| it.split(" | ").next());
+    let listed: BTreeSet<&str> = cells
+        .flat_map(|it| it.split(['`', ',', ' ']))
+        .filter(|it| !it.is_empty())
+        .collect();
+    assert_eq!(listed, counted);
 }
 
 #[test]

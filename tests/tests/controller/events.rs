@@ -4,7 +4,7 @@ use haproxy_ingress_core::resource::Kind;
 use haproxy_ingress_tests::apiserver::ApiServer;
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::object::{self, Object};
-use haproxy_ingress_tests::rig::{Rig, app};
+use haproxy_ingress_tests::rig::{Rig, app, until};
 use serde_json::Value;
 
 /// The Events about an object: type, reason and note.
@@ -77,6 +77,49 @@ fn findings_are_told_once_and_so_is_their_end() {
     );
     let posts = api.seen().into_iter().filter(|it| it.writes("/events"));
     assert_eq!(posts.count(), 3, "nothing was told twice");
+}
+
+#[test]
+fn an_object_that_haproxy_refuses_is_told_so_and_when_it_is_served_again() {
+    let backend = Backend::start("app");
+    let api = ApiServer::start();
+    api.has_all(app("app.example", "app", &[&backend]));
+    let good = object::ingress("bad").route("bad.example", "/", "app", 80);
+    api.has(good.clone().annotation("config-backend", "no-such-keyword"));
+    let rig = Rig::external();
+    let flags = [
+        "--update-status=false",
+        "--disable-config-keywords=",
+        "--debug-pages",
+    ];
+    let controller = rig.is_replica(&api, "replica", &flags);
+    wait_for(&api, "bad", "HeldBack");
+    rig.soon_served_by(&controller, "app.example", "app");
+    let events = told(&api, "Ingress", "bad");
+    assert_eq!(events.len(), 1, "{events:#?}");
+    assert_eq!(events[0][0], "Warning");
+    assert_eq!(told(&api, "Ingress", "app"), Vec::<[String; 3]>::new());
+    let held = || rig.metric("haproxyingress_held_objects");
+    until(&controller, "number of what is held back", || {
+        held() == Some(1.0)
+    });
+    let page = rig.page("/debug/diagnostics").expect("it is served").json();
+    let diagnostics = page["diagnostics"].as_array().expect("there are some");
+    let found = diagnostics.iter().find(|it| it["code"] == "held-back");
+    let found = found.unwrap_or_else(|| panic!("not in {page:#}"));
+    assert!(found["origin"].to_string().contains("\"bad\""), "{found:#}");
+
+    api.has(good);
+    wait_for(&api, "bad", "Served");
+    rig.soon_served_by(&controller, "bad.example", "app");
+    let events = told(&api, "Ingress", "bad");
+    assert!(
+        events
+            .iter()
+            .any(|it| it[0] == "Normal" && it[1] == "Served"),
+        "{events:#?}"
+    );
+    until(&controller, "end of that", || held() == Some(0.0));
 }
 
 #[test]

@@ -5,9 +5,13 @@
 
 mod classes;
 mod cluster;
+mod debug;
+mod embedded;
 mod events;
+mod flags;
 mod leader;
 mod manifests;
+mod metrics;
 mod process;
 mod status;
 mod steps;

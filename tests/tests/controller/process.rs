@@ -1,12 +1,9 @@
 //! Starting and stopping.
 
-use std::time::Duration;
-
 use haproxy_ingress_tests::backend::Backend;
-use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::http::{Load, Request};
 use haproxy_ingress_tests::rig::{Rig, app, until};
-use haproxy_ingress_tests::terminal::{Program, command, run};
+use haproxy_ingress_tests::terminal::run;
 use rustix::process::Signal;
 
 #[test]
@@ -64,30 +61,6 @@ fn it_says_when_it_is_alive_and_when_it_is_ready() {
         let answer = request.send_to(rig.pages).expect("the pages are served");
         assert_eq!(answer.status, 200, "{path}: {answer}");
     }
-}
-
-#[test]
-fn an_embedded_haproxy_is_started_driven_and_stopped() {
-    let backend = Backend::start("app");
-    let rig = Rig::without_haproxy();
-    rig.manifest("app", &app("app.example", "app", &[&backend]));
-    let mut flags = rig.flags();
-    flags.push(format!("--manifests={}", rig.manifests().display()));
-    flags.push(format!(
-        "--haproxy-binary={}",
-        Haproxy::find().program.display()
-    ));
-    let mut controller = Program::start(command(flags));
-    rig.soon_served_by(&controller, "app.example", "app");
-    rig.manifest("other", &app("other.example", "other", &[&backend]));
-    rig.soon_served_by(&controller, "other.example", "app");
-    controller.signal(Signal::TERM);
-    assert_eq!(controller.wait(), Some(0), "{}", controller.output.text());
-    std::thread::sleep(Duration::from_millis(100));
-    assert!(
-        rig.get("app.example", "/").is_none(),
-        "HAProxy outlives its controller"
-    );
 }
 
 #[test]

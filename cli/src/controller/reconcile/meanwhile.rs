@@ -169,8 +169,7 @@ impl<P: Proxy> Reconcile<P> {
             Err(error) => error.to_string(),
             Ok(applied) => {
                 timer.extend(applied.steps);
-                self.good = Some(state.clone());
-                self.running = Some(state);
+                self.serves(state);
                 return;
             }
         };

@@ -27,7 +27,7 @@ pub(super) fn add(
     let origin = &listener.port.origin;
     let entry = &listener.entry;
     let name = names::tcp_listener(listener.service(), listener.port.value);
-    let bind = bind(config.ports.tcp.as_ref(), &listener.port);
+    let bind = bind(config.ports.tcp.as_ref(), &listener.port, cx);
     let mut proxy = TcpProxy::new(TcpKind::Listener, name, listener.port.clone(), bind);
     proxy.owners.push(origin.clone());
     if let Some(secret) = &entry.certificate {

@@ -8,9 +8,7 @@ use haproxy_ingress_tests::rig::{Rig, SOON, app, slice};
 use haproxy_ingress_tests::show::show;
 
 use super::*;
-use crate::args::controller::Engine as Given;
-use crate::controller::apply;
-use crate::haproxy::Haproxy;
+use crate::haproxy::{Haproxy, Mode, Settings};
 
 /// On which object the engine panics.
 const CURSE: &str = "panic";
@@ -30,11 +28,16 @@ struct Loop {
 
 impl Loop {
     async fn on(rig: &Rig, pem: &Arc<str>) -> Self {
-        let engine = Given::External {
-            master_socket: rig.folder.master_socket(),
-            checker: None,
+        let settings = Settings {
+            prefix: rig.folder.path().to_owned(),
+            mode: Mode::External {
+                master_socket: rig.folder.master_socket(),
+                checker: None,
+            },
+            timeout: Duration::from_secs(10),
+            former: 0,
+            answered: None,
         };
-        let settings = apply::settings(engine, rig.folder.path(), Duration::from_secs(10), 0);
         let proxy = Haproxy::open(settings).await.expect("the disk is fine");
         let mut store = Store::default();
         store.await_list(Source::Cluster, Scope::ALL);
