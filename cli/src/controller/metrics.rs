@@ -7,8 +7,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use haproxy_ingress_core::origin::Kind;
 use haproxy_ingress_core::plan::{Command, Plan};
-use prometheus::{CounterVec, Gauge, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    CounterVec, Gauge, GaugeVec, IntCounter, IntCounterVec, Opts, Registry, TextEncoder,
+};
 
 use crate::controller::apply::{Applied, Outcome};
 
@@ -32,6 +35,8 @@ struct Numbers {
     drift_found: IntCounterVec,
     drift_repaired: IntCounterVec,
     held: Gauge,
+    doubts: IntCounterVec,
+    missing: GaugeVec,
     old_workers: Gauge,
     sessions_closed: IntCounter,
 }
@@ -113,6 +118,16 @@ impl Default for Metrics {
             held: new.gauge(
                 "held_objects",
                 "Objects that are held back because HAProxy does not take them.",
+            ),
+            doubts: new.counters(
+                "doubtful_lists_total",
+                "Lists of the API server that suddenly lacked much, by kind.",
+                &["kind"],
+            ),
+            missing: new.gauges(
+                "missing_objects",
+                "Objects that are kept though the newest list lacked them, until another list says the same.",
+                &["kind"],
             ),
             old_workers: new.gauge(
                 "haproxy_old_workers",
@@ -225,6 +240,17 @@ impl Metrics {
         self.0.held.set(number(count));
     }
 
+    /// A list suddenly lacked much.
+    pub(crate) fn doubts(&self, kind: Kind) {
+        self.0.doubts.with_label_values(&[kind.name()]).inc();
+    }
+
+    /// How many objects are kept that the newest list lacked.
+    pub(crate) fn missing(&self, kind: Kind, count: usize) {
+        let missing = self.0.missing.with_label_values(&[kind.name()]);
+        missing.set(number(count));
+    }
+
     /// How many old workers there are.
     pub(crate) fn old_workers(&self, count: usize) {
         self.0.old_workers.set(number(count));
@@ -264,6 +290,10 @@ impl New<'_> {
 
     fn sums(&self, name: &str, help: &str, labels: &[&str]) -> CounterVec {
         self.register(CounterVec::new(options(name, help), labels))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        self.register(GaugeVec::new(options(name, help), labels))
     }
 
     fn gauge(&self, name: &str, help: &str) -> Gauge {

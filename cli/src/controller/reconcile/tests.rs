@@ -235,6 +235,7 @@ fn pods_of_all() -> Feed {
         kubeconfig: None,
         apiserver_host: None,
         namespace: None,
+        endpoint_slices: true,
     })
 }
 
