@@ -9,5 +9,7 @@ mod events;
 mod leader;
 mod manifests;
 mod process;
+mod replicas;
 mod status;
 mod steps;
+mod watch;
