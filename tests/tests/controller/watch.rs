@@ -348,7 +348,7 @@ fn trouble(api: &ApiServer, random: &mut Random) -> &'static str {
 #[test]
 fn whatever_goes_wrong_what_is_served_becomes_what_there_is() {
     const APPS: usize = 6;
-    const ROUNDS: usize = 24;
+    const ROUNDS: usize = 12;
     // Failures in a row are followed by waits of up to fifteen seconds.
     const RIGHT: Duration = Duration::from_secs(45);
     let seed = seed();
