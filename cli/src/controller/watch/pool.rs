@@ -1,6 +1,7 @@
 //! Texts that many objects have, each kept once: namespaces, names of ports, types of paths, annotations.
 //!
-//! A copy takes 32 bytes and more, and an object has dozens.
+//! A copy takes 32 bytes and more, and an object has dozens. Lists are made as long as they are, too: one
+//! that is read item by item has room for four of them at first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -28,6 +29,14 @@ impl Pool {
                 self.some(it.spec.ingress_class_name.as_mut());
                 let backends = it.spec.default_backend.iter_mut();
                 backends.for_each(|it| self.backend(it));
+                it.spec.tls.shrink_to_fit();
+                for tls in &mut it.spec.tls {
+                    tls.hosts.shrink_to_fit();
+                }
+                it.spec.rules.shrink_to_fit();
+                for http in it.spec.rules.iter_mut().filter_map(|it| it.http.as_mut()) {
+                    http.paths.shrink_to_fit();
+                }
                 let rules = it.spec.rules.iter_mut();
                 for path in rules
                     .filter_map(|it| it.http.as_mut())
@@ -48,6 +57,8 @@ impl Pool {
                 {
                     *first = address.clone();
                 }
+                it.spec.cluster_ips.shrink_to_fit();
+                it.spec.ports.shrink_to_fit();
                 for port in &mut it.spec.ports {
                     self.some(port.name.as_mut());
                     self.some(port.protocol.as_mut());
@@ -60,6 +71,11 @@ impl Pool {
                 let it = Arc::make_mut(it);
                 self.meta(&mut it.meta);
                 self.one(&mut it.address_type);
+                it.endpoints.shrink_to_fit();
+                for endpoint in &mut it.endpoints {
+                    endpoint.addresses.shrink_to_fit();
+                }
+                it.ports.shrink_to_fit();
                 for port in &mut it.ports {
                     self.some(port.name.as_mut());
                     self.some(port.protocol.as_mut());
