@@ -1,6 +1,6 @@
 # The menu. Each line calls cargo or `cargo xtask`, which anyone may call instead.
 .DEFAULT_GOAL := help
-.PHONY: help demo test check update generate bench bench-reload web release image-root
+.PHONY: help demo test test-cluster check update generate bench bench-reload web release image-root
 
 help:     ## this list
 	@sed -n 's/^\([a-z-]*\):\( *\)## /  make \1\2 /p' $(firstword $(MAKEFILE_LIST))
@@ -8,6 +8,8 @@ demo:     ## a real HAProxy, the controller on a folder of manifests, two backen
 	@cargo xtask demo $(if $(ONCE),--once)
 test:     ## everything: lints, all tests with two versions of HAProxy, the page in a browser
 	@cargo xtask test
+test-cluster: ## the controller's tests on the real API server in the folder KUBEBUILDER_ASSETS
+	@cargo xtask cluster
 check:    ## what to run before a commit: format, lints, and the tests that start no process
 	@cargo xtask check
 update:   ## rewrites what the case files expect; review the difference like code

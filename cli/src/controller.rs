@@ -59,6 +59,7 @@ use crate::controller::status::{Replicas, Seen, Status};
 use crate::controller::stop::{Signals, Stop};
 use crate::controller::store::{Scope, Source, Store};
 use crate::controller::tasks::Tasks;
+use crate::controller::watch::{Annotations, Watches};
 use crate::haproxy::{Haproxy, Settings, files};
 use crate::http;
 
@@ -148,8 +149,9 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
             let limit = task.stop.limit / 5;
             seen = lead(leader, &client, receiver, limit, &stop, &mut tasks);
         }
-        let watch = watch::run(client, feeds, further, changes.clone(), seen);
-        tasks.spawn("watch", watch);
+        let (annotations, changes) = (Annotations::new(&task.options), changes.clone());
+        let watches = Watches::new(client, annotations, changes, seen, metrics.clone());
+        tasks.spawn("watch", watches.run(feeds, further));
     }
     if let Some(folder) = task.manifests {
         store.await_list(Source::Folder, Scope::ALL);

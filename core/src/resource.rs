@@ -133,10 +133,31 @@ resource!(
 impl Object {
     /// Decodes an object of a kind from the API's JSON.
     pub fn decode(kind: Kind, value: serde_json::Value) -> Result<Self, DecodeError> {
-        fn typed<T: for<'de> Deserialize<'de>>(
-            value: serde_json::Value,
-        ) -> Result<Arc<T>, DecodeError> {
-            serde_path_to_error::deserialize(value)
+        Self::read(kind, value)
+    }
+
+    /// The same from its text, of which nothing is kept but the fields that are read.
+    pub fn decode_text(kind: Kind, text: &str) -> Result<Self, DecodeError> {
+        let mut source = serde_json::Deserializer::from_str(text);
+        Self::read(kind, &mut source).map_err(|mut error| {
+            // Nobody sees the text, so its columns say nothing.
+            if let Some((message, _)) = error.message.rsplit_once(" at line ") {
+                error.message.truncate(message.len());
+            }
+            error
+        })
+    }
+
+    fn read<'de, D>(kind: Kind, source: D) -> Result<Self, DecodeError>
+    where
+        D: serde::Deserializer<'de, Error = serde_json::Error>,
+    {
+        fn typed<'de, T, D>(source: D) -> Result<Arc<T>, DecodeError>
+        where
+            T: Deserialize<'de>,
+            D: serde::Deserializer<'de, Error = serde_json::Error>,
+        {
+            serde_path_to_error::deserialize(source)
                 .map(Arc::new)
                 .map_err(|error| {
                     let mut pointer = String::new();
@@ -161,14 +182,14 @@ impl Object {
                 })
         }
         Ok(match kind {
-            Kind::Ingress => Self::Ingress(typed(value)?),
-            Kind::IngressClass => Self::IngressClass(typed(value)?),
-            Kind::Service => Self::Service(typed(value)?),
-            Kind::EndpointSlice => Self::EndpointSlice(typed(value)?),
-            Kind::Secret => Self::Secret(typed(value)?),
-            Kind::ConfigMap => Self::ConfigMap(typed(value)?),
-            Kind::Namespace => Self::Namespace(typed(value)?),
-            Kind::Pod => Self::Pod(typed(value)?),
+            Kind::Ingress => Self::Ingress(typed(source)?),
+            Kind::IngressClass => Self::IngressClass(typed(source)?),
+            Kind::Service => Self::Service(typed(source)?),
+            Kind::EndpointSlice => Self::EndpointSlice(typed(source)?),
+            Kind::Secret => Self::Secret(typed(source)?),
+            Kind::ConfigMap => Self::ConfigMap(typed(source)?),
+            Kind::Namespace => Self::Namespace(typed(source)?),
+            Kind::Pod => Self::Pod(typed(source)?),
         })
     }
 
@@ -270,7 +291,19 @@ mod tests {
             value["metadata"] = metadata.clone();
             let object = Object::decode(kind, value).expect("it is one");
             let encoded = object.encode();
+            let of_text = Object::decode_text(kind, &encoded.to_string());
+            assert_eq!(of_text.as_ref(), Ok(&object), "{kind}");
             assert_eq!(Object::decode(kind, encoded), Ok(object), "{kind}");
         }
+    }
+
+    #[test]
+    fn texts_and_values_are_refused_with_the_same_words() {
+        let value = json!({ "spec": { "rules": [{ "http": "none" }] } });
+        let of_text = Object::decode_text(Kind::Ingress, &value.to_string());
+        let of_value = Object::decode(Kind::Ingress, value);
+        assert_eq!(of_text, of_value);
+        let error = of_value.expect_err("`http` is no object");
+        assert_eq!(error.pointer, "/spec/rules/0/http");
     }
 }

@@ -12,11 +12,16 @@
 //! api.drops_every_connection();
 //! ```
 //!
+//! With `KUBEBUILDER_ASSETS` it stands in front of a real `kube-apiserver` ([`real`]) and makes the same
+//! troubles.
+//!
 //! *Invariant:* what it does not know it answers with an error that says so, and never with something
 //! that looks right.
 
 mod answer;
 mod event;
+mod front;
+mod real;
 mod route;
 mod store;
 
@@ -27,7 +32,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use self::store::State;
+use self::real::Real;
+use self::store::{Refusal, State};
 use crate::http::server::Server;
 use crate::object::Object;
 
@@ -36,10 +42,20 @@ pub use self::route::{KINDS, Kind};
 /// How long a test waits for something to happen here.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How often it looks whether it has.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// Whether tests are run against a real API server (`cargo xtask cluster`).
+pub fn is_real() -> bool {
+    real::assets().is_some()
+}
+
 /// A running API server; stops when it is dropped.
 pub struct ApiServer {
     server: Server,
     shared: Arc<Shared>,
+    /// While this is there no other test has the real one.
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 /// A request that came in.
@@ -66,6 +82,8 @@ impl Seen {
 #[derive(Default)]
 struct Shared {
     state: Mutex<State>,
+    /// What really answers, if that is not this process.
+    real: Option<&'static Real>,
     /// Rung whenever the state changes.
     changed: Condvar,
 }
@@ -74,7 +92,11 @@ impl ApiServer {
     /// Starts one on a free port of `127.0.0.1`, with the namespaces `default` and
     /// `ingress-controller`.
     pub fn start() -> Self {
-        let shared = Arc::new(Shared::default());
+        let (real, turn) = real::turn().unzip();
+        let shared = Arc::new(Shared {
+            real,
+            ..Shared::default()
+        });
         let server = {
             let shared = shared.clone();
             Server::start(&[Ipv4Addr::LOCALHOST.into()], move |request, reply| {
@@ -82,7 +104,11 @@ impl ApiServer {
             })
             .expect("loopback has free ports")
         };
-        let api = Self { server, shared };
+        let api = Self {
+            server,
+            shared,
+            _turn: turn,
+        };
         for name in ["default", "ingress-controller"] {
             api.has(Object::new(
                 haproxy_ingress_core::resource::Kind::Namespace,
@@ -121,12 +147,23 @@ impl ApiServer {
     pub fn has(&self, object: impl Into<Value>) {
         let object = object.into();
         let kind = route::kind_of(&object);
-        self.change(|state| state.put(kind, object));
+        match self.shared.real {
+            Some(real) => real.put(kind, &object),
+            None => {
+                self.change(|state| state.put(kind, object));
+            }
+        }
     }
 
     /// Creates or replaces several objects at once: no watcher sees one without the others.
     pub fn has_all(&self, objects: impl IntoIterator<Item = Object>) {
         let objects: Vec<Value> = objects.into_iter().map(|it| it.0).collect();
+        if self.shared.real.is_some() {
+            for object in objects {
+                self.has(object);
+            }
+            return;
+        }
         self.change(|state| {
             for object in objects {
                 state.put(route::kind_of(&object), object);
@@ -137,30 +174,44 @@ impl ApiServer {
     /// Deletes an object.
     pub fn loses(&self, kind: &str, namespace: &str, name: &str) {
         let kind = route::kind_named(kind);
-        let was_there = self.change(|state| state.remove(kind, namespace, name));
-        assert!(
-            was_there.is_some(),
-            "there is no {kind:?} {namespace}/{name}"
-        );
+        let was_there = match self.shared.real {
+            Some(real) => real.remove(kind, namespace, name),
+            None => self.change(|state| state.remove(kind, namespace, name).is_some()),
+        };
+        assert!(was_there, "there is no {kind:?} {namespace}/{name}");
     }
 
     /// An object as it is now.
     pub fn object(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
         let kind = route::kind_named(kind);
-        self.state().get(kind, namespace, name).cloned()
+        match self.shared.real {
+            Some(real) => real.object(kind, namespace, name),
+            None => self.state().get(kind, namespace, name).cloned(),
+        }
     }
 
     /// All objects of a kind.
     pub fn objects(&self, kind: &str) -> Vec<Value> {
         let kind = route::kind_named(kind);
-        self.state().all(kind).cloned().collect()
+        match self.shared.real {
+            Some(real) => real.objects(kind),
+            None => self.state().all(kind).cloned().collect(),
+        }
     }
 
     /// From now on no version before the present one can be watched or paged from: `410 Gone`.
     ///
     /// Watches that are open hear of it at once.
     pub fn forgets_its_history(&self) {
-        self.change(State::forget);
+        self.forget();
+    }
+
+    fn forget(&self) {
+        let version = self.shared.real.map(Real::next_version);
+        self.change(|state| {
+            state.forget();
+            state.forgotten = version.unwrap_or(state.forgotten);
+        });
     }
 
     /// Cuts every connection, watches among them, without a word.
@@ -200,7 +251,41 @@ impl ApiServer {
 
     /// Answers so many requests with 429, asking to try again after some seconds.
     pub fn is_too_busy_for(&self, requests: usize, retry_after: u32) {
-        self.change(|state| state.busy = (requests, retry_after));
+        self.change(|state| state.refusal = Refusal::new(requests, 429, Some(retry_after)));
+    }
+
+    /// Answers so many requests with a status such as 500 or 503.
+    pub fn fails(&self, requests: usize, status: u16) {
+        self.change(|state| state.refusal = Refusal::new(requests, status, None));
+    }
+
+    /// Closes every connection, and new ones as soon as something is asked on them.
+    pub fn goes_away(&self) {
+        self.change(|state| state.away = true);
+        self.drops_every_connection();
+    }
+
+    /// Answers again.
+    pub fn comes_back(&self) {
+        self.change(|state| state.away = false);
+    }
+
+    /// Hands out empty lists of a kind, as a server does whose store was restored from an old copy, and
+    /// makes everybody ask for one.
+    pub fn hides(&self, plural: &str) {
+        let kind = route::kind_of_plural(plural);
+        self.change(|state| state.hidden.insert(kind.plural));
+        self.forget();
+    }
+
+    /// Lists a kind as it is again.
+    pub fn shows(&self, plural: &str) {
+        self.change(|state| state.hidden.remove(plural));
+    }
+
+    /// From now on knows the bearer of this token only; others are answered with 401.
+    pub fn knows_only(&self, token: &str) {
+        self.change(|state| state.token = Some(token.to_owned()));
     }
 
     /// Waits before each answer about a kind.
@@ -231,7 +316,7 @@ impl ApiServer {
     /// Waits until a kind is watched.
     pub fn is_watched(&self, plural: &str) {
         self.waits_until(&format!("a watch of {plural}"), |api| {
-            api.watches.get(plural).copied().unwrap_or_default() > 0
+            api.watches(plural) > 0
         });
     }
 
@@ -243,38 +328,36 @@ impl ApiServer {
         name: &str,
         condition: impl Fn(&Value) -> bool,
     ) -> Value {
-        let known = route::kind_named(kind);
-        let what = format!("such a {kind} {namespace}/{name}");
-        let found = |state: &State| {
-            let object = state.get(known, namespace, name);
-            object.filter(|it| condition(it)).cloned()
-        };
-        self.waits_until(&what, |state| found(state).is_some());
-        found(&self.state()).expect("it was there a moment ago")
+        let mut found = None;
+        self.waits_until(&format!("such a {kind} {namespace}/{name}"), |api| {
+            found = api.object(kind, namespace, name).filter(|it| condition(it));
+            found.is_some()
+        });
+        found.expect("that is what was waited for")
     }
 
     /// Waits until some object of a kind satisfies a condition.
     pub fn waits_for_some(&self, kind: &str, what: &str, condition: impl Fn(&Value) -> bool) {
-        let known = route::kind_named(kind);
-        self.waits_until(what, |state| state.all(known).any(&condition));
+        self.waits_until(what, |api| api.objects(kind).iter().any(&condition));
     }
 
     /// Waits until the requests so far satisfy a condition.
     pub fn waits_until_seen(&self, what: &str, condition: impl Fn(&[Seen]) -> bool) {
-        self.waits_until(what, |state| condition(&state.seen));
+        self.waits_until(what, |api| condition(&api.state().seen));
     }
 
-    fn waits_until(&self, what: &str, condition: impl Fn(&State) -> bool) {
+    fn waits_until(&self, what: &str, mut condition: impl FnMut(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
-        let mut state = self.state();
-        while !condition(&state) {
+        while !condition(self) {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(
                 !left.is_zero(),
                 "{what} does not come; requests: {:#?}",
-                state.seen
+                self.state().seen
             );
-            state = self.shared.wait(state, left);
+            // A change between the look and this is seen a moment later. What a real server has changes
+            // without a word.
+            drop(self.shared.wait(self.state(), left.min(LOOK)));
         }
     }
 
@@ -481,10 +564,27 @@ mod tests {
         let busy = api.get("/api/v1/secrets");
         assert_eq!((busy.status, busy.header("retry-after")), (429, Some("3")));
         assert_eq!(api.get("/api/v1/secrets").status, 200);
+        api.fails(1, 503);
+        assert_eq!(api.get("/api/v1/namespaces").status, 503);
+        api.hides("namespaces");
+        let hidden = api.get("/api/v1/namespaces").json();
+        assert_eq!(hidden["items"], json!([]));
+        api.shows("namespaces");
+        let shown = api.get("/api/v1/namespaces").json();
+        assert_eq!(shown["items"].as_array().map(Vec::len), Some(2));
         assert_eq!(api.get("/apis/unknown.example/v1/things").status, 404);
         assert_eq!(
             api.get("/api/v1/secrets?fieldSelector=spec.x=1").status,
             400
         );
+        api.goes_away();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, api.server.port()));
+        let request = Request::get("/api/v1/secrets").host("api");
+        assert!(request.send_to(address).is_err());
+        api.comes_back();
+        api.knows_only("new");
+        assert_eq!(api.get("/api/v1/secrets").status, 401);
+        let request = request.header("Authorization", "Bearer new");
+        assert_eq!(api.ask(&request).status, 200);
     }
 }

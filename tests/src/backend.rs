@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::json;
 
+use crate::apiserver;
 use crate::http::server::{Incoming, Server};
 
 /// A server on loopback that answers with JSON: its name, the address that was asked, and the request
@@ -19,6 +20,16 @@ pub struct Backend {
     seen: Arc<Mutex<Vec<Incoming>>>,
 }
 
+/// Two addresses of this machine that may be those of endpoints. A real API server refuses loopback.
+pub fn addresses() -> [Ipv4Addr; 2] {
+    let first = if apiserver::is_real() {
+        Ipv4Addr::new(10, 88, 0, 1)
+    } else {
+        Ipv4Addr::LOCALHOST
+    };
+    [first, Ipv4Addr::from_bits(first.to_bits() + 1)]
+}
+
 /// Answers other than the usual one, by path.
 type Answers = Arc<Mutex<BTreeMap<String, Answer>>>;
 
@@ -30,9 +41,11 @@ struct Answer {
 }
 
 impl Backend {
-    /// Starts one on a free port of `127.0.0.1`.
+    /// Starts one on a free port of an address of this machine that may be that of an endpoint: of
+    /// `127.0.0.1`, unless a real API server is asked, which refuses that.
     pub fn start(name: &str) -> Self {
-        Self::start_on(name, &[Ipv4Addr::LOCALHOST.into()])
+        let [address, _] = addresses();
+        Self::start_on(name, &[address.into()])
     }
 
     /// Starts one on the same free port of several loopback addresses.

@@ -189,6 +189,36 @@ impl Headers {
     }
 }
 
+/// An answer that comes piece by piece.
+pub struct Chunks {
+    /// The status.
+    pub status: u16,
+    /// The headers.
+    pub headers: Headers,
+    stream: BufReader<Box<dyn Stream>>,
+}
+
+impl Chunks {
+    /// The next piece; nothing at the end.
+    pub fn receive(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let mut line = String::new();
+        self.stream.read_line(&mut line)?;
+        let size = line.trim().split(';').next().unwrap_or_default();
+        let size = usize::from_str_radix(size, 16)
+            .map_err(|_| broken(format!("no chunk size: `{}`", line.trim())))?;
+        let mut chunk = vec![0; size];
+        self.stream.read_exact(&mut chunk)?;
+        line.clear();
+        self.stream.read_line(&mut line)?;
+        Ok((size > 0).then_some(chunk))
+    }
+
+    /// All that comes, for an answer that is complete at once.
+    pub fn all(mut self) -> io::Result<Vec<u8>> {
+        read_body(&mut self.stream, &self.headers, true)
+    }
+}
+
 impl fmt::Display for Response {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.status)?;
@@ -290,8 +320,31 @@ impl Connection {
         self.reused
     }
 
+    /// Sends a request and reads the head of its answer; the rest comes piece by piece.
+    pub fn open(mut self, request: &Request) -> io::Result<Chunks> {
+        self.write(request)?;
+        let (line, headers) =
+            read_head(&mut self.stream)?.ok_or_else(|| broken("closed without an answer"))?;
+        let status = line.split(' ').nth(1).and_then(|it| it.parse().ok());
+        Ok(Chunks {
+            status: status.ok_or_else(|| broken(format!("no status: `{line}`")))?,
+            headers,
+            stream: self.stream,
+        })
+    }
+
     /// Sends a request and reads its answer.
     pub fn send(&mut self, request: &Request) -> io::Result<Response> {
+        let sent = self.write(request);
+        let answer = self.receive(&request.method);
+        self.reused = true;
+        match (answer, sent) {
+            (Ok(response), _) => Ok(response),
+            (Err(_), Err(error)) | (Err(error), Ok(())) => Err(error),
+        }
+    }
+
+    fn write(&mut self, request: &Request) -> io::Result<()> {
         let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target).into_bytes();
         for (name, value) in &request.headers.0 {
             write!(head, "{name}: {value}\r\n")?;
@@ -305,15 +358,8 @@ impl Connection {
         let stream = self.stream.get_mut();
         stream.write_all(&head)?;
         // A proxy that refuses a body may close before all of it is sent; its answer is still there.
-        let sent = stream
-            .write_all(&request.body)
-            .and_then(|()| stream.flush());
-        let answer = self.receive(&request.method);
-        self.reused = true;
-        match (answer, sent) {
-            (Ok(response), _) => Ok(response),
-            (Err(_), Err(error)) | (Err(error), Ok(())) => Err(error),
-        }
+        stream.write_all(&request.body)?;
+        stream.flush()
     }
 
     /// Sends a text as it is and reads one line, for servers that speak lines and not HTTP.

@@ -4,6 +4,7 @@
 //! and is missing ([`setup`]), and says so.
 #![expect(clippy::print_stdout, reason = "a program for the terminal")]
 
+mod cluster;
 mod command;
 mod setup;
 mod menu;
@@ -57,6 +58,12 @@ enum Task {
     ImageRoot(image_root::Args),
     /// Tries a million hostile values: that none leaves its directive, and no tenant its place.
     Injection,
+    /// Runs the tests of the controller against the kube-apiserver and the etcd of KUBEBUILDER_ASSETS.
+    Cluster {
+        /// Passed on to the tests, such as a part of a name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Measures what the design promises.
     Bench {
         /// Passed on, such as the name of a row.
@@ -77,6 +84,7 @@ fn main() -> ExitCode {
             .and_then(|()| web::build(&arguments)),
         Task::ImageRoot(arguments) => image_root::build(&arguments),
         Task::Injection => menu::injection(),
+        Task::Cluster { arguments } => cluster::test(&arguments),
         Task::Bench { arguments } => menu::bench(&arguments),
     };
     match result {

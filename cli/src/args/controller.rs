@@ -63,6 +63,8 @@ pub(crate) struct Cluster {
     pub(crate) apiserver_host: Option<String>,
     /// `--watch-namespace`.
     pub(crate) namespace: Option<String>,
+    /// `--enable-endpointslices-api`: without, EndpointSlices are made of Endpoints.
+    pub(crate) endpoint_slices: bool,
 }
 
 /// An HAProxy.
@@ -362,6 +364,7 @@ fn cluster(values: &Values) -> Option<Cluster> {
         kubeconfig: values.some("kubeconfig").map(Into::into),
         apiserver_host: values.some("apiserver-host").map(Into::into),
         namespace: values.some("watch-namespace").map(Into::into),
+        endpoint_slices: values.switch("enable-endpointslices-api"),
     };
     let named = cluster.kubeconfig.is_some() || cluster.apiserver_host.is_some();
     (named || values.some("manifests").is_none()).then_some(cluster)

@@ -108,6 +108,8 @@ pub(crate) static FLAGS: &[Flag] = &[
         "Also serves Ingresses that name no class."),
     flag("ingress-class-precedence", Switch, "false", Effective,
         "Lets the IngressClass win where the annotation says otherwise."),
+    flag("enable-endpointslices-api", Switch, "true", Effective,
+        "Reads EndpointSlices; without them their servers are taken from Endpoints, which know of fewer."),
     flag("disable-ingress-class-api", Switch, "false", Effective,
         "Neither reads IngressClasses nor obeys `spec.ingressClassName`."),
     flag("watch-ingress", Switch, "true", Effective,
@@ -265,5 +267,4 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag("disable-pod-list", Switch, "false", DEAD, "Did not read pods."),
     flag("force-namespace-isolation", Switch, "false", DEAD, "Kept namespaces apart."),
     flag("ignore-ingress-without-class", Switch, "false", DEAD, "Left out Ingresses without a class."),
-    flag("enable-endpointslices-api", Switch, "true", Ignored("EndpointSlices are always read"), "Reads EndpointSlices."),
 ];

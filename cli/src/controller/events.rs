@@ -34,7 +34,7 @@ use crate::controller::limiter::Limiter;
 use crate::controller::progress::Progress;
 use crate::controller::stop::Stop;
 use crate::controller::trouble::Trouble;
-use crate::controller::watch::Wire;
+use crate::controller::watch::{Served, Wire};
 
 /// Who tells.
 const CONTROLLER: &str = "haproxy-ingress.github.io/controller";
@@ -294,8 +294,8 @@ impl Events {
     async fn uid(&self, object: &ObjectRef) -> kube::Result<Option<String>> {
         let client = self.client.clone();
         let api: Api<Wire> = match &*object.namespace {
-            "" => Api::all_with(client, &object.kind),
-            namespace => Api::namespaced_with(client, namespace, &object.kind),
+            "" => Api::all_with(client, &Served::As(object.kind)),
+            namespace => Api::namespaced_with(client, namespace, &Served::As(object.kind)),
         };
         let field = format!("metadata.name={}", object.name);
         let parameters = ListParams::default().fields(&field);

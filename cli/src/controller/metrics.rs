@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::diagnostic::Severity;
+use haproxy_ingress_core::origin::Kind;
 use haproxy_ingress_core::plan::{Area, Command, Plan};
 use prometheus::{
     Counter, CounterVec, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter,
@@ -65,6 +66,7 @@ struct Numbers {
     drift_repaired: IntCounterVec,
     held: Gauge,
     findings: GaugeVec,
+    doubts: Doubts,
     old_workers: Gauge,
     sessions_closed: IntCounter,
     effective: Histogram,
@@ -74,6 +76,29 @@ struct Numbers {
     expiry_omitted: Gauge,
     /// Also keeps two requests from counting certificates at the same time.
     certificates: Mutex<Certificates>,
+}
+
+/// Lists of the API server that are doubted.
+struct Doubts {
+    lists: IntCounterVec,
+    missing: GaugeVec,
+}
+
+impl Doubts {
+    fn new(new: &New<'_>) -> Self {
+        Self {
+            lists: new.counters(
+                "doubtful_lists_total",
+                "Lists of the API server that suddenly lacked much, by kind.",
+                &["kind"],
+            ),
+            missing: new.gauges(
+                "missing_objects",
+                "Objects that are kept though the newest list lacked them, until another list says the same.",
+                &["kind"],
+            ),
+        }
+    }
 }
 
 /// How a reload ended, or a command.
@@ -169,6 +194,7 @@ impl Metrics {
                 "What is wrong with what users wrote, by severity.",
                 &["severity"],
             ),
+            doubts: Doubts::new(&new),
             old_workers: new.gauge(
                 "haproxy_old_workers",
                 "Workers that finish their sessions after a reload.",
@@ -378,6 +404,17 @@ impl Metrics {
     /// HAProxy was busy for so long.
     pub(crate) fn busy(&self, time: Duration) {
         self.0.busy.inc_by(time.as_secs_f64());
+    }
+
+    /// A list suddenly lacked much.
+    pub(crate) fn doubts(&self, kind: Kind) {
+        self.0.doubts.lists.with_label_values(&[kind.name()]).inc();
+    }
+
+    /// How many objects are kept that the newest list lacked.
+    pub(crate) fn missing(&self, kind: Kind, count: usize) {
+        let missing = self.0.doubts.missing.with_label_values(&[kind.name()]);
+        missing.set(number(count));
     }
 
     /// How many old workers there are.

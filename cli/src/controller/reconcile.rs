@@ -264,6 +264,9 @@ impl<P: Proxy> Reconcile<P> {
         stop: Stop,
     ) -> anyhow::Result<()> {
         self.places = Arc::new(self.proxy.places().await);
+        if self.proxy.is_fresh().await {
+            self.store.has_nothing_to_lose();
+        }
         self.held = Held::restore(self.proxy.held().await);
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);

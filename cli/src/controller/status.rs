@@ -39,7 +39,7 @@ use crate::controller::limiter::Limiter;
 use crate::controller::progress::Progress;
 use crate::controller::stop::Stop;
 use crate::controller::trouble::Trouble;
-use crate::controller::watch::Wire;
+use crate::controller::watch::{Served, Wire};
 
 /// How many patches may be sent a second, after so many at once.
 const PER_SECOND: u32 = 100;
@@ -356,7 +356,8 @@ async fn patch(
     due: &Due,
     addresses: &[Entry],
 ) -> kube::Result<bool> {
-    let api: Api<Wire> = Api::namespaced_with(client, &due.name.namespace, &Kind::Ingress);
+    let api: Api<Wire> =
+        Api::namespaced_with(client, &due.name.namespace, &Served::As(Kind::Ingress));
     let patch = Patch::Merge(json!({
         "metadata": { "resourceVersion": due.version },
         "status": { "loadBalancer": { "ingress": addresses } },

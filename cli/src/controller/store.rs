@@ -1,8 +1,8 @@
 //! The newest objects of all sources, and whether they are all there.
 //!
 //! *Invariant:* there is no snapshot before every source has given a complete list once: an empty
-//! cluster and an unread one are not the same. Only Pods, which decide about little, are forgone after
-//! a while.
+//! cluster and an unread one are not the same. Only what may not be read is gone without, where nothing
+//! that is served is lost by it, and Pods, which decide about little, after a while.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -31,6 +31,19 @@ pub(crate) struct Scope {
     pub(crate) kind: Option<Kind>,
     /// One namespace, or all.
     pub(crate) namespace: Option<Arc<str>>,
+    /// One name, or all.
+    pub(crate) name: Option<Arc<str>>,
+}
+
+/// What follows when a list may not be read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Lack {
+    /// Little: all else goes on without.
+    Harmless,
+    /// What needs it is not served, which is harmless only while HAProxy serves nothing yet.
+    AtFirst,
+    /// Nothing could be right without.
+    Fatal,
 }
 
 /// News from a source.
@@ -55,12 +68,23 @@ pub(crate) enum Change {
     Malformed(Source, ObjectRef, Diagnostic),
     /// An object is gone.
     Deleted(Source, ObjectRef),
+    /// The list of a scope may not be read, and never was.
+    Denied {
+        /// Who says so.
+        source: Source,
+        /// What the list would cover.
+        scope: Scope,
+        /// What follows.
+        lack: Lack,
+    },
 }
 
 /// The newest objects.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     layers: BTreeMap<Source, Layer>,
+    /// Whether HAProxy serves nothing that could be lost.
+    is_first: bool,
 }
 
 /// The objects of a source.
@@ -82,6 +106,7 @@ impl Scope {
     pub(crate) const ALL: Self = Self {
         kind: None,
         namespace: None,
+        name: None,
     };
 
     fn covers(&self, object: &ObjectRef) -> bool {
@@ -90,6 +115,7 @@ impl Scope {
                 .namespace
                 .as_ref()
                 .is_none_or(|it| *it == object.namespace)
+            && self.name.as_ref().is_none_or(|it| *it == object.name)
     }
 }
 
@@ -99,9 +125,10 @@ impl fmt::Display for Scope {
             Some(kind) => kind.fmt(f)?,
             None => f.write_str("the manifests")?,
         }
-        match &self.namespace {
-            Some(namespace) => write!(f, " in {namespace}"),
-            None => Ok(()),
+        match (&self.namespace, &self.name) {
+            (Some(namespace), Some(name)) => write!(f, " {namespace}/{name}"),
+            (Some(namespace), None) => write!(f, " in {namespace}"),
+            (None, _) => Ok(()),
         }
     }
 }
@@ -110,6 +137,11 @@ impl Store {
     /// Waits for the list of a scope as well.
     pub(crate) fn await_list(&mut self, source: Source, scope: Scope) {
         self.layers.entry(source).or_default().awaited.insert(scope);
+    }
+
+    /// HAProxy serves nothing yet, so going without what may not be read loses nothing.
+    pub(crate) fn has_nothing_to_lose(&mut self) {
+        self.is_first = true;
     }
 
     /// Waits for the list of a scope no longer; tells whether it was waited for.
@@ -146,6 +178,15 @@ impl Store {
                 let was_malformed = layer.malformed.remove(&object).is_some();
                 layer.remove(&object) || was_malformed
             }
+            Change::Denied {
+                source,
+                scope,
+                lack,
+            } => match lack {
+                Lack::Harmless => self.forgo_list(source, &scope),
+                Lack::AtFirst => self.is_first && self.forgo_list(source, &scope),
+                Lack::Fatal => false,
+            },
         }
     }
 
@@ -310,6 +351,7 @@ mod tests {
         Scope {
             kind: Some(kind),
             namespace: namespace.map(Into::into),
+            name: None,
         }
     }
 
@@ -369,6 +411,45 @@ mod tests {
             .map(ToString::to_string)
             .collect();
         assert_eq!(names, ["a/y", "b/z"]);
+    }
+
+    #[test]
+    fn lists_of_one_name_leave_others_alone() {
+        let mut store = Store::default();
+        let scope = |name: &str| Scope {
+            name: Some(name.into()),
+            ..scope(Kind::ConfigMap, Some("a"))
+        };
+        for name in ["x", "y"] {
+            let object = object(Kind::ConfigMap, "a", name, "");
+            assert!(store.apply(listed(scope(name), vec![object])));
+        }
+        assert!(store.apply(listed(scope("x"), Vec::new())));
+        let snapshot = store.snapshot().expect("nothing is awaited");
+        assert_eq!(snapshot.config_maps.len(), 1);
+    }
+
+    #[test]
+    fn what_may_not_be_read_is_gone_without_where_nothing_is_lost_by_it() {
+        let denied = |lack| Change::Denied {
+            source: Source::Cluster,
+            scope: scope(Kind::Secret, None),
+            lack,
+        };
+        let store = || {
+            let mut store = Store::default();
+            store.await_list(Source::Cluster, scope(Kind::Secret, None));
+            store
+        };
+        let (mut later, mut first) = (store(), store());
+        first.has_nothing_to_lose();
+        for lack in [Lack::Fatal, Lack::AtFirst] {
+            assert!(!later.apply(denied(lack)));
+        }
+        assert!(!first.apply(denied(Lack::Fatal)) && !first.is_complete());
+        assert!(first.apply(denied(Lack::AtFirst)) && first.is_complete());
+        assert!(later.apply(denied(Lack::Harmless)) && later.is_complete());
+        assert!(!later.apply(denied(Lack::Harmless)), "it was said");
     }
 
     #[test]

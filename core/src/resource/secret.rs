@@ -37,8 +37,19 @@ pub struct Secret {
 pub struct SecretData(Arc<[u8]>);
 
 impl Secret {
+    /// The names of all contents that are read; whoever fetches Secrets may leave out others.
+    pub const ENTRIES: [&str; 6] = [
+        "auth",
+        "ca.crl",
+        "ca.crt",
+        "dhparam.pem",
+        "tls.crt",
+        "tls.key",
+    ];
+
     /// One content by name.
     pub fn get(&self, name: &str) -> Option<&SecretData> {
+        debug_assert!(Self::ENTRIES.contains(&name), "`{name}` may not be there");
         self.string_data.get(name).or_else(|| self.data.get(name))
     }
 }

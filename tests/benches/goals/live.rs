@@ -4,6 +4,7 @@
 //! `BENCH_SCALE=10` does a tenth of everything, for a quick try.
 
 mod changes;
+mod cluster;
 mod idle;
 mod load;
 mod reloads;
@@ -14,6 +15,7 @@ mod upstream;
 use std::env;
 
 pub(crate) use self::changes::{certificates, endpoints, paths, replaced};
+pub(crate) use self::cluster::{event, idle, memory};
 pub(crate) use self::idle::{restarts, resyncs};
 pub(crate) use self::reloads::{closed, http2, kept, rejected};
 pub(crate) use self::swaps::swaps;

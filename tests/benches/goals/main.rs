@@ -97,6 +97,15 @@ const ROWS: &[Row] = &[
         "live: 100 restarts of the controller without a change",
         live::restarts,
     ),
+    (
+        "live: memory of the controller with 10,000 of each",
+        live::memory,
+    ),
+    ("live: CPU of the controller at rest", live::idle),
+    (
+        "live: from event to effective among 10,000, median",
+        live::event,
+    ),
 ];
 
 /// What was measured, and what it shall be.

@@ -35,12 +35,23 @@ impl Shared {
             }
             Route::Collection(kind, _) | Route::Object { kind, .. } => *kind,
         };
+        if self.state().away {
+            self.record(request, 0);
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         let delay = self.state().slow.get(kind.plural).copied();
         std::thread::sleep(delay.unwrap_or_default());
         let refusal = self.change(|state| {
-            if state.busy.0 > 0 {
-                state.busy.0 -= 1;
-                return Some(Err(state.busy.1));
+            if state.refusal.requests > 0 {
+                state.refusal.requests -= 1;
+                return Some(Err(state.refusal));
+            }
+            if state
+                .token
+                .as_deref()
+                .is_some_and(|it| it != token(request))
+            {
+                return Some(Ok(failure(401, "Unauthorized", "Unauthorized")));
             }
             let writes = request.method != "GET";
             let is_read_only = writes && state.read_only.contains(&*route.resource());
@@ -63,16 +74,18 @@ impl Shared {
         });
         match refusal {
             Some(Ok(answer)) => return self.finish(request, reply, &answer),
-            Some(Err(seconds)) => {
-                self.record(request, 429);
-                let (_, body) = failure(429, "TooManyRequests", "the server is busy");
-                let headers = [
-                    ("Content-Type", "application/json"),
-                    ("Retry-After", &seconds.to_string()),
-                ];
-                return reply.send(429, &headers, body.to_string().as_bytes());
+            Some(Err(refusal)) => {
+                self.record(request, refusal.status);
+                let (_, body) = failure(refusal.status, "Trouble", "the server is in trouble");
+                let seconds = refusal.retry_after.map(|it| it.to_string());
+                let mut headers = vec![("Content-Type", "application/json")];
+                headers.extend(seconds.iter().map(|it| ("Retry-After", it.as_str())));
+                return reply.send(refusal.status, &headers, body.to_string().as_bytes());
             }
             None => {}
+        }
+        if let Some(real) = self.real {
+            return self.pass_on(real, request, reply, kind);
         }
         match route {
             Route::Collection(kind, namespace) if request.method == "GET" => {
@@ -110,7 +123,7 @@ impl Shared {
         reply.json(*status, body)
     }
 
-    fn record(&self, request: &Incoming, status: u16) {
+    pub(super) fn record(&self, request: &Incoming, status: u16) {
         self.change(|state| record(state, request, status));
     }
 
@@ -269,19 +282,26 @@ impl Selection {
     }
 }
 
-fn record(state: &mut State, request: &Incoming, status: u16) {
+/// The token of a request, which is the name of its user; empty without one.
+fn token(request: &Incoming) -> &str {
     let token = request.headers.get("authorization");
-    let user = token.and_then(|it| it.strip_prefix("Bearer "));
+    token
+        .and_then(|it| it.strip_prefix("Bearer "))
+        .unwrap_or_default()
+}
+
+fn record(state: &mut State, request: &Incoming, status: u16) {
     state.seen.push(Seen {
         method: request.method.clone(),
         target: request.target.clone(),
         status,
-        user: user.unwrap_or_default().to_owned(),
+        user: token(request).to_owned(),
     });
 }
 
 fn list(state: &mut State, request: &Incoming, selection: &Selection) -> Answer {
     let (version, mut items) = match request.parameter("continue") {
+        None if state.hidden.contains(selection.kind.plural) => (state.version, Vec::new()),
         None => (state.version, selection.objects(state)),
         // A token can be used again, as a client does that lost the answer.
         Some(token) => {
@@ -446,7 +466,7 @@ fn merge(target: &mut Value, patch: Value) {
 }
 
 /// A `Status` that says what is wrong.
-fn failure(code: u16, reason: &str, message: &str) -> Answer {
+pub(super) fn failure(code: u16, reason: &str, message: &str) -> Answer {
     let status = json!({
         "kind": "Status",
         "apiVersion": "v1",
@@ -459,6 +479,6 @@ fn failure(code: u16, reason: &str, message: &str) -> Answer {
     (code, status)
 }
 
-fn is_true(request: &Incoming, parameter: &str) -> bool {
+pub(super) fn is_true(request: &Incoming, parameter: &str) -> bool {
     matches!(request.parameter(parameter).as_deref(), Some("true" | "1"))
 }

@@ -32,6 +32,7 @@ const fn kind(
 /// All kinds that are served, each in version `v1` of its group.
 pub static KINDS: &[Kind] = &[
     kind("ConfigMap", "configmaps", "", true),
+    kind("Endpoints", "endpoints", "", true),
     kind("Event", "events", "", true),
     kind("Event", "events", "events.k8s.io", true),
     kind("EndpointSlice", "endpointslices", "discovery.k8s.io", true),

@@ -31,12 +31,37 @@ pub(super) struct State {
     /// How many changes of a kind are still refused with 409.
     pub(super) conflicts: BTreeMap<&'static str, usize>,
     pub(super) slow: BTreeMap<&'static str, Duration>,
-    /// So many requests are answered with 429 and so many seconds.
-    pub(super) busy: (usize, u32),
+    pub(super) refusal: Refusal,
+    /// Whether nothing is answered.
+    pub(super) away: bool,
+    /// Kinds of which lists are empty.
+    pub(super) hidden: BTreeSet<&'static str>,
+    /// The only token that is known, if others are not.
+    pub(super) token: Option<String>,
     pub(super) page: Option<usize>,
     pub(super) seen: Vec<Seen>,
     pub(super) watches: BTreeMap<&'static str, usize>,
     pub(super) stopped: bool,
+}
+
+/// How the next requests are refused.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Refusal {
+    /// How many of them.
+    pub(super) requests: usize,
+    pub(super) status: u16,
+    /// How many seconds to wait before asking again.
+    pub(super) retry_after: Option<u32>,
+}
+
+impl Refusal {
+    pub(super) fn new(requests: usize, status: u16, retry_after: Option<u32>) -> Self {
+        Self {
+            requests,
+            status,
+            retry_after,
+        }
+    }
 }
 
 /// Kind, namespace and name.

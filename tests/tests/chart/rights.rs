@@ -200,6 +200,12 @@ fn what_is_not_asked_for_is_not_permitted() {
         r#"{"disable-ingress-class-api":true}"#,
     );
     assert!(!has(&classless.rendered(), "ingressclasses"));
+    let legacy = Install::default().set(
+        "controller.extraArgs",
+        r#"{"enable-endpointslices-api":false}"#,
+    );
+    let legacy = legacy.rendered();
+    assert!(has(&legacy, "endpoints") && !has(&legacy, "endpointslices"));
     let daemons = Install::of("daemonset").rendered();
     assert!(has(&daemons, "daemonsets") && !has(&daemons, "replicasets"));
     let none = Install::default().set("rbac.create", "false").rendered();

@@ -1,10 +1,11 @@
 //! A Kubernetes API with all its troubles.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use haproxy_ingress_core::resource::Kind;
 use haproxy_ingress_tests::apiserver::ApiServer;
-use haproxy_ingress_tests::backend::Backend;
+use haproxy_ingress_tests::backend::{self, Backend};
 use haproxy_ingress_tests::object;
 use haproxy_ingress_tests::rig::{Rig, app, slice};
 use serde_json::json;
@@ -49,7 +50,7 @@ fn long_lists_come_in_pages() {
     let pages = api
         .seen()
         .into_iter()
-        .filter(|it| it.target.contains("continue=page"));
+        .filter(|it| it.target.contains("&continue="));
     assert!(pages.count() >= 9, "{:#?}", api.seen());
 }
 
@@ -156,13 +157,18 @@ fn a_busy_and_slow_api_is_waited_for() {
 fn pods(api: &ApiServer, colors: [&str; 2]) {
     for (number, color) in colors.iter().enumerate() {
         let pod = object::Object::new(Kind::Pod, "default", &format!("app-{number}"));
-        api.has(pod.with("/metadata/labels", json!({ "color": color })));
+        let container = json!({ "name": "app", "image": "app" });
+        api.has(
+            pod.with("/metadata/labels", json!({ "color": color }))
+                .with("/spec/containers", json!([container])),
+        );
     }
 }
 
 #[test]
 fn pods_are_watched_when_something_needs_their_labels() {
-    let addresses = [[127, 0, 0, 1].into(), [127, 0, 0, 2].into()];
+    let [first, second] = backend::addresses();
+    let addresses = [first.into(), second.into()];
     let backend = Backend::start_on("app", &addresses);
     let api = ApiServer::start();
     let [ingress, service, _] = app("app.example", "app", &[&backend])
@@ -182,21 +188,22 @@ fn pods_are_watched_when_something_needs_their_labels() {
         .annotation("blue-green-balance", "color=blue=1,color=green=0")
         .annotation("timeout-queue", "7s");
     api.has(ingress);
-    let is_at = |address: &'static str| {
-        rig.soon(&controller, "app.example", address, |it| {
+    let is_at = |address: Ipv4Addr| {
+        let address = address.to_string();
+        rig.soon(&controller, "app.example", &address, |it| {
             // Five in a row are no accident.
             let next = || {
                 rig.get("app.example", "/")
-                    .map(|it| it.json()["address"] == address)
+                    .map(|it| it.json()["address"] == address.as_str())
             };
             it.status == 200 && (0..5).all(|_| next() == Some(true))
         })
     };
-    is_at("127.0.0.1");
+    is_at(first);
     api.is_watched("pods");
     let reloads = rig.haproxy().reloads();
     pods(&api, ["green", "blue"]);
-    is_at("127.0.0.2");
+    is_at(second);
     assert_eq!(rig.haproxy().reloads(), reloads);
 }
 

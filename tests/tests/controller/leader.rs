@@ -12,10 +12,10 @@ use serde_json::Value;
 
 /// How long others wait for a leader that is silent: as long as its Lease says, with a turn before and
 /// one behind, and what a busy machine adds.
-const TAKEOVER: Duration = Duration::from_secs(15 + 2 + 2 + 8);
+pub(crate) const TAKEOVER: Duration = Duration::from_secs(15 + 2 + 2 + 8);
 
 const LEASE: &str = "/leases/class-haproxy.haproxy-ingress.github.io";
-const PUBLISH: &str = "--publish-address=192.0.2.1";
+pub(crate) const PUBLISH: &str = "--publish-address=192.0.2.1";
 
 /// Waits for a line, for as long as a new leader may take.
 fn wait_for(program: &Program, line: &str) -> Duration {
@@ -39,7 +39,7 @@ fn wait_for_status(api: &ApiServer, name: &str) {
 }
 
 /// Who held the Lease, and what others wrote in the meantime.
-fn intruders(seen: &[Seen]) -> Vec<&Seen> {
+pub(crate) fn intruders(seen: &[Seen]) -> Vec<&Seen> {
     let mut holder = "";
     let mut intruders = Vec::new();
     for request in seen {
@@ -62,7 +62,7 @@ fn gained(program: &Program) -> usize {
 }
 
 /// Waits until another one of several replicas leads, and returns which one.
-fn next_leader(replicas: &[&Program], limit: Duration) -> usize {
+pub(crate) fn next_leader(replicas: &[&Program], limit: Duration) -> usize {
     let before: Vec<usize> = replicas.iter().map(|it| gained(it)).collect();
     let started = Instant::now();
     loop {

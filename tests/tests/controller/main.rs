@@ -13,5 +13,7 @@ mod leader;
 mod manifests;
 mod metrics;
 mod process;
+mod replicas;
 mod status;
 mod steps;
+mod watch;

@@ -236,6 +236,7 @@ fn pods_of_all() -> Feed {
         kubeconfig: None,
         apiserver_host: None,
         namespace: None,
+        endpoint_slices: true,
     })
 }
 

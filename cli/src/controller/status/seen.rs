@@ -9,8 +9,8 @@ use haproxy_ingress_core::resource::Ingress;
 use k8s_openapi::api::networking::v1::IngressLoadBalancerIngress as Entry;
 use kube::Resource as _;
 use kube::runtime::watcher::Event;
-use serde::Deserialize as _;
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use super::Addresses;
 use crate::controller::watch::Wire;
@@ -23,6 +23,49 @@ pub(crate) struct Seen {
     listing: BTreeMap<Name, Object>,
     /// The addresses that were read last: most Ingresses have the same.
     newest: Addresses,
+}
+
+/// What is read of an Ingress.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Told<'w> {
+    metadata: Metadata,
+    spec: Spec,
+    #[serde(borrow)]
+    status: Status<'w>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Metadata {
+    annotations: Option<Annotations>,
+}
+
+#[derive(Default, Deserialize)]
+struct Annotations {
+    #[serde(rename = "kubernetes.io/ingress.class")]
+    class: Option<Box<str>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Spec {
+    ingress_class_name: Option<Box<str>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Status<'w> {
+    #[serde(borrow)]
+    load_balancer: LoadBalancer<'w>,
+}
+
+/// The addresses apart, so that one of a wrong shape spoils nothing else.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct LoadBalancer<'w> {
+    #[serde(borrow)]
+    ingress: Option<&'w RawValue>,
 }
 
 /// One Ingress.
@@ -62,25 +105,23 @@ impl Seen {
     }
 
     fn read(&mut self, wire: &Wire) -> (Name, Object) {
-        let entries = wire.field("/status/loadBalancer/ingress");
         // What cannot be read is not what it should be, and is written again.
-        let entries = entries.and_then(|it| Vec::deserialize(it).ok());
-        let mut entries: Vec<Entry> = entries.unwrap_or_default();
+        let told: Told = wire.read().unwrap_or_default();
+        let ingress = told.status.load_balancer.ingress;
+        let mut entries: Vec<Entry> = ingress
+            .and_then(|it| serde_json::from_str(it.get()).ok())
+            .unwrap_or_default();
         sort(&mut entries);
         if *self.newest != *entries {
             self.newest = entries.into();
         }
-        let text = |pointer| {
-            let text = wire.field(pointer).and_then(Value::as_str);
-            text.map(Into::into)
-        };
         let version = wire.meta().resource_version.as_deref();
         let object = Object {
             version: version.unwrap_or_default().into(),
             addresses: self.newest.clone(),
             class: [
-                text("/spec/ingressClassName"),
-                text("/metadata/annotations/kubernetes.io~1ingress.class"),
+                told.spec.ingress_class_name,
+                told.metadata.annotations.unwrap_or_default().class,
             ],
         };
         (name(wire), object)

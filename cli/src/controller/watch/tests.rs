@@ -1,16 +1,24 @@
-//! The watches against an API server that serves one kind.
+//! The watches against API servers of one kind.
+
+mod schedules;
+mod server;
+mod trouble;
 
 use std::convert::Infallible;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use futures::stream;
-use serde_json::json;
+use haproxy_ingress_core::options::{Name, Options};
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
+
+use crate::args::controller::Cluster;
 
 use super::*;
 
@@ -70,26 +78,38 @@ fn forbidden(_: &Request) -> Response {
     (StatusCode::FORBIDDEN, status.to_string()).into_response()
 }
 
+fn cluster(url: &str) -> Cluster {
+    Cluster {
+        kubeconfig: None,
+        apiserver_host: Some(url.into()),
+        namespace: None,
+        endpoint_slices: true,
+    }
+}
+
 /// The changes of one kind, from a server that answers so.
 async fn changes(
     kind: Kind,
     answer: fn(&Request) -> Response,
 ) -> anyhow::Result<mpsc::Receiver<Change>> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
-    let cluster = Cluster {
-        kubeconfig: None,
-        apiserver_host: Some(format!("http://{}", listener.local_addr()?)),
-        namespace: None,
-    };
+    let cluster = cluster(&format!("http://{}", listener.local_addr()?));
     let router = Router::new().fallback(move |request: Request| async move { answer(&request) });
     tokio::spawn(async move { axum::serve(listener, router).await });
     let client = connect(&cluster).await?;
     let mut feeds = feeds(&cluster, &Options::default());
     feeds.push(pods(&cluster));
-    feeds.retain(|it| it.kind == kind);
+    feeds.retain(|it| it.kind() == kind);
     let (sender, receiver) = mpsc::channel(16);
     let (_, further) = mpsc::channel(1);
-    tokio::spawn(run(client, feeds, further, sender, None));
+    let watches = Watches::new(
+        client,
+        Annotations::new(&Options::default()),
+        sender,
+        None,
+        Metrics::default(),
+    );
+    tokio::spawn(watches.run(feeds, further));
     Ok(receiver)
 }
 
@@ -132,7 +152,13 @@ async fn namespaces_and_pods_are_not_needed() -> anyhow::Result<()> {
     for kind in [Kind::Namespace, Kind::Pod] {
         let mut changes = changes(kind, forbidden).await?;
         let change = next(&mut changes).await?;
-        assert!(matches!(change, Change::Listed { objects, .. } if objects.is_empty()));
+        assert!(matches!(
+            change,
+            Change::Denied {
+                lack: Lack::Harmless,
+                ..
+            }
+        ));
     }
     Ok(())
 }
@@ -180,9 +206,14 @@ async fn of_pods_only_labels_are_read() -> anyhow::Result<()> {
 #[tokio::test]
 async fn nothing_else_is_taken_for_empty_because_it_may_not_be_read() -> anyhow::Result<()> {
     let mut changes = changes(Kind::Secret, forbidden).await?;
-    // The server answers within milliseconds.
-    let change = tokio::time::timeout(Duration::from_millis(500), changes.recv()).await;
-    assert!(change.is_err(), "{change:?}");
+    let change = next(&mut changes).await?;
+    assert!(matches!(
+        change,
+        Change::Denied {
+            lack: Lack::AtFirst,
+            ..
+        }
+    ));
     Ok(())
 }
 
@@ -192,9 +223,12 @@ fn one_namespace_is_watched_and_what_flags_name_beside_it() {
         kubeconfig: None,
         apiserver_host: None,
         namespace: Some("shop".into()),
+        endpoint_slices: true,
     };
     let options = Options {
         config_map: Some(Name::new("edge", "haproxy")),
+        // In the same place, so that each list has to be about its own object.
+        tcp_services: Some(Name::new("edge", "tcp")),
         ingress_class_api: false,
         ..Options::default()
     };
@@ -209,9 +243,11 @@ fn one_namespace_is_watched_and_what_flags_name_beside_it() {
             "Secret in shop",
             "ConfigMap in shop",
             "Namespace",
-            "ConfigMap in edge",
+            "ConfigMap edge/haproxy",
+            "ConfigMap edge/tcp",
         ]
     );
-    let last = feeds.last().and_then(|it| it.fields.as_deref());
-    assert_eq!(last, Some("metadata.name=haproxy"));
+    let config = feeds.last().map(Feed::config);
+    let selector = config.and_then(|it| it.field_selector);
+    assert_eq!(selector.as_deref(), Some("metadata.name=tcp"));
 }

@@ -1,0 +1,84 @@
+//! The tests of the controller against a real `kube-apiserver` and `etcd`.
+//!
+//! Such a server refuses endpoints on loopback addresses, so the tests run in a network of their own, on
+//! whose only interface there is another range.
+
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::command::{self, cargo};
+use crate::setup::{self, Tool};
+
+/// The range of addresses; `tests/src/backend.rs` takes the first one.
+const ADDRESSES: &str = "10.88.0.1/16";
+
+/// The variable by which the programs are named, as everywhere in the field.
+const ASSETS: &str = "KUBEBUILDER_ASSETS";
+
+/// Tests about objects that a real server takes from nobody, or in another form.
+const REFUSED: [&str; 9] = [
+    "a_class_may_come_later_change_and_go",
+    "an_object_of_a_wrong_shape_is_kept_apart",
+    "findings_are_told_once_and_so_is_their_end",
+    "our_ingresses_get_the_addresses_and_those_of_others_are_left_alone",
+    "the_addresses_of_a_service_are_followed",
+    "the_addresses_of_nodes_are_those_of_the_pods_of_the_controller",
+    "the_last_replica_takes_the_addresses_away_and_no_other_one",
+    "without_the_right_to_a_lease_all_else_goes_on",
+    "without_the_right_to_events_all_else_goes_on",
+];
+
+pub(crate) fn test(arguments: &[String]) -> Result<()> {
+    let assets: PathBuf = env::var_os(ASSETS)
+        .with_context(|| format!("{ASSETS} names no folder with etcd and kube-apiserver"))?
+        .into();
+    let assets = assets
+        .canonicalize()
+        .with_context(|| format!("{ASSETS}={}", assets.display()))?;
+    for program in ["etcd", "kube-apiserver"] {
+        if !assets.join(program).is_file() {
+            bail!("there is no {program} in {}", assets.display());
+        }
+    }
+    setup::install(&[Tool::Haproxy])?;
+    command::run(&mut cargo(&["build", "--workspace"]))?;
+    // What is built is built outside: there is no way out of the other network.
+    command::run(&mut cargo(&[
+        "test",
+        "--workspace",
+        "--test",
+        "controller",
+        "--no-run",
+    ]))?;
+    let mut test = Command::new("unshare");
+    test.args(["--net", "--map-root-user", "--", "sh", "-c"])
+        .arg(format!(
+            "ip link set lo up && ip address add {ADDRESSES} dev lo && exec \"$@\""
+        ))
+        .arg("sh");
+    let tests = cargo(&[
+        "test",
+        "--offline",
+        "--workspace",
+        "--test",
+        "controller",
+        "--",
+    ]);
+    test.arg(tests.get_program())
+        .args(tests.get_args())
+        .args(arguments)
+        .args(REFUSED.iter().flat_map(|it| ["--skip", it]))
+        // There is one server for all.
+        .arg("--test-threads=1")
+        .current_dir(command::root())
+        .env(ASSETS, assets)
+        .env("HAPROXY", setup::haproxy()?)
+        .env(
+            "HAPROXY_INGRESS",
+            command::target()?.join("debug/haproxy-ingress"),
+        );
+    command::run(&mut test)
+}
