@@ -26,3 +26,4 @@ pub mod bundle;
 pub mod render;
 pub mod compile;
 pub mod plan;
+pub mod compare;
