@@ -2,14 +2,18 @@
 
 mod args;
 mod controller;
+mod diff;
+mod expectations;
 mod explain;
 mod haproxy;
 mod http;
 mod input;
 mod interfaces;
 mod keys;
+mod lint;
 mod log;
 mod messages;
+mod progress;
 mod render;
 mod report;
 
