@@ -1,5 +1,6 @@
 //! Completion scripts and manual pages, from the tools and the table of the controller's flags.
 
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -104,12 +105,15 @@ fn argument(flag: &'static Flag) -> Arg {
 fn help(flag: &Flag) -> String {
     let mut help = flag.doc.trim_end_matches('.').to_owned();
     if !matches!(flag.default, "" | "false") {
-        help += &format!(" [default: {}]", flag.default);
+        // Writing to a `String` cannot fail.
+        let _ = write!(help, " [default: {}]", flag.default);
     }
     match flag.status {
         Status::Effective => {}
-        Status::NotYet => help += " (not yet effective)",
-        Status::Ignored(why) => help += &format!(" (ignored: {why})"),
+        Status::NotYet => help.push_str(" (not yet effective)"),
+        Status::Ignored(why) => {
+            let _ = write!(help, " (ignored: {why})");
+        }
     }
     help
 }

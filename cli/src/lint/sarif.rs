@@ -1,5 +1,7 @@
 //! Findings as SARIF 2.1.0 (OASIS, Static Analysis Results Interchange Format).
 
+use std::fmt::Write as _;
+
 use haproxy_ingress_core::diagnostic::{Code, Diagnostic, Severity, codes};
 use haproxy_ingress_core::manifest::{Place, Positions};
 use haproxy_ingress_core::origin::Origin;
@@ -57,7 +59,8 @@ fn result(diagnostic: &Diagnostic, positions: &Positions) -> Value {
     let place = report::place(diagnostic, positions);
     let mut text = format!("{}; {}", diagnostic.message, diagnostic.outcome);
     if let Some(help) = &diagnostic.help {
-        text += &format!(" (help: {help})");
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, " (help: {help})");
     }
     let related = diagnostic.related.iter().enumerate().map(|(id, origin)| {
         let mut location = location(origin, positions.locate(origin).as_ref(), positions);
@@ -127,7 +130,7 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             uri.push(char::from(byte));
         } else {
-            uri += &format!("%{byte:02X}");
+            let _ = write!(uri, "%{byte:02X}");
         }
     }
     uri

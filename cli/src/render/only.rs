@@ -65,7 +65,7 @@ pub(super) fn is_there(object: &ObjectRef, snapshot: &Snapshot) -> anyhow::Resul
         Kind::Pod => snapshot.pods.keys().collect(),
     };
     let is_it = |it: &&Name| it.namespace == object.namespace && it.name == object.name;
-    if names.iter().any(|it| is_it(it)) {
+    if names.iter().any(is_it) {
         return Ok(());
     }
     let wanted = format!("{}/{}", object.namespace, object.name);

@@ -15,10 +15,10 @@ fn words_find_keys_by_their_names_and_their_documentation() {
         );
     }
     let weight = run(["keys", "initial", "weight"], "").stdout;
-    let (named, mentioned) = weight
+    let (first, then) = weight
         .split_once("Mentioned in the documentation of\n")
         .unwrap_or_else(|| panic!("others mention it:\n{weight}"));
-    assert!(named.contains("  initial-weight ") && mentioned.contains("  agent-check-port "));
+    assert!(first.contains("  initial-weight ") && then.contains("  agent-check-port "));
 
     let both = run(["keys", "TLS", "redirect"], "");
     assert!(both.stdout.contains("  ssl-redirect "), "{}", both.stdout);

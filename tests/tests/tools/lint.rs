@@ -163,8 +163,11 @@ fn code_scanning_gets_what_the_schema_asks_for() {
             "region": {"startLine": 7, "startColumn": 45, "endLine": 7, "endColumn": 52},
         })
     );
-    let rule = &document["runs"][0]["tool"]["driver"]["rules"]
-        [invalid["ruleIndex"].as_u64().expect("a number") as usize];
+    let rules = document["runs"][0]["tool"]["driver"]["rules"].as_array();
+    let index = invalid["ruleIndex"]
+        .as_u64()
+        .and_then(|it| usize::try_from(it).ok());
+    let rule = &rules.expect("a list")[index.expect("a number")];
     assert_eq!(rule["id"], "invalid-value");
     // It can say that something is wrong.
     let broken = printed

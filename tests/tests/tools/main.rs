@@ -10,6 +10,7 @@ mod pipes;
 mod shell;
 mod verdicts;
 
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use haproxy_ingress_tests::terminal::{self, Printed};
@@ -62,7 +63,8 @@ fn shop(annotations: &[(&str, &str)]) -> String {
         if place == 0 {
             text += "  annotations:\n";
         }
-        text += &format!("    haproxy-ingress.github.io/{name}: \"{value}\"\n");
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "    haproxy-ingress.github.io/{name}: \"{value}\"");
     }
     text + "spec:
   ingressClassName: haproxy

@@ -77,9 +77,11 @@ fn proxy_line(client: IpAddr) -> String {
 }
 
 fn text(request: &Request) -> String {
+    use std::fmt::Write as _;
     let mut text = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
     for it in &request.headers {
-        text += &format!("{}: {}\r\n", it.name, it.value);
+        // Writing to a `String` cannot fail.
+        let _ = write!(text, "{}: {}\r\n", it.name, it.value);
     }
     if matches!(&*request.method, "POST" | "PUT" | "PATCH") {
         text += "Content-Length: 0\r\n";

@@ -104,7 +104,7 @@ fn kept(options: &[&str]) -> String {
     let mut kept = String::new();
     for pair in options.windows(2) {
         if matches!(pair[0], "weight" | "cookie") {
-            kept += &format!(" {} {}", pair[0], pair[1]);
+            kept.extend([" ", pair[0], " ", pair[1]]);
         }
     }
     kept
