@@ -12,6 +12,7 @@ mod help;
 pub(crate) mod leader;
 pub(crate) mod measures;
 mod read;
+mod shell;
 mod table;
 mod tool;
 
@@ -144,7 +145,7 @@ mod tests {
         }
         assert!(text.contains("not yet effective"));
         let head = text.split("\nFlags:").next().unwrap_or_default();
-        for tool in ["render", "keys"] {
+        for tool in ["render", "lint", "diff", "keys", "completions", "man"] {
             let line = head.lines().find(|it| it.trim().starts_with(tool));
             assert!(line.is_some_and(|it| it.len() > 20), "{tool}: {head}");
         }

@@ -16,6 +16,9 @@ use haproxy_ingress_core::diagnostic::{Diagnostic, Sink};
 use haproxy_ingress_core::manifest::{self, Positions};
 use haproxy_ingress_core::options::{DefaultCertificate, Name, Options, Version};
 use haproxy_ingress_core::snapshot::Snapshot;
+use haproxy_ingress_core::verdict::{self, Verdict};
+
+use crate::progress::Progress;
 
 /// How deep folders are searched.
 const FOLDERS: usize = 16;
@@ -26,7 +29,7 @@ const FOLDERS: usize = 16;
 pub(crate) struct Args {
     /// Manifests: files, folders (with *.yaml, *.yml and *.json below them), or - for standard input
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
-    files: Vec<PathBuf>,
+    pub(crate) files: Vec<PathBuf>,
     /// The version of HAProxy that will read the result
     #[arg(long, value_name = "VERSION", default_value_t = Options::default().haproxy)]
     pub(crate) haproxy_version: Version,
@@ -107,8 +110,15 @@ pub(crate) struct Input {
 impl Args {
     /// Reads everything that was named.
     pub(crate) fn read(&self) -> anyhow::Result<Input> {
+        self.read_paths(&self.files)
+    }
+
+    /// Reads other manifests with the same flags.
+    pub(crate) fn read_paths(&self, paths: &[PathBuf]) -> anyhow::Result<Input> {
         let options = self.options()?;
-        let manifests = manifest::read(&texts(&self.files)?);
+        let progress = Progress::start("Reading");
+        let manifests = manifest::read(&texts(paths)?);
+        drop(progress);
         let mut snapshot = manifests.snapshot();
         let mut diagnostics = manifests.diagnostics;
         diagnostics.extend(manifest::complete(&mut snapshot, &options));
@@ -189,7 +199,23 @@ impl Args {
 impl Input {
     /// Compiles it. The findings are those of the manifests and those of the engine.
     pub(crate) fn compile(&self) -> Compiled {
-        let mut compiled = compile(&self.snapshot, &self.options, None);
+        self.compile_after(None)
+    }
+
+    /// Compiles it, and says what became of every key.
+    pub(crate) fn judge(&self) -> (Compiled, Vec<Verdict>) {
+        let (compiled, verdicts) = verdict::judge(&self.snapshot, &self.options);
+        (self.with_findings(compiled), verdicts)
+    }
+
+    /// Compiles it as a change of what HAProxy runs, where servers keep their names.
+    pub(crate) fn compile_after(&self, running: Option<&Compiled>) -> Compiled {
+        let places = running.map(|it| &it.places);
+        self.with_findings(compile(&self.snapshot, &self.options, places))
+    }
+
+    /// The result with the findings of the manifests among its own.
+    fn with_findings(&self, mut compiled: Compiled) -> Compiled {
         let mut sink = Sink::default();
         sink.extend(self.diagnostics.iter().cloned());
         sink.extend(compiled.diagnostics);
@@ -253,16 +279,27 @@ fn search(
         let extension = path.extension().unwrap_or_default();
         if kind.is_dir() && depth > 0 {
             search(&path, extensions, depth - 1, found)?;
-        } else if kind.is_file() && extensions.iter().any(|&it| extension == it) {
+        } else if kind.is_file()
+            && extensions.iter().any(|&it| extension == it)
+            && !is_expectations(&path)
+        {
             found.push(path);
         }
     }
     Ok(())
 }
 
+/// Whether a file is for `test` by its name, `*.test.yaml`, and not a manifest among others.
+fn is_expectations(path: &Path) -> bool {
+    let stem = path.file_stem().unwrap_or_default();
+    stem.as_encoded_bytes().ends_with(b".test")
+}
+
 fn add_file(texts: &mut Vec<(String, String)>, path: &Path) -> anyhow::Result<()> {
     let bytes = fs::read(path).with_context(|| cannot_read(path))?;
-    add(texts, &path.to_string_lossy(), bytes)
+    // What is found in the folder `.` has the names that it has there.
+    let name = path.strip_prefix(".").unwrap_or(path);
+    add(texts, &name.to_string_lossy(), bytes)
 }
 
 fn add(texts: &mut Vec<(String, String)>, name: &str, bytes: Vec<u8>) -> anyhow::Result<()> {
@@ -309,6 +346,7 @@ mod tests {
         for name in [
             "c.json",
             "a.yml",
+            "a.test.yaml",
             "b/x.yaml",
             "b/..data/x.yaml",
             ".h.yaml",

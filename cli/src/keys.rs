@@ -1,6 +1,7 @@
 //! `keys`: the reference of configuration keys, on the terminal and for other programs.
 
 mod schema;
+mod search;
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -12,9 +13,15 @@ use serde_json::{Value, json};
 
 /// Flags of `keys`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Exit status: 0 found, 2 there is nothing of that name.
+
+  haproxy-ingress keys cors-max-age
+  haproxy-ingress keys redirect https
+  haproxy-ingress keys --format schema > schema.json")]
 pub(crate) struct Args {
-    /// A key, by its name or an old one, or a family of keys
-    name: Option<String>,
+    /// A key, by its name or an old one, a family of keys, or words to look for in names and documentation
+    name: Vec<String>,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -50,11 +57,13 @@ enum Chosen {
     Family(&'static Family),
     /// A key, and the name by which it was asked for.
     Key(&'static Family, &'static Key, String),
+    /// What words were found in: names first, then documentation.
+    Found(search::Found),
 }
 
 /// Runs `keys`.
 pub(crate) fn run(args: &Args) -> ExitCode {
-    match chosen(args.name.as_deref()) {
+    match chosen(&args.name) {
         Ok(chosen) => {
             let text = match args.format {
                 Format::Text => text(&chosen),
@@ -76,9 +85,11 @@ pub(crate) fn run(args: &Args) -> ExitCode {
     }
 }
 
-fn chosen(name: Option<&str>) -> Result<Chosen, String> {
-    let Some(name) = name else {
-        return Ok(Chosen::All);
+fn chosen(words: &[String]) -> Result<Chosen, String> {
+    let name = match words {
+        [] => return Ok(Chosen::All),
+        [name] => name.as_str(),
+        _ => return found(words),
     };
     // An annotation may be pasted as it stands.
     let name = name.rsplit('/').next().unwrap_or(name);
@@ -92,9 +103,25 @@ fn chosen(name: Option<&str>) -> Result<Chosen, String> {
     if let Some(family) = FAMILIES.iter().find(|it| it.name == name) {
         return Ok(Chosen::Family(family));
     }
-    Err(match REGISTRY.nearest(name) {
-        Some(nearest) => format!("there is no key `{name}`; did you mean `{nearest}`?"),
-        None => format!("there is no key `{name}`"),
+    found(words)
+}
+
+/// What words are found in; if in nothing, the names that are nearest to them.
+fn found(words: &[String]) -> Result<Chosen, String> {
+    let found = search::find(words);
+    if !found.is_empty() {
+        return Ok(Chosen::Found(found));
+    }
+    let asked = words.join(" ");
+    let nearest = search::nearest(asked.rsplit('/').next().unwrap_or(&asked));
+    Err(if nearest.is_empty() {
+        format!("there is no key `{asked}`, and no key mentions it")
+    } else {
+        let names: Vec<String> = nearest.iter().map(|it| format!("`{it}`")).collect();
+        format!(
+            "there is no key `{asked}`; did you mean {}?",
+            names.join(" or ")
+        )
     })
 }
 
@@ -105,6 +132,7 @@ impl Chosen {
             Self::All => FAMILIES.iter().flat_map(of).collect(),
             Self::Family(family) => of(family).collect(),
             Self::Key(family, key, _) => vec![(family, key)],
+            Self::Found(found) => found.pairs().collect(),
         }
     }
 }
@@ -144,7 +172,31 @@ fn text(chosen: &Chosen) -> String {
         }
         return text;
     }
-    let pairs = chosen.pairs();
+    match chosen {
+        Chosen::Found(found) => {
+            table(&mut text, &found.named);
+            if !found.mentioned.is_empty() {
+                let gap = if found.named.is_empty() { "" } else { "\n" };
+                let _ = writeln!(text, "{gap}Mentioned in the documentation of\n");
+                table(&mut text, &found.mentioned);
+            }
+        }
+        Chosen::Family(family) => {
+            table(&mut text, &chosen.pairs());
+            let others = search::find(&[family.name.to_owned()]);
+            let others = others.pairs().filter(|it| it.0.name != family.name);
+            let others: Vec<&str> = others.map(|it| it.1.name).collect();
+            if !others.is_empty() {
+                let _ = writeln!(text, "\nSee also: {}", others.join(", "));
+            }
+        }
+        _ => table(&mut text, &chosen.pairs()),
+    }
+    text
+}
+
+/// Keys with a summary of each, under the titles of their families.
+fn table(text: &mut String, pairs: &[(&'static Family, &'static Key)]) {
     let width = pairs
         .iter()
         .map(|it| it.1.name.len())
@@ -165,7 +217,6 @@ fn text(chosen: &Chosen) -> String {
             key.scope.name()
         );
     }
-    text
 }
 
 /// Every key, and every old name as one that is deprecated.
@@ -198,6 +249,10 @@ fn markdown(chosen: &Chosen) -> String {
         Chosen::All => reference::keys(),
         Chosen::Family(family) => reference::family(family, reference::EXAMPLES),
         Chosen::Key(_, key, _) => reference::key(key),
+        Chosen::Found(found) => {
+            let pages = found.pairs().map(|it| reference::key(it.1));
+            pages.collect::<Vec<_>>().join("\n")
+        }
     }
 }
 
@@ -206,7 +261,7 @@ mod tests {
     use super::*;
 
     fn choose(name: &str) -> Chosen {
-        chosen(Some(name)).unwrap_or(Chosen::All)
+        chosen(&[name.to_owned()]).unwrap_or(Chosen::All)
     }
 
     #[test]
@@ -217,10 +272,29 @@ mod tests {
             assert!(text.starts_with("cors-max-age\n"), "{text}");
             assert!(text.contains("Path"), "{text}");
         }
-        let message = chosen(Some("cors-max-aeg"))
+        let message = chosen(&["cors-max-aeg".to_owned()])
             .err()
             .expect("there is no such key");
         assert!(message.contains("did you mean `cors-max-age`"), "{message}");
+    }
+
+    #[test]
+    fn words_are_looked_for_in_names_and_documentation() {
+        let words = ["TLS".to_owned(), "redirect".to_owned()];
+        let Ok(Chosen::Found(found)) = chosen(&words) else {
+            panic!("keys have both words");
+        };
+        assert!(found.pairs().any(|it| it.1.name == "ssl-redirect"));
+        let one = text(&choose("redirect-to"));
+        assert!(one.starts_with("redirect-to\n"), "{one}");
+        let printed = text(&Chosen::Found(found));
+        assert!(printed.contains("  ssl-redirect "), "{printed}");
+        let family = text(&choose("redirect"));
+        let also = family.lines().last().unwrap_or_default();
+        assert!(
+            also.starts_with("See also: ") && also.contains("ssl-redirect"),
+            "{family}"
+        );
     }
 
     #[test]

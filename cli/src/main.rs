@@ -3,14 +3,18 @@
 mod args;
 mod controller;
 mod debug;
+mod diff;
+mod expectations;
 mod explain;
 mod haproxy;
 mod http;
 mod input;
 mod interfaces;
 mod keys;
+mod lint;
 mod log;
 mod messages;
+mod progress;
 mod render;
 mod report;
 

@@ -1,6 +1,7 @@
 //! `render`: manifests → configuration, on the screen or in a folder, without a cluster.
 
 pub(crate) mod check;
+mod only;
 mod output;
 mod trace;
 
@@ -12,10 +13,11 @@ use haproxy_ingress_core::bundle::{Bundle, File, Role, Section};
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::diagnostic::{Diagnostic, Sink};
 use haproxy_ingress_core::manifest::Positions;
-use haproxy_ingress_core::origin::Origin;
+use haproxy_ingress_core::origin::{ObjectRef, Origin};
 use serde_json::{Value, json};
 
 use crate::input;
+use crate::progress::Progress;
 use crate::report::{self, Deny, Format, json as report_json};
 
 /// Flags of `render`.
@@ -27,6 +29,7 @@ Exit status: 0 fine, 1 there are findings that are denied, 2 usage or I/O.
 
   haproxy-ingress render -f shop.yaml
   helm template shop ./chart | haproxy-ingress render -f - --check --deny warning
+  haproxy-ingress render -f manifests/ --only Ingress/shop/web
   haproxy-ingress render -f manifests/ --out build/ --haproxy-version 2.8")]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -48,8 +51,11 @@ pub(crate) struct Args {
     haproxy: PathBuf,
     /// Print who made each line of haproxy.cfg, the maps and the lists: object, field, and place in
     /// the manifests
-    #[arg(long)]
+    #[arg(long, conflicts_with = "only")]
     trace: bool,
+    /// Print only the lines that one object had a part in, in all files
+    #[arg(long, value_name = "KIND/[NS/]NAME", value_parser = only::parse)]
+    only: Option<ObjectRef>,
     /// How the result is written
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -72,12 +78,17 @@ pub(crate) fn run(args: &Args) -> ExitCode {
 
 fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
     let input = args.input.read()?;
+    if let Some(object) = &args.only {
+        only::is_there(object, &input.snapshot)?;
+    }
+    let progress = Progress::start("Compiling");
     let Compiled {
         bundle,
         mut diagnostics,
         acme,
         ..
     } = input.compile();
+    drop(progress);
 
     let mut notes = Vec::new();
     if let Some(folder) = &args.out {
@@ -88,7 +99,9 @@ fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
         ));
     }
     if args.check {
+        let progress = Progress::start("Asking HAProxy");
         let checked = check::check(&input, &args.haproxy)?;
+        drop(progress);
         notes.push(checked.verdict);
         let mut sink = Sink::default();
         sink.extend(diagnostics.into_iter().chain(checked.diagnostics));
@@ -98,6 +111,11 @@ fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
     match args.format {
         Format::Json => {
             let mut document = document(&bundle, &diagnostics, &input.positions);
+            if let Some(object) = &args.only {
+                document = json!({ "diagnostics": document["diagnostics"].take() });
+                document["object"] = json!(object);
+                document["lines"] = only::json(&bundle, object, &input.positions);
+            }
             document["haproxy"] = json!(input.options.haproxy.to_string());
             document["notes"] = json!(notes);
             let acme = acme.map(|it| report_json::acme(&it, &input.positions));
@@ -105,7 +123,9 @@ fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
             print(&format!("{document:#}\n"));
         }
         Format::Text => {
-            if args.trace {
+            if let Some(object) = &args.only {
+                print(&only::text(&bundle, object, &input.positions));
+            } else if args.trace {
                 print(&trace::text(&bundle, &input.positions));
             } else if args.out.is_none() {
                 print(bundle.config());

@@ -19,6 +19,7 @@ use self::excerpt::Excerpts;
 pub(crate) enum Deny {
     /// An object is left out, or what it protects is denied.
     #[default]
+    #[value(alias = "errors")]
     Error,
     /// Also: a part is ignored, or a default is used.
     #[value(alias = "warnings")]
@@ -77,7 +78,7 @@ pub(crate) fn count(diagnostics: &[Diagnostic]) -> Option<String> {
 }
 
 /// `2 errors, 1 warning`.
-fn summary(diagnostics: &[Diagnostic]) -> String {
+pub(crate) fn summary(diagnostics: &[Diagnostic]) -> String {
     let counts = [Severity::Error, Severity::Warning, Severity::Notice].map(|severity| {
         let count = diagnostics
             .iter()
@@ -101,8 +102,18 @@ pub(crate) fn is_colourful(out: &impl IsTerminal) -> bool {
     out.is_terminal() && set("NO_COLOR").is_none() && set("TERM").is_none_or(|it| it != "dumb")
 }
 
+/// An origin with its place, if it has one.
+pub(crate) fn named(origin: &Origin, positions: &Positions) -> String {
+    match (origin, positions.locate(origin)) {
+        (Origin::Object(..), Some(place)) => {
+            format!("{origin} ({}:{}:{})", place.file, place.line, place.column)
+        }
+        _ => origin.to_string(),
+    }
+}
+
 /// Where a diagnostic points to: the key, if it is about the key, else the value.
-fn place(diagnostic: &Diagnostic, positions: &Positions) -> Option<Place> {
+pub(crate) fn place(diagnostic: &Diagnostic, positions: &Positions) -> Option<Place> {
     let mut place = positions.locate(&diagnostic.origin)?;
     let about_key = matches!(
         diagnostic.code.name,

@@ -1,10 +1,13 @@
 //! What a compilation produces: files with modes, sections with digests, and who made which line.
 
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use crate::assemble::Places;
+pub use crate::bundle::shown::shown;
 use crate::diagnostic::Diagnostic;
 pub use crate::haproxy::Role;
 use crate::haproxy::{Acme, Closing};

@@ -8,7 +8,7 @@ pub use crate::bundle::Compiled;
 use crate::bundle::NewServer;
 use crate::haproxy::{Backend, Config};
 use crate::ingest;
-use crate::keys::Cx;
+use crate::keys::{Cx, Reads};
 use crate::options::Options;
 use crate::origin::Setting;
 use crate::render;
@@ -30,7 +30,7 @@ use crate::value::text::Snippet;
 /// assert!(compiled.diagnostics.is_empty());
 /// ```
 pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>) -> Compiled {
-    let (mut compiled, config) = run(snapshot, options, previous);
+    let (mut compiled, config) = run(&mut Cx::new(snapshot, options), previous);
     compiled.acme = config.acme;
     compiled
 }
@@ -42,30 +42,38 @@ pub fn compile_with_model(
     options: &Options,
     previous: Option<&Places>,
 ) -> (Compiled, Config) {
-    let (mut compiled, config) = run(snapshot, options, previous);
+    let (mut compiled, config) = run(&mut Cx::new(snapshot, options), previous);
     compiled.acme.clone_from(&config.acme);
     (compiled, config)
 }
 
-/// The stages; the result has no [`Acme`](crate::haproxy::Acme) yet, which is the model's.
-fn run(snapshot: &Snapshot, options: &Options, previous: Option<&Places>) -> (Compiled, Config) {
+/// The same, and what became of the texts of keys.
+pub(crate) fn compile_noting(snapshot: &Snapshot, options: &Options) -> (Compiled, Reads) {
     let mut cx = Cx::new(snapshot, options);
-    ingest::global(&mut cx);
-    let mut table = ingest::table(&mut cx);
+    cx.reads = Some(Reads::default());
+    let (mut compiled, config) = run(&mut cx, None);
+    compiled.acme = config.acme;
+    (compiled, cx.reads.unwrap_or_default())
+}
+
+/// The stages; the result has no [`Acme`](crate::haproxy::Acme) yet, which is the model's.
+fn run(cx: &mut Cx<'_>, previous: Option<&Places>) -> (Compiled, Config) {
+    ingest::global(cx);
+    let mut table = ingest::table(cx);
     let none = Places::new();
-    let config = assemble::assemble(&table, previous.unwrap_or(&none), &mut cx);
+    let config = assemble::assemble(&table, previous.unwrap_or(&none), cx);
     let ingresses = std::mem::take(&mut table.ingresses);
     // Its memory is taken again for the text: to get new one from the system costs more than to fill it.
     drop(table);
-    let bundle = render::render(&config, &mut cx);
+    let bundle = render::render(&config, cx);
     let compiled = Compiled {
         bundle,
         ingresses,
         uses_pods: cx.uses_pods,
         closing: config.global.closing,
-        diagnostics: cx.sink.into_sorted(),
+        diagnostics: std::mem::take(&mut cx.sink).into_sorted(),
         places: places(&config),
-        new_servers: new_servers(&config, options),
+        new_servers: new_servers(&config, cx.options),
         outlived: assemble::outlived(&config),
         acme: None,
     };

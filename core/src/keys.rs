@@ -16,6 +16,7 @@ mod check;
 mod cx;
 pub mod ports;
 mod read;
+mod reads;
 
 pub mod acme;
 pub mod affinity;
@@ -98,6 +99,7 @@ use serde::Serialize;
 pub use self::check::{annotations, config_map, tier};
 pub use self::cx::Cx;
 pub use self::read::{Layers, Reader, Source, SourceValue, Tier};
+pub(crate) use self::reads::{Fate, Reads};
 
 use crate::haproxy;
 pub use crate::origin::Setting;
@@ -471,7 +473,7 @@ mod tests {
         let mut sink = Sink::default();
         for place in 0..REGISTRY.blocks.len() {
             // Reading panics on a default that does not parse.
-            Layers::default().read(place, &mut sink);
+            Layers::default().read(place, &mut sink, None);
         }
         assert_eq!(sink.into_sorted(), []);
     }

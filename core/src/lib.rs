@@ -26,4 +26,6 @@ pub mod bundle;
 pub mod render;
 pub mod compile;
 pub mod explain;
+pub mod verdict;
 pub mod plan;
+pub mod compare;

@@ -23,3 +23,4 @@ pub mod spoe;
 pub mod show;
 pub mod world;
 pub mod refused;
+pub mod helm;

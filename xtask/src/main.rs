@@ -12,6 +12,7 @@ mod demo;
 mod image_root;
 mod web;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -56,6 +57,12 @@ enum Task {
     Web(web::Args),
     /// Lays out the root file system of the controller's image, without Docker.
     ImageRoot(image_root::Args),
+    /// Writes the manual pages of the controller and of all tools to a folder.
+    Man {
+        /// The folder.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
     /// Tries a million hostile values: that none leaves its directive, and no tenant its place.
     Injection,
     /// Runs the tests of the controller against the kube-apiserver and the etcd of KUBEBUILDER_ASSETS.
@@ -83,6 +90,7 @@ fn main() -> ExitCode {
         Task::Web(arguments) => setup::install(&[Tool::Node, Tool::Wasm, Tool::Page])
             .and_then(|()| web::build(&arguments)),
         Task::ImageRoot(arguments) => image_root::build(&arguments),
+        Task::Man { folder } => menu::man(&folder),
         Task::Injection => menu::injection(),
         Task::Cluster { arguments } => cluster::test(&arguments),
         Task::Bench { arguments } => menu::bench(&arguments),

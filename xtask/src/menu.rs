@@ -84,6 +84,20 @@ pub(crate) fn generate(check: bool) -> Result<()> {
         generate.env("UPDATE", "1");
     }
     command::run(&mut generate)?;
+    // What the tools print.
+    let words = [
+        "test",
+        "-p",
+        "haproxy-ingress-tests",
+        "--test",
+        "tools",
+        "page",
+    ];
+    let mut tools = cargo(&words);
+    if !check {
+        tools.env("UPDATE", "1");
+    }
+    command::run(&mut tools)?;
     // The types of the page.
     let mut declarations = cargo(&[
         "test",
@@ -96,6 +110,12 @@ pub(crate) fn generate(check: bool) -> Result<()> {
         declarations.env("UPDATE", "1");
     }
     command::run(&mut declarations)
+}
+
+/// Writes the manual pages: the program knows its own flags.
+pub(crate) fn man(folder: &Path) -> Result<()> {
+    let mut man = cargo(&["run", "--package", "haproxy-ingress", "--", "man"]);
+    command::run(man.arg(folder))
 }
 
 /// Runs the benchmark, optimised.

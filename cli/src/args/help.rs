@@ -26,7 +26,7 @@ as the next word; a switch takes its value behind `=` only. Durations are writte
 pub(crate) fn text() -> String {
     let mut text = String::from(HEAD);
     for (name, about) in Tool::list() {
-        let _ = writeln!(text, "  {name:<8}{about}");
+        let _ = writeln!(text, "  {name:<13}{about}");
     }
     text.push_str(NOTATION);
     section(&mut text, "Flags", |it| it == Status::Effective);

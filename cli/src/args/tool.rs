@@ -4,18 +4,29 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::args::shell;
 use crate::args::{Invocation, Usage};
-use crate::{explain, keys, render};
+use crate::{diff, expectations, explain, keys, lint, render};
 
 /// A subcommand beside the controller.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Tool {
     /// Turn manifests into HAProxy's configuration, without a cluster
     Render(Box<render::Args>),
+    /// Say what is wrong with manifests, or could be better
+    Lint(Box<lint::Args>),
+    /// Compare two sets of manifests: what changes, and what HAProxy would have to do
+    Diff(Box<diff::Args>),
     /// Say where a request goes and why, step by step
     Explain(Box<explain::Args>),
+    /// Send requests through the configuration of manifests, and compare what they get with what they should
+    Test(Box<expectations::Args>),
     /// Print the reference of configuration keys
     Keys(keys::Args),
+    /// Print a script by which a shell completes commands and flags
+    Completions(shell::Completions),
+    /// Write manual pages to a folder
+    Man(shell::Man),
 }
 
 #[derive(clap::Parser)]
@@ -33,13 +44,18 @@ impl Tool {
 
     /// The names of all subcommands, with a line about each.
     pub(crate) fn list() -> Vec<(String, String)> {
-        let line = <Line as clap::CommandFactory>::command();
+        let line = Self::command();
         line.get_subcommands()
             .map(|it| {
                 let about = it.get_about().map(ToString::to_string);
                 (it.get_name().to_owned(), about.unwrap_or_default())
             })
             .collect()
+    }
+
+    /// What `clap` knows of all tools.
+    pub(super) fn command() -> clap::Command {
+        <Line as clap::CommandFactory>::command()
     }
 
     /// Reads the words from the subcommand on.
@@ -60,8 +76,13 @@ impl Tool {
     pub(crate) fn run(self) -> ExitCode {
         match self {
             Self::Render(args) => render::run(&args),
+            Self::Lint(args) => lint::run(&args),
+            Self::Diff(args) => diff::run(&args),
             Self::Explain(args) => explain::run(*args),
+            Self::Test(args) => expectations::run(&args),
             Self::Keys(args) => keys::run(&args),
+            Self::Completions(args) => shell::completions(&args),
+            Self::Man(args) => shell::man(&args),
         }
     }
 }

@@ -7,6 +7,8 @@ use haproxy_ingress_core::bundle::{Bundle, File, Role};
 use haproxy_ingress_core::manifest::Positions;
 use haproxy_ingress_core::origin::Origin;
 
+use crate::report::named;
+
 /// Where the second column begins at the latest.
 const WIDEST: usize = 90;
 
@@ -83,12 +85,5 @@ impl<'a> Names<'a> {
             let _ = write!(list, " and {more} more");
         }
         list
-    }
-}
-
-fn named(origin: &Origin, positions: &Positions) -> String {
-    match positions.locate(origin) {
-        Some(place) => format!("{origin} ({}:{}:{})", place.file, place.line, place.column),
-        None => origin.to_string(),
     }
 }

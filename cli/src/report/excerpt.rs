@@ -6,7 +6,7 @@ use haproxy_ingress_core::diagnostic::{Diagnostic, Severity};
 use haproxy_ingress_core::manifest::{Place, Positions};
 use haproxy_ingress_core::origin::{Field, Origin};
 
-use crate::report::{is_secret, place};
+use crate::report::{is_secret, named, place};
 
 /// Renders diagnostics about some texts.
 pub(super) struct Excerpts<'p> {
@@ -52,7 +52,7 @@ impl<'p> Excerpts<'p> {
         }
         group = group.element(Level::NOTE.no_name().message(&*diagnostic.outcome));
         for origin in &diagnostic.related {
-            let text = format!("see also {}", self.named(origin));
+            let text = format!("see also {}", named(origin, self.positions));
             group = group.element(Level::NOTE.no_name().message(text));
         }
         if let Some(help) = &diagnostic.help {
@@ -91,16 +91,6 @@ impl<'p> Excerpts<'p> {
             .line_start(line_number)
             .annotation(AnnotationKind::Primary.span(from..to))
             .into()
-    }
-
-    /// An origin with its place, if it has one.
-    fn named(&self, origin: &Origin) -> String {
-        match (origin, self.positions.locate(origin)) {
-            (Origin::Object(..), Some(place)) => {
-                format!("{origin} ({}:{}:{})", place.file, place.line, place.column)
-            }
-            _ => origin.to_string(),
-        }
     }
 }
 

@@ -325,11 +325,14 @@ impl<'s, 'p> Backends<'s, 'p> {
         config: &mut Config,
         cx: &mut Cx<'_>,
     ) -> usize {
-        let winners = layers.winners(|it| REGISTRY.key(it).scope == Scope::Backend);
+        let is_of_backends: fn(u16) -> bool = |it| REGISTRY.key(it).scope == Scope::Backend;
+        let winners = layers.winners(is_of_backends);
         let signature = (port_key(&target.port), Mode::Http, winners);
-        self.once(target, signature, origin, config, |it, backend, winners| {
+        let place = self.once(target, signature, origin, config, |it, backend, winners| {
             it.fill(backend, target, layers, winners, cx);
-        })
+        });
+        cx.note_backend(place, layers, is_of_backends);
+        place
     }
 
     /// The backend of a target for connections that nobody looks into. No path tells them apart, so
@@ -350,7 +353,7 @@ impl<'s, 'p> Backends<'s, 'p> {
         winners.sort_unstable();
         let signature = (port_key(&target.port), Mode::Tcp, winners);
         let place = config.backends.len();
-        self.once(target, signature, origin, config, |it, backend, winners| {
+        let made = self.once(target, signature, origin, config, |it, backend, winners| {
             backend.mode = Mode::Tcp;
             tcp::protect(unable, backend);
             let layers = &tcp::of_connections(layers);
@@ -367,7 +370,9 @@ impl<'s, 'p> Backends<'s, 'p> {
                 effect(&*block, &mut path, backend, cx);
             }
             tcp::only_connections(backend, cx);
-        })
+        });
+        cx.note_backend(made, layers, tcp::tells_apart);
+        made
     }
 
     /// The backend of a target with a signature, filled when it is first asked for.

@@ -89,6 +89,7 @@ impl BlueGreenWeights {
             if unknown == pods.len() {
                 return None;
             }
+            cx.counts_in_part(&balance.origin);
         }
         let weights: Vec<u16> = balance
             .value
@@ -212,6 +213,7 @@ fn report_weights(balance: &Setting<Groups>, weights: &[u16], cx: &mut Cx<'_>) {
                 group.weight
             );
             let outcome = format!("{weight} is used");
+            cx.counts_in_part(&balance.origin);
             cx.report(&codes::INVALID_VALUE, &balance.origin, message, outcome);
         }
     }

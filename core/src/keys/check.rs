@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, codes};
-use crate::keys::{Cx, Key, REGISTRY, Scope, Source, SourceValue, Tier};
+use crate::keys::{Cx, Fate, Key, REGISTRY, Scope, Source, SourceValue, Tier};
 use crate::origin::{Field, Kind, ObjectRef, Origin};
 use crate::resource::{ConfigMap, Meta, Resource};
 use crate::value::KeyValue as _;
@@ -159,8 +159,13 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut 
     } else {
         (other.clone(), value)
     };
+    let object = &source.object;
+    if let Some(reads) = &mut cx.reads {
+        let by = Origin::Object(object.clone(), wins.field.clone());
+        let text = Origin::Object(object.clone(), loses.field.clone());
+        reads.note(text, Fate::Overridden(by));
+    }
     if wins.text != loses.text {
-        let object = &source.object;
         cx.sink.report(
             Diagnostic::new(
                 &codes::CONFLICT,

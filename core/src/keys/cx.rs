@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::diagnostic::{Code, Diagnostic, Sink, codes};
 use crate::haproxy::{Authorities, DataFile, Role, UserList, escape, short};
 use crate::keys::cross_namespace::Refusal;
-use crate::keys::{Block, Layers, REGISTRY, Source};
+use crate::keys::{Block, Layers, REGISTRY, Reads, Source};
 use crate::options::{Name, Options, Version};
 use crate::origin::{Origin, Setting, SourceMap};
 use crate::resource::Pod;
@@ -35,6 +35,8 @@ pub struct Cx<'a> {
     pub uses_pods: bool,
     /// Lists of users that paths ask for, by their Secrets.
     pub user_lists: BTreeMap<Name, UserList>,
+    /// What becomes of each text of a key, where somebody wants to know.
+    pub(crate) reads: Option<Reads>,
     /// Paths of the lists among these files.
     lists: BTreeSet<Arc<str>>,
     /// Authorities by their Secret, each read once.
@@ -61,6 +63,7 @@ impl<'a> Cx<'a> {
             files: Vec::new(),
             uses_pods: false,
             user_lists: BTreeMap::new(),
+            reads: None,
             lists: BTreeSet::new(),
             authorities: BTreeMap::new(),
             has_nobody: false,
@@ -127,12 +130,27 @@ impl<'a> Cx<'a> {
         } else {
             &self.global
         };
-        layers.read(place, &mut self.sink)
+        layers.read(place, &mut self.sink, self.reads.as_mut())
     }
 
     /// The same, where what the global ConfigMap says for all does not count.
     pub fn read_alone(&mut self, place: usize, layers: &Layers) -> Rc<dyn Any> {
-        layers.read(place, &mut self.sink)
+        layers.read(place, &mut self.sink, self.reads.as_mut())
+    }
+
+    /// Notes that the other parts of a text count all the same, where one is reported.
+    pub(crate) fn counts_in_part(&mut self, text: &Origin) {
+        if let Some(reads) = &mut self.reads {
+            reads.note_part(text);
+        }
+    }
+
+    /// Notes that layers ask for the backend at a place, which others may have made that ask for the same
+    /// in all keys that a predicate picks.
+    pub(crate) fn note_backend(&mut self, place: usize, layers: &Layers, pick: fn(u16) -> bool) {
+        if let Some(reads) = &mut self.reads {
+            reads.backend(place, layers, pick);
+        }
     }
 
     /// A Pod, if it is known; that one was asked for is noted, for whoever has to watch them.
@@ -167,6 +185,7 @@ impl<'a> Cx<'a> {
     /// Reports items of a list that are no values; each is left out.
     pub fn report_items<T>(&mut self, key: &str, setting: &Setting<T>, refused: &[ValueError]) {
         for error in refused {
+            self.counts_in_part(&setting.origin);
             self.report_item(
                 &codes::INVALID_VALUE,
                 key,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Sink, codes};
-use crate::keys::{REGISTRY, Setting};
+use crate::keys::{Fate, REGISTRY, Reads, Setting};
 use crate::origin::{Field, ObjectRef, Origin};
 use crate::value::{KeyValue, ValueError};
 
@@ -69,6 +69,7 @@ pub struct Reader<'a> {
     sources: &'a [Arc<Source>],
     key: u16,
     sink: &'a mut Sink,
+    reads: Option<&'a mut Reads>,
 }
 
 impl Source {
@@ -166,8 +167,18 @@ impl Layers {
         winners
     }
 
-    /// Reads a block, once for these layers.
-    pub(super) fn read(&self, place: usize, sink: &mut Sink) -> Rc<dyn Any> {
+    /// Where a key is written, the highest source first.
+    pub(super) fn texts(&self, key: u16) -> impl Iterator<Item = Origin> {
+        texts(&self.0.sources, key)
+    }
+
+    /// Reads a block, once for these layers; `reads` notes what becomes of each text.
+    pub(super) fn read(
+        &self,
+        place: usize,
+        sink: &mut Sink,
+        reads: Option<&mut Reads>,
+    ) -> Rc<dyn Any> {
         if let Some(Some(read)) = self.0.read.borrow().get(place) {
             return read.clone();
         }
@@ -176,6 +187,7 @@ impl Layers {
             sources: &self.0.sources,
             key: first,
             sink,
+            reads,
         };
         let read = (block.read)(&mut reader);
         let mut all = self.0.read.borrow_mut();
@@ -234,6 +246,9 @@ impl Reader<'_> {
                 Err(error) => refused.push(author.map(|()| error)),
             }
         }
+        if let Some(reads) = self.reads.as_deref_mut() {
+            note(self.sources, key, refused.len(), reads);
+        }
         if refused.is_empty() {
             return found.or_else(|| Some(default_setting(name, default?)));
         }
@@ -254,6 +269,27 @@ impl Reader<'_> {
         }
         found
     }
+}
+
+/// Where a key is written, the highest source first.
+fn texts(sources: &[Arc<Source>], key: u16) -> impl Iterator<Item = Origin> {
+    let texts = sources.iter();
+    texts.filter_map(move |it| Some(it.origin(it.get(key)?)))
+}
+
+/// Notes what became of a key's texts, of which the first so many are no values.
+fn note(sources: &[Arc<Source>], key: u16, refused: usize, reads: &mut Reads) {
+    let mut texts = texts(sources, key);
+    for text in texts.by_ref().take(refused) {
+        reads.note(text, Fate::Refused);
+    }
+    let Some(winner) = texts.next() else {
+        return;
+    };
+    for text in texts {
+        reads.note(text, Fate::Overridden(winner.clone()));
+    }
+    reads.note(winner, Fate::Applied);
 }
 
 /// The default of a key.

@@ -1,9 +1,8 @@
 //! Helm, and what it makes of the chart.
 
 use std::path::PathBuf;
-use std::process::{Command, Output};
-use std::sync::OnceLock;
 
+pub(crate) use haproxy_ingress_tests::helm::helm;
 use haproxy_ingress_tests::tree;
 use serde_json::Value;
 
@@ -36,26 +35,6 @@ pub(crate) fn documented() -> Vec<PathBuf> {
     files.retain(|it| it.extension().is_some_and(|it| it == "yaml"));
     assert!(files.len() > 5, "deploy/values holds {files:?}");
     files
-}
-
-/// Runs Helm: `$HELM`, or the one of `cargo xtask setup`.
-pub(crate) fn helm(arguments: &[String]) -> Output {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    let program = PROGRAM.get_or_init(|| {
-        let this = std::env::current_exe().expect("this program has a path");
-        // `target/debug/deps/NAME`.
-        let target = this.ancestors().nth(3).expect("cargo has built it");
-        let named = std::env::var_os("HELM").map(PathBuf::from);
-        named.unwrap_or_else(|| target.join("helm-4/helm"))
-    });
-    let output = Command::new(program).args(arguments).output();
-    output.unwrap_or_else(|error| {
-        panic!(
-            "these tests need Helm, and `{}` cannot be started: {error}; `cargo xtask setup` gets it, or \
-             name one in HELM",
-            program.display()
-        )
-    })
 }
 
 impl Install {
