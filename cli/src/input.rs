@@ -120,6 +120,20 @@ impl Args {
         })
     }
 
+    /// A URL that stands last among the manifests, which takes every word behind it.
+    pub(crate) fn take_url(&mut self) -> Option<String> {
+        let is_url = |it: &PathBuf| {
+            let text = it.to_str();
+            text.is_some_and(|it| it.starts_with("http://") || it.starts_with("https://"))
+        };
+        // Something has to be left to read.
+        if self.files.len() < 2 {
+            return None;
+        }
+        let url = self.files.pop_if(|it| is_url(it))?;
+        url.into_os_string().into_string().ok()
+    }
+
     fn options(&self) -> anyhow::Result<Options> {
         let defaults = Options::default();
         let suffix = self.controller_class.trim_start_matches('/');

@@ -2,6 +2,7 @@
 
 mod args;
 mod controller;
+mod explain;
 mod haproxy;
 mod http;
 mod input;

@@ -70,6 +70,11 @@ pub(crate) fn write(
     out.flush()
 }
 
+/// How many findings there are, if there are any.
+pub(crate) fn count(diagnostics: &[Diagnostic]) -> Option<String> {
+    (!diagnostics.is_empty()).then(|| summary(diagnostics))
+}
+
 /// `2 errors, 1 warning`.
 fn summary(diagnostics: &[Diagnostic]) -> String {
     let counts = [Severity::Error, Severity::Warning, Severity::Notice].map(|severity| {

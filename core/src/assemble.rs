@@ -32,6 +32,7 @@ pub use self::place::{Place, Places};
 
 pub(crate) use self::client_auth::{forgeable, outlived};
 pub(crate) use self::lua::PATH as RESPONSES;
+pub(crate) use self::map::{is_in, ssl_redirect};
 pub(crate) use self::peers::PATH as PEERS;
 pub(crate) use self::routing::{begins, to_tls};
 

@@ -30,6 +30,25 @@ use crate::value::text::Snippet;
 /// assert!(compiled.diagnostics.is_empty());
 /// ```
 pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>) -> Compiled {
+    let (mut compiled, config) = run(snapshot, options, previous);
+    compiled.acme = config.acme;
+    compiled
+}
+
+/// The same with the model of which the text was made, for whoever asks what it does
+/// ([`explain`](mod@crate::explain)). Nobody else keeps it: it takes more memory than the text.
+pub fn compile_with_model(
+    snapshot: &Snapshot,
+    options: &Options,
+    previous: Option<&Places>,
+) -> (Compiled, Config) {
+    let (mut compiled, config) = run(snapshot, options, previous);
+    compiled.acme.clone_from(&config.acme);
+    (compiled, config)
+}
+
+/// The stages; the result has no [`Acme`](crate::haproxy::Acme) yet, which is the model's.
+fn run(snapshot: &Snapshot, options: &Options, previous: Option<&Places>) -> (Compiled, Config) {
     let mut cx = Cx::new(snapshot, options);
     ingest::global(&mut cx);
     let mut table = ingest::table(&mut cx);
@@ -39,7 +58,7 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>
     // Its memory is taken again for the text: to get new one from the system costs more than to fill it.
     drop(table);
     let bundle = render::render(&config, &mut cx);
-    Compiled {
+    let compiled = Compiled {
         bundle,
         ingresses,
         uses_pods: cx.uses_pods,
@@ -48,8 +67,9 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>
         places: places(&config),
         new_servers: new_servers(&config, options),
         outlived: assemble::outlived(&config),
-        acme: config.acme,
-    }
+        acme: None,
+    };
+    (compiled, config)
 }
 
 /// What servers are given that are added while HAProxy runs.

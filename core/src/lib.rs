@@ -25,5 +25,6 @@ pub mod assemble;
 pub mod bundle;
 pub mod render;
 pub mod compile;
+pub mod explain;
 pub mod plan;
 pub mod compare;

@@ -32,6 +32,7 @@ use crate::value::text::{Format, Line, Snippet};
 
 pub(crate) use self::backend::new_server;
 pub use self::environment::TEMPLATES;
+pub(crate) use self::frontend::trust;
 use self::section::{Context, Output};
 use self::shape::Shapes;
 

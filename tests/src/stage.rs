@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use haproxy_ingress_core::compile::{Compiled, compile};
+use haproxy_ingress_core::compile::{Compiled, compile_with_model};
+use haproxy_ingress_core::haproxy::Config;
 use haproxy_ingress_core::options::{Name, Options};
 use haproxy_ingress_core::resource::ConfigMap;
 use haproxy_ingress_core::snapshot::Snapshot;
@@ -34,6 +35,10 @@ pub struct Stage {
     pub running: Running,
     /// What it runs.
     pub compiled: Compiled,
+    /// The model of that.
+    pub model: Config,
+    /// How it was compiled.
+    pub options: Options,
     /// It is there as long as HAProxy runs.
     folder: Folder,
 }
@@ -61,7 +66,7 @@ impl Stage {
         configure(&mut snapshot, name, &data);
         let folder = Folder::new();
         options.prefix = folder.prefix();
-        let compiled = compile(&snapshot, &options, None);
+        let (compiled, model) = compile_with_model(&snapshot, &options, None);
         folder.write(&compiled.bundle);
         let running = Haproxy::find().spawn(&folder);
         running
@@ -74,6 +79,8 @@ impl Stage {
             backends,
             running,
             compiled,
+            model,
+            options,
             folder,
         })
     }

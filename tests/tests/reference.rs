@@ -18,7 +18,7 @@ use haproxy_ingress_tests::terminal;
 use haproxy_ingress_tests::tree::{files, read, root};
 
 /// The commands of the program; the first is the controller, which needs no word.
-const COMMANDS: &[&str] = &["controller", "render", "keys"];
+const COMMANDS: &[&str] = &["controller", "render", "explain", "keys"];
 
 #[test]
 fn the_reference_of_keys_and_diagnostics_is_fresh() {

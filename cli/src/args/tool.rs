@@ -5,13 +5,15 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 use crate::args::{Invocation, Usage};
-use crate::{keys, render};
+use crate::{explain, keys, render};
 
 /// A subcommand beside the controller.
 #[derive(Debug, clap::Subcommand)]
 pub(crate) enum Tool {
     /// Turn manifests into HAProxy's configuration, without a cluster
     Render(Box<render::Args>),
+    /// Say where a request goes and why, step by step
+    Explain(Box<explain::Args>),
     /// Print the reference of configuration keys
     Keys(keys::Args),
 }
@@ -58,6 +60,7 @@ impl Tool {
     pub(crate) fn run(self) -> ExitCode {
         match self {
             Self::Render(args) => render::run(&args),
+            Self::Explain(args) => explain::run(*args),
             Self::Keys(args) => keys::run(&args),
         }
     }

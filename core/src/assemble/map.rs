@@ -396,7 +396,7 @@ pub(super) fn value_author<'a>(
 }
 
 /// Who wants requests of a path to be sent from a frontend to TLS, if anybody does.
-fn ssl_redirect<'a>(
+pub(crate) fn ssl_redirect<'a>(
     path: &'a Path,
     host: &Host,
     frontend: &Frontend,
@@ -451,7 +451,7 @@ fn overlaps(host: &Host, config: &Config) -> bool {
 }
 
 /// Whether a frontend serves a host.
-pub(super) fn is_in(host: &Host, frontend: &Frontend) -> bool {
+pub(crate) fn is_in(host: &Host, frontend: &Frontend) -> bool {
     host.group == frontend.group && (frontend.kind == FrontendKind::Http || host.tls.is_some())
 }
 

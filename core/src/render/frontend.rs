@@ -52,7 +52,7 @@ pub(super) fn fill(frontend: &Frontend, config: &Config, cx: &mut Context<'_>) {
 }
 
 /// What backends are told about the client, and what of the client's own words is taken out.
-fn trust(frontend: &Frontend, config: &Config) -> Vec<Part> {
+pub(crate) fn trust(frontend: &Frontend, config: &Config) -> Vec<Part> {
     let trust = &config.trust;
     let engine = Origin::Engine("what backends are told about the client");
     let mut lines = Vec::new();

@@ -30,6 +30,22 @@ pub struct SourceRanges {
 }
 
 impl Network {
+    /// Whether an address is in it. An IPv4 address is also one of IPv6 (RFC 4291, section 2.5.5.2), and
+    /// the other way round.
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let bits = |it: IpAddr| match it.to_canonical() {
+            IpAddr::V4(it) => u128::from(it.to_ipv6_mapped()),
+            IpAddr::V6(it) => u128::from(it),
+        };
+        let full: u8 = if self.address.is_ipv4() { 32 } else { 128 };
+        let rest = u32::from(full - self.length);
+        let of_network = match self.address {
+            IpAddr::V4(it) => u128::from(it.to_ipv6_mapped()),
+            IpAddr::V6(it) => u128::from(it),
+        };
+        (bits(address) ^ of_network).checked_shr(rest).unwrap_or(0) == 0
+    }
+
     /// Reads an address or a CIDR; bits behind the length are cleared.
     pub fn parse(text: &str) -> Result<Self, ValueError> {
         let wrong = || {
