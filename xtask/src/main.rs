@@ -53,6 +53,8 @@ enum Task {
     },
     /// Builds the engine for the browser, and the playground around it.
     Web(web::Args),
+    /// Builds the documentation as a site, with live examples, to `target/site`.
+    Docs,
     /// Lays out the root file system of the controller's image, without Docker.
     ImageRoot(image_root::Args),
     /// Tries a million hostile values: that none leaves its directive, and no tenant its place.
@@ -75,6 +77,9 @@ fn main() -> ExitCode {
         Task::Generate { check } => menu::generate(check),
         Task::Web(arguments) => setup::install(&[Tool::Node, Tool::Wasm, Tool::Page])
             .and_then(|()| web::build(&arguments)),
+        Task::Docs => {
+            setup::install(&[Tool::Node, Tool::Wasm, Tool::Page]).and_then(|()| web::site())
+        }
         Task::ImageRoot(arguments) => image_root::build(&arguments),
         Task::Injection => menu::injection(),
         Task::Bench { arguments } => menu::bench(&arguments),
