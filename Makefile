@@ -1,6 +1,6 @@
 # The menu. Each line calls cargo or `cargo xtask`, which anyone may call instead.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster check update generate bench bench-reload web release image-root
+.PHONY: help demo test test-cluster check update generate bench bench-reload web docs release image-root
 
 help:     ## this list
 	@sed -n 's/^\([a-z-]*\):\( *\)## /  make \1\2 /p' $(firstword $(MAKEFILE_LIST))
@@ -22,6 +22,8 @@ bench-reload: ## the rows of it about what clients notice of changes; BENCH_SCAL
 	@cargo xtask bench live
 web:      ## builds the playground to web-demo/dist
 	@cargo xtask web
+docs:     ## the documentation as a site with live examples: target/site
+	@cargo xtask docs
 release:  ## the controller, optimised: target/release/haproxy-ingress
 	@cargo build --release -p haproxy-ingress
 image-root: ## the root file system of the controller's image, without Docker: target/image-root

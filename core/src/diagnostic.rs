@@ -53,6 +53,21 @@ pub struct Diagnostic {
     pub related: Vec<Origin>,
     /// What to write instead, if that is known.
     pub help: Option<String>,
+    /// The same for a program that can write it.
+    pub fix: Option<Fix>,
+}
+
+/// A change of the field that a finding is about, for editors to make with one click.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Fix {
+    /// Another name in the place of the field's own.
+    Rename(String),
+    /// Another text as the value.
+    Value(String),
+    /// The value as it stands, in quotes.
+    Quote,
+    /// A line of its own, in front of the object.
+    Line(String),
 }
 
 /// Where diagnostics go; hands them out sorted and without duplicates.
@@ -91,12 +106,19 @@ impl Diagnostic {
             outcome: outcome.into(),
             related: Vec::new(),
             help: None,
+            fix: None,
         }
     }
 
     /// Adds what to write instead.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    /// Adds what an editor can write instead.
+    pub fn fix(mut self, fix: Fix) -> Self {
+        self.fix = Some(fix);
         self
     }
 

@@ -37,7 +37,7 @@ use self::listener::Listener;
 pub use self::request::{Certificate, Header, Request, Scheme};
 use self::sample::Message;
 use self::words::words;
-use crate::haproxy::{Acme, Config, Frontend, FrontendKind, Path};
+use crate::haproxy::{Acme, Config, Frontend, FrontendKind, Path, PathMatch};
 use crate::options::Options;
 use crate::origin::{Origin, Setting};
 use crate::render;
@@ -98,8 +98,27 @@ pub fn explain(config: &Config, options: &Options, request: &Request) -> Decisio
             origins: vec![origin],
         });
     }
+    decision.not_simulated.extend(unread(config));
     decision.end = end;
     decision
+}
+
+/// Expressions that the engine at hand cannot read: they were taken for not matching.
+fn unread(config: &Config) -> impl Iterator<Item = NotSimulated> {
+    let paths = config
+        .paths
+        .iter()
+        .filter(|it| it.matching == PathMatch::Regex);
+    let paths = paths.map(|it| (&*it.path, &it.origin));
+    let hosts = config.hosts.values().flat_map(|it| {
+        let patterns = it.alias_patterns.iter().chain(&it.redirect_from_patterns);
+        patterns.map(|it| (it.value.as_str(), &it.origin))
+    });
+    let unread = paths.chain(hosts).filter(|it| expression::is_unread(it.0));
+    unread.map(|(pattern, origin)| NotSimulated {
+        what: format!("the expression `{pattern}`, which was taken for not matching"),
+        origins: vec![origin.clone()],
+    })
 }
 
 /// A request on its way, with what was found out.

@@ -441,14 +441,7 @@ impl Registry {
 
     /// The name that is nearest to one that is unknown, if any is near.
     pub fn nearest(&self, name: &str) -> Option<&'static str> {
-        let most = |known: &str| 1 + known.len() / 5;
-        self.keys
-            .iter()
-            .filter(|it| it.name.len().abs_diff(name.len()) <= most(it.name))
-            .map(|it| (strsim::damerau_levenshtein(name, it.name), it.name))
-            .filter(|(distance, known)| *distance <= most(known))
-            .min()
-            .map(|it| it.1)
+        crate::value::nearest(self.keys.iter().map(|it| it.name), name)
     }
 
     /// The place of a block among [`Registry::blocks`].

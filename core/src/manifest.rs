@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  text ──▶ compose (events → nodes with spans, scalars) ──▶ object (kinds, lists, checks) ──▶ Manifests
-//!                                                                  └──▶ positions (pointer → span)
+//!                                              ▲ schema            └──▶ positions (pointer → span)
 //! ```
 //!
 //! Reads what is written for `kubectl apply`, and what `helm template`, `kustomize build` and
@@ -16,6 +16,7 @@ mod object;
 mod placeholder;
 mod positions;
 mod scalar;
+pub mod schema;
 
 pub use self::placeholder::complete;
 pub use self::positions::{Place, Positions};

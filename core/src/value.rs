@@ -127,6 +127,8 @@ pub struct ValueError {
     pub found: Option<String>,
     /// What to write instead, if that can be guessed.
     pub help: Option<String>,
+    /// The same as a value alone.
+    pub instead: Option<String>,
 }
 
 impl ValueError {
@@ -136,6 +138,7 @@ impl ValueError {
             expected: expected.into(),
             found: Some(shown(found)),
             help: None,
+            instead: None,
         }
     }
 
@@ -145,6 +148,7 @@ impl ValueError {
             expected: expected.into(),
             found: None,
             help: None,
+            instead: None,
         }
     }
 
@@ -153,6 +157,34 @@ impl ValueError {
         self.help = Some(help.into());
         self
     }
+
+    /// Adds the value that was probably meant.
+    pub fn instead(mut self, value: impl Into<String>) -> Self {
+        self.instead = Some(value.into());
+        self
+    }
+
+    /// Adds the nearest of some words, if one is near enough for a typing mistake.
+    pub(crate) fn nearest(self, words: &[&'static str], text: &str) -> Self {
+        let text = text.trim().to_ascii_lowercase();
+        match crate::value::nearest(words.iter().copied(), &text) {
+            Some(word) => self
+                .help(format!("the nearest word is `{word}`"))
+                .instead(word),
+            None => self,
+        }
+    }
+}
+
+/// The word that a text was probably meant to be: few letters differ, for the length of the word.
+pub(crate) fn nearest<'a>(words: impl Iterator<Item = &'a str>, text: &str) -> Option<&'a str> {
+    let most = |word: &str| 1 + word.len() / 5;
+    words
+        .filter(|it| it.len().abs_diff(text.len()) <= most(it))
+        .map(|it| (strsim::damerau_levenshtein(text, it), it))
+        .filter(|(distance, it)| *distance <= most(it) && *distance < it.len())
+        .min()
+        .map(|it| it.1)
 }
 
 /// What was found, as a message says it.
@@ -209,7 +241,7 @@ macro_rules! choice {
                     $( $word $(| $other)* => Ok(Self::$variant), )+
                     _ => Err($crate::value::ValueError::new(
                         $crate::value::one_of(&[$($word),+]), text,
-                    )),
+                    ).nearest(&[$($word),+], text)),
                 }
             }
         }
@@ -235,7 +267,14 @@ impl KeyValue for bool {
         match text.trim().to_ascii_lowercase().as_str() {
             "true" | "t" | "1" => Ok(true),
             "false" | "f" | "0" => Ok(false),
-            _ => Err(ValueError::new("`true` or `false`", text)),
+            word => {
+                let error = ValueError::new("`true` or `false`", text);
+                Err(match word {
+                    "yes" | "y" | "on" | "enabled" => error.help("write `true`").instead("true"),
+                    "no" | "n" | "off" | "disabled" => error.help("write `false`").instead("false"),
+                    _ => error.nearest(&["true", "false"], text),
+                })
+            }
         }
     }
 }

@@ -42,6 +42,7 @@ mod input;
 mod markdown;
 mod request;
 mod update;
+mod yaml;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -185,6 +186,12 @@ impl Case {
     /// The cases of one file.
     pub fn read(file: &Path, text: &str) -> Result<Vec<Self>, ReadError> {
         markdown::read(file, text)
+    }
+
+    /// Its objects as complete manifests, such as a user would write them. Those that every case has stand
+    /// in [`PRELUDE`].
+    pub fn manifest(&self) -> String {
+        input::manifest(self)
     }
 
     /// The objects and options that it compiles.

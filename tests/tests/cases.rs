@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use haproxy_ingress_core::manifest;
 use haproxy_ingress_tests::case::{Case, Failure};
 use haproxy_ingress_tests::haproxy::{Haproxy, in_parallel};
 use haproxy_ingress_tests::show::show;
@@ -82,4 +83,23 @@ fn requests_are_answered_as_written() {
         .flatten()
         .collect();
     report("with requests", cases.len(), &failures);
+}
+
+#[test]
+fn cases_mean_the_same_when_they_are_written_out() {
+    let mut different = Vec::new();
+    let cases = cases();
+    for case in &cases {
+        let input = case.input().unwrap_or_else(|error| panic!("{error}"));
+        let mut snapshot = input.snapshot.clone();
+        let text = case.manifest();
+        for object in manifest::read(&[("case".into(), text.clone())]).objects {
+            snapshot.insert(object);
+        }
+        let there = input.compile_with(&snapshot, "").bundle;
+        if input.compile("").bundle.config() != there.config() {
+            different.push(format!("{}:{}\n{text}", case.file.display(), case.line));
+        }
+    }
+    assert!(different.is_empty(), "{}", different.join("\n"));
 }

@@ -5,13 +5,24 @@
 //!
 //! *Invariant:* no private key gets here. What stands in a certificate's file is replaced.
 
-use std::collections::BTreeMap;
+mod difference;
+mod explained;
+mod model;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use haproxy_ingress_core as core;
-use haproxy_ingress_core::origin::Field;
+use haproxy_ingress_core::options::Name;
+use haproxy_ingress_core::origin::{Field, Kind};
 use haproxy_ingress_core::resource::Resource as _;
 use serde::{Deserialize, Serialize};
 
+pub use self::difference::{ChangeWord, DifferentLine, FileDifference, Hunk, SectionDifference};
+pub use self::explained::{
+    Decision, DecisionNote, DecisionServer, DecisionStep, Explained, Question,
+};
+pub use self::model::ModelNode;
+pub(crate) use self::model::Tree;
 use crate::utf16::Utf16;
 
 /// What the page chooses, the rest is what the controller does by default.
@@ -42,6 +53,24 @@ pub struct Manifest {
     pub text: String,
 }
 
+/// What is compiled, and what beside the files is wanted of it.
+#[derive(Clone, Debug, Deserialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Wanted {
+    /// The texts.
+    pub files: Vec<Manifest>,
+    /// Whether the model is wanted as a tree.
+    #[serde(default)]
+    pub model: bool,
+    /// Whether the difference to what runs is wanted line by line.
+    #[serde(default)]
+    pub difference: bool,
+    /// Requests that are asked about.
+    #[serde(default)]
+    pub questions: Vec<Question>,
+}
+
 /// Everything that one compilation says.
 #[derive(Debug, Serialize)]
 #[cfg_attr(test, derive(ts_rs::TS))]
@@ -61,6 +90,12 @@ pub struct Output {
     pub diagnostics: Vec<Diagnostic>,
     /// What a running HAProxy would have to do.
     pub plan: Plan,
+    /// What differs from what runs, if that is wanted.
+    pub difference: Option<Vec<FileDifference>>,
+    /// The model, if it is wanted.
+    pub model: Option<Vec<ModelNode>>,
+    /// What becomes of the requests, in the order in which they are asked about.
+    pub explained: Vec<Explained>,
     /// Where the values of Secrets stand, so that a shared text can leave them out.
     pub secrets: Vec<Place>,
 }
@@ -74,6 +109,8 @@ pub struct Object {
     pub label: String,
     /// Where it stands.
     pub place: Option<Place>,
+    /// Of an Ingress, whether it is one of ours, so that its status gets the addresses of HAProxy.
+    pub served: Option<bool>,
 }
 
 /// One file.
@@ -176,10 +213,29 @@ pub struct Diagnostic {
     pub outcome: String,
     /// What to write instead, if that is known.
     pub help: Option<String>,
+    /// A change of the text that does it.
+    pub fix: Option<Fix>,
     /// Whose fault it is.
     pub origin: u32,
     /// Others who have a part in it.
     pub related: Vec<u32>,
+}
+
+/// A change of a text that an editor can make.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Fix {
+    /// What it does, such as ``Write `true` ``.
+    pub label: String,
+    /// The manifest's name.
+    pub file: String,
+    /// Where what is replaced starts, in UTF-16 code units.
+    pub from: usize,
+    /// Where it ends.
+    pub to: usize,
+    /// What stands there afterwards.
+    pub insert: String,
 }
 
 /// How much a finding matters.
@@ -249,11 +305,39 @@ pub struct Key {
     pub doc: String,
 }
 
+/// A field of a kind of objects.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct SchemaField {
+    /// Its name.
+    pub name: String,
+    /// What may be written, in words.
+    pub expected: String,
+    /// Whether it holds a list of `fields`.
+    pub is_list: bool,
+    /// The fields in it, if these are known.
+    pub fields: Vec<SchemaField>,
+}
+
+/// The fields of a kind of objects.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct Schema {
+    /// The kind, such as `Ingress`.
+    pub kind: String,
+    /// The version of the API that is read.
+    pub api_version: String,
+    /// What an object has.
+    pub fields: Vec<SchemaField>,
+}
+
 /// Collects origins, each once, and finds where they stand.
 #[derive(Debug)]
 pub struct Origins<'a> {
     positions: &'a core::manifest::Positions,
-    texts: BTreeMap<&'a str, Utf16>,
+    texts: BTreeMap<&'a str, (&'a str, Utf16)>,
     indexes: BTreeMap<core::origin::Origin, u32>,
     all: Vec<Origin>,
 }
@@ -268,7 +352,7 @@ impl<'a> Origins<'a> {
             positions,
             texts: manifests
                 .iter()
-                .map(|(name, text)| (name.as_str(), Utf16::new(text)))
+                .map(|(name, text)| (name.as_str(), (text.as_str(), Utf16::new(text))))
                 .collect(),
             indexes: BTreeMap::new(),
             all: Vec::new(),
@@ -302,10 +386,12 @@ impl<'a> Origins<'a> {
         origins.iter().map(|it| self.index(it)).collect()
     }
 
-    /// An object with its place.
-    pub fn object(&self, object: &core::resource::Object) -> Object {
+    /// An object with its place; `ours` are the Ingresses that are served.
+    pub fn object(&self, object: &core::resource::Object, ours: &BTreeSet<&Name>) -> Object {
         let object = object.object_ref();
+        let name = Name::new(object.namespace.clone(), object.name.clone());
         Object {
+            served: (object.kind == Kind::Ingress).then(|| ours.contains(&name)),
             label: object.to_string(),
             place: self
                 .positions
@@ -333,13 +419,58 @@ impl<'a> Origins<'a> {
             .collect()
     }
 
+    /// What an editor would change to mend a finding.
+    fn fix(&self, fix: &core::diagnostic::Fix, origin: &core::origin::Origin) -> Option<Fix> {
+        use core::diagnostic::Fix as From;
+        let is_object = origin.field() == Some(&Field::Object);
+        let place = match origin {
+            core::origin::Origin::Object(object, _) if is_object => {
+                self.positions.extent(object)?
+            }
+            _ => self.positions.locate(origin).filter(|it| it.exact)?,
+        };
+        let (text, units) = self.texts.get(&*place.file)?;
+        let (label, span, insert) = match fix {
+            From::Rename(name) => (format!("Rename to `{name}`"), place.key?, name.clone()),
+            From::Line(line) => {
+                let start = place.span.start;
+                let indent = text[..start].rsplit('\n').next().map_or(0, str::len);
+                let insert = format!("{line}\n{}", " ".repeat(indent));
+                (format!("Add `{line}`"), start..start, insert)
+            }
+            // Only the key is there.
+            From::Value(value) if place.key.as_ref() == Some(&place.span) => {
+                let end = place.span.end + usize::from(text[place.span.end..].starts_with(':'));
+                let insert = format!(" {}", quoted(value));
+                (format!("Write `{}`", quoted(value)), end..end, insert)
+            }
+            From::Value(value) => (
+                format!("Write `{}`", quoted(value)),
+                place.span,
+                quoted(value),
+            ),
+            From::Quote => {
+                let insert = quoted(&text[place.span.clone()]);
+                ("Put it in quotes".into(), place.span, insert)
+            }
+        };
+        let range = units.range(&span);
+        Some(Fix {
+            label,
+            file: place.file.to_string(),
+            from: range.start,
+            to: range.end,
+            insert,
+        })
+    }
+
     /// All that were asked for.
     pub fn into_all(self) -> Vec<Origin> {
         self.all
     }
 
     fn converted(&self, place: core::manifest::Place) -> Option<Place> {
-        let text = self.texts.get(&*place.file)?;
+        let (_, text) = self.texts.get(&*place.file)?;
         let range = text.range(&place.span);
         Some(Place {
             file: place.file.to_string(),
@@ -448,8 +579,43 @@ impl Diagnostic {
             message: diagnostic.message.clone(),
             outcome: diagnostic.outcome.clone(),
             help: diagnostic.help.clone(),
+            fix: diagnostic
+                .fix
+                .as_ref()
+                .and_then(|it| origins.fix(it, &diagnostic.origin)),
             origin: origins.index(&diagnostic.origin),
             related: origins.indexes(&diagnostic.related),
+        }
+    }
+}
+
+impl Schema {
+    /// The schema of a kind.
+    pub fn new(kind: Kind) -> Self {
+        use core::manifest::schema;
+        let top = ["apiVersion", "kind", "metadata"].into_iter();
+        let fields = top.chain(schema::names(kind));
+        Self {
+            kind: kind.name().into(),
+            api_version: kind.api_version().into(),
+            fields: fields
+                .filter_map(|it| Some(SchemaField::new(it, schema::field(kind, &[it])?)))
+                .collect(),
+        }
+    }
+}
+
+impl SchemaField {
+    fn new(name: &str, of: core::manifest::schema::Type) -> Self {
+        Self {
+            name: name.into(),
+            expected: of.in_words().into(),
+            is_list: matches!(of, core::manifest::schema::Type::List(_)),
+            fields: of
+                .fields()
+                .iter()
+                .map(|(name, of)| Self::new(name, *of))
+                .collect(),
         }
     }
 }
@@ -475,6 +641,11 @@ impl Plan {
     }
 }
 
+/// A text as YAML and JSON both write it.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
@@ -498,6 +669,8 @@ mod tests {
         );
         add::<Settings>(&mut text);
         add::<Manifest>(&mut text);
+        add::<Wanted>(&mut text);
+        add::<Question>(&mut text);
         add::<Output>(&mut text);
         add::<Object>(&mut text);
         add::<OutputFile>(&mut text);
@@ -506,10 +679,24 @@ mod tests {
         add::<Origin>(&mut text);
         add::<Place>(&mut text);
         add::<Diagnostic>(&mut text);
+        add::<Fix>(&mut text);
         add::<Severity>(&mut text);
         add::<Plan>(&mut text);
         add::<Reason>(&mut text);
+        add::<FileDifference>(&mut text);
+        add::<SectionDifference>(&mut text);
+        add::<Hunk>(&mut text);
+        add::<DifferentLine>(&mut text);
+        add::<ChangeWord>(&mut text);
+        add::<ModelNode>(&mut text);
+        add::<Explained>(&mut text);
+        add::<Decision>(&mut text);
+        add::<DecisionStep>(&mut text);
+        add::<DecisionNote>(&mut text);
+        add::<DecisionServer>(&mut text);
         add::<Key>(&mut text);
+        add::<Schema>(&mut text);
+        add::<SchemaField>(&mut text);
         text
     }
 

@@ -13,7 +13,8 @@ pub mod dto;
 mod utf16;
 
 use haproxy_ingress_core as core;
-use haproxy_ingress_core::compile::Compiled;
+use haproxy_ingress_core::compare::compare;
+use haproxy_ingress_core::compile::{Compiled, compile_with_model};
 use haproxy_ingress_core::diagnostic::Sink;
 use haproxy_ingress_core::diagnostic::codes::INVALID_YAML;
 use haproxy_ingress_core::keys::REGISTRY;
@@ -46,17 +47,17 @@ impl Playground {
 
     /// Compiles manifests, as JSON text of a list of [`dto::Manifest`], as if HAProxy started with them.
     pub fn run(&mut self, manifests: &str) -> Result<(), String> {
-        let input = self.read(manifests)?;
+        let input = self.read(parse(manifests)?);
         self.running = Some(core::compile::compile(&input.snapshot, &self.options, None));
         Ok(())
     }
 
-    /// Compiles manifests as a change of what runs, and gives JSON text of [`dto::Output`].
-    pub fn compile(&self, manifests: &str) -> Result<String, String> {
-        let input = self.read(manifests)?;
-        let places = self.running.as_ref().map(|it| &it.places);
-        let compiled = core::compile::compile(&input.snapshot, &self.options, places);
-        serde_json::to_string(&self.output(input, &compiled)).map_err(|it| it.to_string())
+    /// Compiles JSON text of [`dto::Wanted`] as a change of what runs, and gives JSON text of
+    /// [`dto::Output`].
+    pub fn compile(&self, wanted: &str) -> Result<String, String> {
+        let mut wanted: dto::Wanted = parse(wanted)?;
+        let input = self.read(std::mem::take(&mut wanted.files));
+        serde_json::to_string(&self.output(input, &wanted)).map_err(|it| it.to_string())
     }
 }
 
@@ -73,6 +74,14 @@ pub fn keys() -> Result<String, String> {
     serde_json::to_string(&keys).map_err(|it| it.to_string())
 }
 
+/// The fields of all kinds that are read: JSON text of a list of [`dto::Schema`].
+#[wasm_bindgen]
+pub fn schemas() -> Result<String, String> {
+    let kinds = haproxy_ingress_core::origin::Kind::ALL.into_iter();
+    let schemas: Vec<dto::Schema> = kinds.map(dto::Schema::new).collect();
+    serde_json::to_string(&schemas).map_err(|it| it.to_string())
+}
+
 /// What stands in manifests.
 struct Input {
     texts: Vec<(String, String)>,
@@ -83,39 +92,56 @@ struct Input {
 }
 
 impl Playground {
-    fn read(&self, manifests: &str) -> Result<Input, String> {
-        let manifests: Vec<dto::Manifest> = parse(manifests)?;
+    fn read(&self, manifests: Vec<dto::Manifest>) -> Input {
         let texts: Vec<_> = manifests.into_iter().map(|it| (it.name, it.text)).collect();
         let manifests = core::manifest::read(&texts);
         let mut snapshot = manifests.snapshot();
         let mut diagnostics = Sink::default();
         diagnostics.extend(manifests.diagnostics.iter().cloned());
         diagnostics.extend(core::manifest::complete(&mut snapshot, &self.options));
-        Ok(Input {
+        Input {
             texts,
             manifests,
             snapshot,
             diagnostics,
-        })
+        }
     }
 
-    fn output(&self, input: Input, compiled: &Compiled) -> dto::Output {
+    fn output(&self, input: Input, wanted: &dto::Wanted) -> dto::Output {
+        let places = self.running.as_ref().map(|it| &it.places);
+        let (compiled, model) = compile_with_model(&input.snapshot, &self.options, places);
         let mut origins = dto::Origins::new(&input.texts, &input.manifests.positions);
         let mut diagnostics = input.diagnostics;
         diagnostics.extend(compiled.diagnostics.iter().cloned());
         let diagnostics = diagnostics.into_sorted();
         let bundle = &compiled.bundle;
-        let plan = match &self.running {
-            None => dto::Plan::Start,
-            running => dto::Plan::new(&Plan::between(running.as_ref(), compiled), &mut origins),
+        let ours = compiled.ingresses.iter().collect();
+        let (plan, difference) = match &self.running {
+            None => (dto::Plan::Start, None),
+            Some(running) if wanted.difference => {
+                let comparison = compare(running, &compiled);
+                let files = comparison.files.iter();
+                let files = files.map(|it| dto::FileDifference::new(it, &mut origins));
+                let files = files.collect();
+                (dto::Plan::new(&comparison.plan, &mut origins), Some(files))
+            }
+            running => {
+                let plan = Plan::between(running.as_ref(), &compiled);
+                (dto::Plan::new(&plan, &mut origins), None)
+            }
         };
+        let questions = wanted.questions.iter();
+        let explained = questions
+            .map(|it| dto::Explained::new(it, &model, &self.options, &mut origins))
+            .collect();
+        let tree = wanted.model.then(|| dto::Tree::of(&model, &mut origins));
         dto::Output {
             parsed: !diagnostics.iter().any(|it| *it.code == INVALID_YAML),
             objects: input
                 .manifests
                 .objects
                 .iter()
-                .map(|it| origins.object(it))
+                .map(|it| origins.object(it, &ours))
                 .collect(),
             files: bundle
                 .files
@@ -128,6 +154,9 @@ impl Playground {
                 .map(|it| dto::Diagnostic::new(it, &mut origins))
                 .collect(),
             plan,
+            difference,
+            model: tree,
+            explained,
             secrets: input
                 .snapshot
                 .secrets

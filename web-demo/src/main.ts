@@ -1,116 +1,231 @@
 // Starts the page: restores what was edited, mounts the parts, and keeps them a function of the state.
 
-import { byId, count, make } from './dom'
-import * as yaml from './editor/yaml'
+import { byId, make } from './dom'
 import { learnKeys } from './editor/keys'
+import { learnSchemas } from './editor/schema'
 import { markLines, markParts } from './editor/marks'
-import type { Place } from './engine/dto'
-import { examples } from './examples'
-import { showTabs } from './output/tabs'
-import { baseName, goToLine, outputView, showFile } from './output/view'
-import { showFindings, summary } from './panels/findings'
+import { ResourceEditor } from './editor/yaml'
+import type { Fix, Place, Question } from './engine/dto'
+import { showModel } from './output/model'
+import { showStatusOf } from './output/status'
+import { resultTabs, viewOf } from './output/tabs'
+import { goToLine, outputView, scrollToLine, showFile, showFindingsOf } from './output/view'
+import { mountFiles, showFiles } from './panels/files'
+import { showFindings } from './panels/findings'
 import { showPlan } from './panels/plan'
+import { fill, mountRequest, showDecision, showKept } from './panels/request'
 import { showTrace } from './panels/trace'
 import { Engine } from './protocol'
 import { trace, type Line } from './provenance'
-import { fromFragment, remember, restore, toFragment, withoutSecrets, type Shared } from './share'
-import { VERSIONS, isCurrent, isStale, next, start, type Event, type State } from './state'
-
-/** Between two announcements of the status line, so that screen readers can keep up. */
-const ANNOUNCE_EVERY = 1_000
-const SAVE_AFTER = 500
+import { firstShown } from './first'
+import { Announcer } from './announce'
+import {
+  activeText,
+  answerTo,
+  isCurrent,
+  isSame,
+  isStale,
+  next,
+  outcome,
+  shownPath,
+  start,
+  type Event,
+  type State,
+} from './state'
+import { mountSplitter } from './splitter'
+import { showTabs } from './tablist'
+import { Tools } from './tools'
 
 // The worker loads while the editors are built.
 const engine = new Engine({
-  ready: (version, keys) => {
+  ready: ({ version, keys, schemas }) => {
     learnKeys(keys)
+    learnSchemas(schemas)
     dispatch({ type: 'engine ready', version })
   },
-  output: ({ text }, output, milliseconds) => dispatch({ type: 'compiled', text, output, milliseconds }),
+  output: ({ files, questions }, output, milliseconds) =>
+    dispatch({ type: 'compiled', files, questions, output, milliseconds }),
   failed: (_request, message, loaded) => dispatch({ type: 'engine failed', message, loaded }),
 })
 
-const saved = restore()
-let knowsThePage = saved?.knowsThePage ?? false
 const first = await firstShown()
-let state = start(first.text, first.haproxy)
-let notice = first.notice
+let state = start(first.input)
+const announcer = new Announcer(first.notice)
+const tools = new Tools(first, {
+  state: () => state,
+  dispatch,
+  say: text => announcer.say(text, state),
+  toLine: line => ways.toLine(line),
+  focusEditor: () => editor.view.focus(),
+})
 
-const editor = yaml.yamlEditor(byId('yaml'), state.text, {
-  edited: text => dispatch({ type: 'edited', text }),
-  lookedAt: offset => dispatch({ type: 'looked at', focus: { side: 'resources', offset } }),
-  left: save,
+const editor = new ResourceEditor(byId('yaml'), { name: state.active, text: activeText(state) }, {
+  edited: (name, text) => dispatch({ type: 'edited', name, text }),
+  lookedAt: (file, offset) => dispatch({ type: 'looked at', focus: { side: 'resources', file, offset } }),
+  left: () => tools.save(),
 })
 const output = outputView(byId('output'), line => {
-  if (state.file !== null) {
-    dispatch({ type: 'looked at', focus: { side: 'configuration', path: state.file, line } })
-  }
+  const path = shownPath(state)
+  if (path !== null) dispatch({ type: 'looked at', focus: { side: 'configuration', path, line } })
 })
 const ways = {
-  toPlace: (place: Place) => yaml.goTo(editor, place.from, place.to),
+  toPlace: ({ file, from, to }: Place) => {
+    dispatch({ type: 'file opened', name: file })
+    editor.goTo(from, to)
+  },
   toLine: ({ file, number }: Pick<Line, 'file' | 'number'>) => {
-    dispatch({ type: 'file chosen', path: file.path })
+    dispatch({ type: 'view chosen', view: { kind: 'file', path: file.path } })
     goToLine(output, number)
   },
-  apply: () => {
-    dispatch({ type: 'applied' })
+  fix: (fix: Fix) => {
+    dispatch({ type: 'file opened', name: fix.file })
+    editor.apply(fix)
+  },
+  useConfigMap: (name: string) => dispatch({ type: 'ConfigMap chosen', configMap: name }),
+  toNumber: (path: string, number: number) => {
+    const file = state.good?.output.files.find(it => it.path === path)
+    if (file) ways.toLine({ file, number })
+  },
+  pin: () => {
+    dispatch({ type: 'pinned' })
     byId('resources').focus()
   },
 }
-
-mountTools()
-engine.submit(state)
-showStatus()
-
-/** The address, else what was edited last time, else the first example. */
-async function firstShown(): Promise<Shared & { notice: string }> {
-  const example = { text: examples[0]?.text ?? '', haproxy: VERSIONS[0], notice: '' }
-  const own = saved ? { text: saved.text, haproxy: known(saved.haproxy), notice: '' } : example
-  const fragment = location.hash.slice(1)
-  if (fragment === '') return own
-  try {
-    const shared = await fromFragment(fragment)
-    return { text: shared.text, haproxy: known(shared.haproxy), notice: '' }
-  } catch {
-    return { ...own, notice: 'The link is damaged or of another version of this page; your own text is shown.' }
-  }
+const requestWays = {
+  ask: (asked: Question) => dispatch({ type: 'asked', question: asked }),
+  keep: () => {
+    const explained = isCurrent(state) ? answerTo(state.good, state.asked) : undefined
+    dispatch({ type: 'request kept', expected: explained ? outcome(explained) : null })
+  },
+  forget: (index: number) => dispatch({ type: 'request forgotten', index }),
+  lookAt: (step: number | null) => dispatch({ type: 'looked at', focus: { side: 'request', step } }),
+  toPlace: ways.toPlace,
+  say: (text: string) => announcer.say(text, state),
+}
+const fileWays = {
+  open: (name: string) => dispatch({ type: 'file opened', name }),
+  add: (files: { name: string; text: string }[]) => {
+    dispatch({ type: 'files added', files })
+    editor.view.focus()
+  },
+  rename: (name: string, to: string) => {
+    const before = state.active
+    dispatch({ type: 'file renamed', name, to })
+    if (state.active === before && to.trim() !== name) fileWays.say(`There is a file ${to.trim()} already.`)
+  },
+  remove: (name: string) => {
+    dispatch({ type: 'file removed', name })
+    editor.view.focus()
+  },
+  say: (text: string) => announcer.say(text, state),
 }
 
-function known(haproxy: string): string {
-  return VERSIONS.find(it => it === haproxy) ?? VERSIONS[0]
-}
+mountFiles(() => state.active, fileWays)
+showFiles(state.files, state.active, fileWays)
+mountRequest(state.asked, requestWays)
+showPanels()
+mountSplitter(byId('splitter'), document.querySelector('main') ?? document.body)
+ask()
+announcer.show(state)
 
 function dispatch(event: Event): void {
   const before = state
   state = next(state, event)
-  const asked =
-    state.text !== before.text || state.haproxy !== before.haproxy || state.running !== before.running
-  if (asked) engine.submit(state)
-  if (event.type === 'edited') {
-    notice = ''
-    saveSoon()
+  if (event.type === 'file renamed' && state.files !== before.files) editor.rename(event.name, event.to.trim())
+  if (event.type === 'opened') editor.forget()
+  if (event.type !== 'edited' && (state.active !== before.active || state.files !== before.files)) {
+    editor.show({ name: state.active, text: activeText(state) })
+    if (isAnswered()) showMarkers()
   }
-  if (state.good !== before.good || state.file !== before.file) showResult(before)
+  if (event.type !== 'edited' && (state.active !== before.active || state.files !== before.files)) {
+    showFiles(state.files, state.active, fileWays)
+  }
+  if (isAsked(before)) ask()
+  if (event.type === 'opened') fill(state.asked)
+  if (state.panel !== before.panel) showPanels()
+  if (state.files !== before.files) announcer.forget()
+  tools.follow(event, before)
+  if (state.good !== before.good || state.view !== before.view) showResult(before)
   if (state.latest !== before.latest) showLatest()
-  if (state.good !== before.good || state.focus !== before.focus || state.file !== before.file) {
+  if (state.good && (state.latest !== before.latest || state.kept !== before.kept)) {
+    showKept(byId('kept'), state.kept, state.good, requestWays)
+  }
+  if (
+    state.good !== before.good ||
+    state.focus !== before.focus ||
+    state.view !== before.view ||
+    state.active !== before.active
+  ) {
     showProvenance()
   }
   byId('version').textContent = state.version && `Engine ${state.version}`
-  if (event.type !== 'looked at') showStatus()
+  if (event.type !== 'looked at') announcer.show(state)
 }
 
-function shownFile() {
-  return state.good?.output.files.find(it => it.path === state.file)
+function isAsked(before: State): boolean {
+  return (
+    state.files !== before.files ||
+    state.haproxy !== before.haproxy ||
+    state.configMap !== before.configMap ||
+    state.running !== before.running ||
+    state.asked !== before.asked ||
+    state.kept.length !== before.kept.length ||
+    (state.panel !== before.panel && state.panel === 'change') ||
+    (state.view?.kind === 'model' && before.view?.kind !== 'model')
+  )
+}
+
+/** Asks the engine for what is shown, and no more. */
+function ask(): void {
+  engine.submit({
+    files: state.files,
+    haproxy: state.haproxy,
+    configMap: state.configMap,
+    running: state.running,
+    model: state.view?.kind === 'model',
+    difference: state.panel === 'change',
+    questions: [state.asked, ...state.kept.map(it => it.question)],
+  })
+}
+
+function showPanels(): void {
+  const tabs = (['request', 'change'] as const).map(key => ({
+    key,
+    label: key === 'request' ? 'Request' : 'Change',
+    title: key === 'request' ? 'Where a request goes, and why' : 'What an edit costs a running HAProxy',
+    selected: state.panel === key,
+  }))
+  showTabs(byId('panels'), byId(state.panel === 'request' ? 'request' : 'change'), tabs, key =>
+    dispatch({ type: 'panel chosen', panel: key === 'change' ? 'change' : 'request' }),
+  )
+  byId('request').hidden = state.panel !== 'request'
+  byId('change').hidden = state.panel !== 'change'
+}
+
+/** Whether the newest answer is about what stands in the editor. */
+function isAnswered(): boolean {
+  return state.latest !== null && isSame(state.latest.files, state.files)
 }
 
 function showResult(before: State): void {
-  const { good } = state
-  const file = shownFile()
+  const { good, view } = state
   if (!good) return
-  if (file) showFile(output, file, before.file === state.file && before.good !== null)
-  showTabs(byId('files'), byId('output'), good.output.files, state.file, path =>
-    dispatch({ type: 'file chosen', path }),
+  showTabs(byId('files'), byId('shown'), resultTabs(good.output.files, view), key =>
+    dispatch({ type: 'view chosen', view: viewOf(key) }),
   )
+  const path = shownPath(state)
+  const file = good.output.files.find(it => it.path === path)
+  byId('output').hidden = !file
+  byId('other').hidden = Boolean(file)
+  if (file) {
+    showFile(output, file, before.good !== null && shownPath(before) === path)
+    showFindingsOf(output, good.output, file)
+    // At first, what everybody has is less interesting than what the resources made of it.
+    const own = good.output.sections.find(it => it.name.startsWith('frontend _front'))
+    if (!before.good && own) scrollToLine(output, own.firstLine)
+  }
+  if (view?.kind === 'model') showModel(byId('other'), good.output, ways)
+  if (view?.kind === 'status') showStatusOf(byId('other'), good.output, ways)
   const sections = byId<HTMLSelectElement>('sections')
   sections.disabled = file?.role !== 'config'
   if (state.good !== before.good) {
@@ -123,161 +238,29 @@ function showResult(before: State): void {
 
 function showLatest(): void {
   if (!state.latest) return
-  const { output: newest, text } = state.latest
-  showFindings(byId('findings-title'), byId('findings'), newest, ways.toPlace)
-  if (text === state.text) yaml.showFindings(editor, newest)
-  showPlan(byId('plan'), state.good?.output ?? newest, ways)
+  const { output: newest } = state.latest
+  showFindings(byId('findings-title'), byId('findings'), newest, isAnswered() ? ways : { ...ways, fix: null })
+  if (isAnswered()) showMarkers()
+  const shown = state.good?.output ?? newest
+  showPlan(byId('change'), shown, ways)
+  showDecision(byId('decision'), state.good ?? state.latest, state.asked, requestWays)
   byId('stale').hidden = !isStale(state)
   byId('configuration').classList.toggle('is-stale', isStale(state))
   byId('with-secrets').hidden = newest.secrets.length === 0
+}
+
+function showMarkers(): void {
+  if (state.latest) editor.showFindings(state.latest.output)
 }
 
 function showProvenance(): void {
   const { good, focus } = state
   if (!good) return
   const seen = trace(good.output, focus)
-  const here = seen.lines.filter(it => it.file.path === state.file)
-  if (isCurrent(state)) markParts(editor, seen.places.map(it => ({ ...it, from: it.keyFrom ?? it.from })))
-  else markParts(editor, [])
+  const path = shownPath(state)
+  const here = seen.lines.filter(it => it.file.path === path)
+  const parts = seen.places.filter(it => it.file === state.active)
+  markParts(editor.view, isCurrent(state) ? parts.map(it => ({ ...it, from: it.keyFrom ?? it.from })) : [])
   markLines(output, here.map(it => it.number))
   showTrace(byId('trace'), good.output, focus, seen, ways)
-}
-
-let announced = 0
-let announcing: number | undefined
-
-function showStatus(): void {
-  clearTimeout(announcing)
-  const wait = announced + ANNOUNCE_EVERY - performance.now()
-  announcing = window.setTimeout(() => {
-    announced = performance.now()
-    byId('status').textContent = statusText()
-    byId('status').classList.toggle('trouble', notice === '' && state.trouble !== null)
-  }, Math.max(wait, 0))
-}
-
-function statusText(): string {
-  if (notice) return notice
-  if (state.trouble) {
-    return state.engine === 'unusable'
-      ? `The engine does not run in this browser: ${state.trouble}`
-      : `The engine stopped: ${state.trouble}`
-  }
-  if (!state.latest) return 'Loading the engine…'
-  const { output: newest, milliseconds } = state.latest
-  if (isStale(state)) return `The text does not parse: ${summary(newest)}. The last good result is shown.`
-  const lines = newest.files.find(it => it.role === 'config')?.content.split('\n').length ?? 1
-  const parts = [
-    `${count(newest.objects.length, 'object')} → ${count(lines - 1, 'line')} in ${count(newest.files.length, 'file')}`,
-    summary(newest),
-    `${milliseconds.toFixed(milliseconds < 10 ? 1 : 0)} ms`,
-  ]
-  return parts.filter(it => it !== '').join(' · ')
-}
-
-function say(text: string): void {
-  notice = text
-  showStatus()
-}
-
-function mountTools(): void {
-  const chosenExample = byId<HTMLSelectElement>('examples')
-  chosenExample.append(
-    make('option', { value: '' }, 'choose…'),
-    ...examples.map(it => make('option', { value: it.name }, it.title)),
-  )
-  chosenExample.onchange = () => {
-    const example = examples.find(it => it.name === chosenExample.value)
-    chosenExample.value = ''
-    if (!example) return
-    dispatch({ type: 'opened', text: example.text, haproxy: state.haproxy })
-    yaml.open(editor, example.text)
-  }
-
-  const versions = byId<HTMLSelectElement>('haproxy')
-  const newestFirst = [...VERSIONS].sort((a, b) => Number(b) - Number(a))
-  versions.append(...newestFirst.map(it => make('option', { value: it }, it)))
-  versions.value = state.haproxy
-  versions.onchange = () => {
-    dispatch({ type: 'haproxy chosen', haproxy: versions.value })
-    save()
-  }
-
-  const sections = byId<HTMLSelectElement>('sections')
-  sections.onchange = () => {
-    const number = Number(sections.value)
-    const file = state.good?.output.files.find(it => it.role === 'config')
-    sections.value = ''
-    if (file && number > 0) ways.toLine({ file, number })
-  }
-
-  const intro = byId('intro')
-  intro.hidden = knowsThePage
-  byId('understood').onclick = () => {
-    knowsThePage = true
-    intro.hidden = true
-    save()
-    editor.focus()
-  }
-
-  byId('share').onclick = () => void share()
-  byId('copy').onclick = () => {
-    const file = shownFile()
-    if (file) void copy(file.content, `${baseName(file.path)} copied`, 'The browser does not allow copying')
-  }
-  byId('download').onclick = download
-}
-
-async function share(): Promise<void> {
-  const whole = byId('with-secrets').querySelector('input')?.checked === true
-  const newest = state.latest?.text === state.text ? state.latest.output : null
-  if (!whole && /secret/i.test(state.text) && !(newest && knowsItsSecrets(newest.diagnostics))) {
-    byId('with-secrets').hidden = false
-    say('No link: the text has errors, so what is secret in it cannot be told. Tick “with Secrets” to share all of it.')
-    return
-  }
-  const secrets = whole ? [] : (newest?.secrets ?? [])
-  const text = withoutSecrets(state.text, secrets)
-  history.replaceState(null, '', `#${await toFragment({ text, haproxy: state.haproxy })}`)
-  const left = secrets.length > 0 ? `; ${count(secrets.length, 'value')} of Secrets left out` : ''
-  await copy(location.href, `Link copied${left}`, `The link is in the address bar${left}`)
-}
-
-/** Whether every Secret of the text was read, and only once: others have no known places. */
-function knowsItsSecrets(diagnostics: { severity: string; code: string; message: string }[]): boolean {
-  return !diagnostics.some(
-    it =>
-      it.severity === 'error' ||
-      it.code.startsWith('duplicate-') ||
-      (it.code === 'skipped-kind' && /secret/i.test(it.message)),
-  )
-}
-
-async function copy(text: string, done: string, failed: string): Promise<void> {
-  try {
-    await navigator.clipboard.writeText(text)
-    say(done)
-  } catch {
-    say(failed)
-  }
-}
-
-function download(): void {
-  const file = shownFile()
-  if (!file) return
-  const address = URL.createObjectURL(new Blob([file.content], { type: 'text/plain' }))
-  make('a', { href: address, download: baseName(file.path) }).click()
-  URL.revokeObjectURL(address)
-}
-
-let saving: number | undefined
-
-function saveSoon(): void {
-  clearTimeout(saving)
-  saving = window.setTimeout(save, SAVE_AFTER)
-}
-
-function save(): void {
-  clearTimeout(saving)
-  remember({ text: state.text, haproxy: state.haproxy }, knowsThePage)
 }

@@ -3,33 +3,41 @@
 // One request is in flight; while it runs only the newest edit waits; answers to older edits are
 // dropped. A worker that does not answer in time, or whose engine panicked, is replaced.
 
-import type { Key, Output } from './engine/dto'
+import type { Key, Output, Question, Schema } from './engine/dto'
+import type { Input } from './state'
 
-export interface Request {
-  /** The resources. */
-  text: string
-  /** The resources whose configuration HAProxy is thought to run, if there is one. */
-  running: string | null
-  /** The version of HAProxy, such as `3.2`. */
-  haproxy: string
+export interface Request extends Pick<Input, 'files' | 'haproxy' | 'configMap' | 'running'> {
+  /** Whether the model is wanted, and the difference to what runs. */
+  model: boolean
+  difference: boolean
+  questions: Question[]
 }
 
 export type ToWorker = Request & { id: number }
 
+/** What the engine knows by itself. */
+export interface Knowledge {
+  version: string
+  keys: Key[]
+  schemas: Schema[]
+}
+
 export type FromWorker =
-  | { type: 'ready'; version: string; keys: Key[] }
+  | ({ type: 'ready' } & Knowledge)
   | { type: 'output'; id: number; output: Output; milliseconds: number }
   | { type: 'failed'; id: number | null; message: string }
 
 export interface Answers {
-  ready(version: string, keys: Key[]): void
+  ready(knowledge: Knowledge): void
   output(request: Request, output: Output, milliseconds: number): void
   /** The engine could not answer. `loaded` is false if it never could. */
   failed(request: Request | null, message: string, loaded: boolean): void
 }
 
-/** How long one compilation may take. Ten thousand objects take a tenth of it. */
+/** How long one compilation may take, and how much longer for each million characters: ten thousand objects
+ *  are three million, and take a second where nothing else runs. */
 const PATIENCE = 5_000
+const PATIENCE_FOR_SIZE = 3_000
 
 /** Answers that come this fast, in milliseconds, need no pause between edits. */
 const ONE_FRAME = 16
@@ -72,7 +80,7 @@ export class Engine {
     switch (message.type) {
       case 'ready':
         this.#loaded = true
-        this.#answers.ready(message.version, message.keys)
+        this.#answers.ready(message)
         break
       case 'output': {
         const done = this.#finish(message.id)
@@ -102,9 +110,11 @@ export class Engine {
     const request = this.#waiting
     const id = ++this.#lastId
     this.#waiting = null
+    const size = request.files.reduce((sum, it) => sum + it.text.length, 0)
+    const patience = PATIENCE + Math.round((size / 1e6) * PATIENCE_FOR_SIZE)
     const watchdog = window.setTimeout(
-      () => this.#replace(`no answer after ${PATIENCE / 1000} seconds; the engine was restarted`),
-      PATIENCE,
+      () => this.#replace(`no answer after ${Math.round(patience / 1000)} seconds; the engine was restarted`),
+      patience,
     )
     this.#inFlight = { id, request, watchdog }
     this.#worker.postMessage({ id, ...request } satisfies ToWorker)

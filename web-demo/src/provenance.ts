@@ -35,29 +35,39 @@ export function trace(output: Output, focus: Focus): Trace {
     const lines = [{ file, number: focus.line, text }]
     return { object: null, origins, lines, places: placesOf(output, origins) }
   }
-  const origins = originsAt(output, focus.offset)
+  if (focus.side === 'request') return traceOfRequest(output, focus.step)
+  const origins = originsAt(output, focus.file, focus.offset)
   const lines = linesOf(output, origins)
   if (lines.length > 0) return { object: null, origins, lines, places: placesOf(output, origins) }
-  const object = output.objects.find(({ place }) => place && encloses(place, focus.offset))
+  const object = output.objects.find(({ place }) => place && encloses(place, focus.file, focus.offset))
   if (!object?.place) return NOTHING
   const ofObject = output.origins.flatMap((it, index) => (it.object === object.label ? [index] : []))
   return { object: object.label, origins: ofObject, lines: linesOf(output, ofObject), places: [] }
+}
+
+/** What the decision about the request in the form rests on, or one step of it. */
+function traceOfRequest(output: Output, step: number | null): Trace {
+  const explained = output.explained[0]
+  if (explained?.kind !== 'decided') return NOTHING
+  const steps = step === null ? explained.steps : explained.steps.slice(step, step + 1)
+  const origins = [...new Set(steps.flatMap(it => it.origins))]
+  return { object: null, origins, lines: linesOf(output, origins), places: placesOf(output, origins) }
 }
 
 function placesOf(output: Output, origins: number[]): Place[] {
   return origins.flatMap(it => output.origins[it]?.place ?? [])
 }
 
-function encloses({ keyFrom, from, to }: Place, offset: number): boolean {
-  return offset >= (keyFrom ?? from) && offset <= to
+function encloses({ file, keyFrom, from, to }: Place, name: string, offset: number): boolean {
+  return file === name && offset >= (keyFrom ?? from) && offset <= to
 }
 
 /** The origins with the smallest part of the text around an offset. */
-function originsAt(output: Output, offset: number): number[] {
+function originsAt(output: Output, file: string, offset: number): number[] {
   let smallest = Number.POSITIVE_INFINITY
   let found: number[] = []
   output.origins.forEach(({ place }, index) => {
-    if (!place || !encloses(place, offset)) return
+    if (!place || !encloses(place, file, offset)) return
     const length = place.to - (place.keyFrom ?? place.from)
     if (length > smallest) return
     if (length < smallest) found = []

@@ -1,31 +1,32 @@
 // The engine's side of the protocol.
 
-import initialise, { Playground, keys, version } from './engine/engine.js'
+import initialise, { Playground, keys, schemas, version } from './engine/engine.js'
 import engineUrl from './engine/engine_bg.wasm?url'
-import type { Key, Manifest, Output, Settings } from './engine/dto'
+import type { Key, Output, Schema, Settings, Wanted } from './engine/dto'
 import type { FromWorker, ToWorker } from './protocol'
+import { isSame, type Input } from './state'
 
-/** The name of the one text that the page has. */
-const FILE = 'resources.yaml'
+type Options = Pick<Input, 'haproxy' | 'configMap' | 'running'>
 
-/** The playground of the last request: made again only when its version or what runs has changed. */
-let current: { haproxy: string; running: string | null; playground: Playground } | null = null
+/** The playground of the last request: made again only when its options or what runs has changed. */
+let current: (Options & { playground: Playground }) | null = null
 
-function playground(request: ToWorker): Playground {
-  if (current?.haproxy === request.haproxy && current.running === request.running) {
-    return current.playground
-  }
+function playground({ haproxy, configMap, running }: Options): Playground {
+  const same = current?.haproxy === haproxy && current.configMap === configMap
+  if (current && same && isSameOrNull(current.running, running)) return current.playground
   current?.playground.free()
   current = null
-  const settings: Settings = { haproxy: request.haproxy, now: Math.floor(Date.now() / 1000) }
+  const now = Math.floor(Date.now() / 1000)
+  const settings: Settings = { haproxy, now, ...(configMap === null ? {} : { configMap }) }
   const fresh = new Playground(JSON.stringify(settings))
-  if (request.running !== null) fresh.run(manifests(request.running))
-  current = { haproxy: request.haproxy, running: request.running, playground: fresh }
+  if (running !== null) fresh.run(JSON.stringify(running))
+  current = { haproxy, configMap, running, playground: fresh }
   return fresh
 }
 
-function manifests(text: string): string {
-  return JSON.stringify([{ name: FILE, text }] satisfies Manifest[])
+/** Each message is a copy, so that only a comparison says whether what runs is still the same. */
+function isSameOrNull(a: Input['running'], b: Input['running']): boolean {
+  return a === b || (a !== null && b !== null && isSame(a, b))
 }
 
 function answer(message: FromWorker): void {
@@ -36,7 +37,10 @@ self.onmessage = (event: MessageEvent<ToWorker>) => {
   const request = event.data
   const start = performance.now()
   try {
-    const output = JSON.parse(playground(request).compile(manifests(request.text))) as Output
+    const { files, model, difference, questions } = request
+    const wanted: Wanted = { files: [...files], model, difference, questions }
+    const json = playground(request).compile(JSON.stringify(wanted))
+    const output = JSON.parse(json) as Output
     const milliseconds = performance.now() - start
     answer({ type: 'output', id: request.id, output, milliseconds })
   } catch (error) {
@@ -50,7 +54,12 @@ function text(error: unknown): string {
 
 try {
   await initialise({ module_or_path: engineUrl })
-  answer({ type: 'ready', version: version(), keys: JSON.parse(keys()) as Key[] })
+  answer({
+    type: 'ready',
+    version: version(),
+    keys: JSON.parse(keys()) as Key[],
+    schemas: JSON.parse(schemas()) as Schema[],
+  })
 } catch (error) {
   answer({ type: 'failed', id: null, message: text(error) })
 }

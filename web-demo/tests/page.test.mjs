@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs'
 import test, { after, before } from 'node:test'
 
 import { start } from './browser.mjs'
+import { compiled, eventually, lookAt, paste, results, status, textOf, visit as visitSite, yaml } from './visit.mjs'
 
 const axe = readFileSync(new URL('../node_modules/axe-core/axe.min.js', import.meta.url), 'utf8')
 const hello = readFileSync(new URL('../../examples/hello.yaml', import.meta.url), 'utf8')
@@ -15,76 +16,7 @@ before(async () => {
 })
 after(() => site?.stop())
 
-/** Opens the page, gives it to `body`, and fails on anything that the browser complains about. */
-async function visit(body, { path = '', expectErrors = false, prepare, ...options } = {}) {
-  const context = await site.browser.newContext({
-    viewport: { width: 1280, height: 800 },
-    permissions: ['clipboard-read', 'clipboard-write'],
-    ...options,
-  })
-  const page = await context.newPage()
-  page.setDefaultTimeout(15_000)
-  const complaints = []
-  page.on('pageerror', it => complaints.push(it.message))
-  page.on('console', it => {
-    if (it.type() === 'error' || it.type() === 'warning') complaints.push(it.text())
-  })
-  page.on('request', it => {
-    const known = it.url().startsWith(site.url) || it.url().startsWith('blob:')
-    if (!known) complaints.push(`request to ${it.url()}`)
-  })
-  try {
-    await prepare?.(page)
-    await page.goto(site.url + path)
-    await body(page)
-    if (!expectErrors) assert.deepEqual(complaints, [])
-  } finally {
-    await context.close()
-  }
-}
-
-const compiled = page => status(page, /\d lines? in \d+ files?.* ms$/)
-
-async function status(page, wanted) {
-  await page.waitForFunction(
-    ([source, flags]) =>
-      new RegExp(source, flags).test(document.querySelector('[role=status]').textContent),
-    [wanted.source, wanted.flags],
-  )
-}
-
-/** Text of an editor. CodeMirror draws only what can be seen, so that its own document is asked. */
-const textOf = (page, id) =>
-  page.evaluate(
-    it => document.querySelector(`#${it} .cm-content`).cmTile.view.state.doc.toString(),
-    id,
-  )
-
-const yaml = page => page.getByRole('textbox', { name: 'Kubernetes resources, YAML' })
-
-/** Replaces the resources, as pasting does. */
-async function paste(page, text) {
-  await yaml(page).focus()
-  await page.keyboard.press('Control+A')
-  await page.evaluate(it => navigator.clipboard.writeText(it), text)
-  await page.keyboard.press('Control+V')
-}
-
-/** Puts the cursor behind the first occurrence of a text in an editor. */
-async function lookAt(page, id, text) {
-  await page.evaluate(
-    ([id, text]) => {
-      const { view } = document.querySelector(`#${id} .cm-content`).cmTile
-      const offset = view.state.doc.toString().indexOf(text)
-      if (offset < 0) throw new Error(`${id} does not have ${text}`)
-      view.focus()
-      view.dispatch({ selection: { anchor: offset + text.length }, scrollIntoView: true })
-    },
-    [id, text],
-  )
-}
-
-const eventually = (page, check, argument) => page.waitForFunction(check, argument)
+const visit = (body, options) => visitSite(site, body, options)
 
 test('the first visit shows an example with its configuration, and what to do', () =>
   visit(async page => {
@@ -94,7 +26,7 @@ test('the first visit shows an example with its configuration, and what to do', 
     assert.match(await page.textContent('#intro'), /Edit the resources/)
     assert.match(await page.textContent('footer'), /stays in this browser/)
     assert.match(await page.textContent('#version'), /^Engine \d+\.\d+\.\d+/)
-    assert.equal(await page.getByRole('tab').first().textContent(), 'haproxy.cfg')
+    assert.equal(await results(page).first().textContent(), 'haproxy.cfg')
   }))
 
 test('what is typed changes the configuration', () =>
@@ -171,7 +103,7 @@ test('a line shows the field that made it', () =>
 test('a host and its line in a map light up each other', () =>
   visit(async page => {
     await compiled(page)
-    await page.getByRole('tab', { name: /_front_http_host__prefix\.map/ }).click()
+    await results(page,  { name: /_front_http_host__prefix\.map/ }).click()
     await lookAt(page, 'yaml', 'host: hello.example')
     const lit = page.locator('#output .cm-traced')
     await lit.first().waitFor()
@@ -187,10 +119,10 @@ test('a host and its line in a map light up each other', () =>
     assert.match(parts, /pathType: Prefix/)
 
     // From another file the panel leads to the line.
-    await page.getByRole('tab').first().click()
+    await results(page).first().click()
     await lookAt(page, 'yaml', 'host: hello.example')
     await page.locator('#trace button.line-row', { hasText: '_host__prefix.map' }).click()
-    const tab = page.getByRole('tab', { selected: true })
+    const tab = results(page,  { selected: true })
     assert.equal(await tab.textContent(), '_front_http_host__prefix.map')
     await lit.first().waitFor()
   }))
@@ -227,20 +159,20 @@ test('another HAProxy and another file can be chosen with the keyboard', () =>
     await compiled(page)
     await page.selectOption('#haproxy', '2.4')
     await compiled(page)
-    await page.getByRole('tab', { selected: true }).focus()
+    await results(page,  { selected: true }).focus()
     await page.keyboard.press('ArrowRight')
-    const second = page.getByRole('tab').nth(1)
+    const second = results(page).nth(1)
     assert.equal(await second.getAttribute('aria-selected'), 'true')
     assert.ok(await second.evaluate(it => it === document.activeElement))
     await page.keyboard.press('Home')
-    assert.equal(await page.getByRole('tab').first().getAttribute('aria-selected'), 'true')
+    assert.equal(await results(page).first().getAttribute('aria-selected'), 'true')
   }))
 
 test('no private key is shown', () =>
   visit(async page => {
     await compiled(page)
     await page.selectOption('#examples', 'tls')
-    const certificate = page.getByRole('tab', { name: /secure-tls.*\.pem/ })
+    const certificate = results(page,  { name: /secure-tls.*\.pem/ })
     await certificate.click()
     assert.match(await textOf(page, 'output'), /^\(\d+ bytes: a certificate and its private key\)/)
     assert.doesNotMatch(await page.content(), /PRIVATE KEY/)
@@ -249,11 +181,12 @@ test('no private key is shown', () =>
 test('an edit says what it would cost', () =>
   visit(async page => {
     await compiled(page)
-    assert.match(await page.textContent('#plan'), /Nothing to do/)
-    await paste(page, hello.replace('hello.example', 'other.example'))
-    await eventually(page, () => /reload/i.test(document.querySelector('#plan .verdict')?.textContent))
+    await page.getByRole('tab', { name: 'Change' }).click()
+    assert.match(await page.textContent('#change'), /Nothing to do/)
+    await paste(page, hello.replaceAll('hello.example', 'other.example'))
+    await eventually(page, () => /reload/i.test(document.querySelector('#change .verdict')?.textContent))
     await page.click('#apply')
-    await eventually(page, () => /Nothing to do/.test(document.querySelector('#plan').textContent))
+    await eventually(page, () => /Nothing to do/.test(document.querySelector('#change').textContent))
   }))
 
 test('a link brings back the same page', async () => {
@@ -268,7 +201,7 @@ test('a link brings back the same page', async () => {
     await status(page, /Link copied/)
     link = await page.evaluate(() => navigator.clipboard.readText())
   })
-  assert.match(link, /#1[\w-]+$/)
+  assert.match(link, /#2[\w-]+$/)
   await visit(
     async page => {
       await compiled(page)
@@ -311,7 +244,7 @@ test('no link is made while it cannot be told what is secret', () =>
     await paste(page, 'kind: Secret\ndata: {a: [\n')
     await status(page, /does not parse/)
     await page.click('#share')
-    await status(page, /No link/)
+    await status(page, /Nothing was copied/)
     assert.equal(new URL(page.url()).hash, '')
   }))
 
@@ -355,7 +288,7 @@ test('a narrow window has no sideways scrolling', () =>
   visit(
     async page => {
       await compiled(page)
-      for (const example of ['hello', 'paths', 'tls']) {
+      for (const example of ['hello', 'redirects', 'tls', 'mistakes', 'auth']) {
         await page.selectOption('#examples', example)
         await compiled(page)
         const [content, window] = await page.evaluate(() => [
@@ -378,9 +311,24 @@ for (const colorScheme of ['light', 'dark']) {
         await lookAt(page, 'output', 'server srv')
         await page.locator('#yaml .cm-traced-part').first().waitFor()
         await page.evaluate(axe)
-        const { violations } = await page.evaluate(() => window.axe.run())
-        const found = violations.map(it => `${it.id}: ${it.nodes.map(node => node.target).join(', ')}`)
-        assert.deepEqual(found, [])
+        const look = async what => {
+          const { violations } = await page.evaluate(() => window.axe.run())
+          const found = violations.map(it => `${what}: ${it.id}: ${it.nodes.map(node => node.target).join(', ')}`)
+          assert.deepEqual(found, [])
+        }
+        await look('first')
+        await page.fill('#url', 'http://hello.example/')
+        await page.locator('#decision .step').first().waitFor()
+        await page.getByRole('button', { name: 'Keep' }).click()
+        await results(page, { name: 'Model' }).click()
+        await page.locator('#other .tree').waitFor()
+        await look('request and model')
+        await page.getByRole('tab', { name: 'Change' }).click()
+        await paste(page, hello.replace('"600"', '"601"'))
+        await page.locator('.diff-line.added').first().waitFor()
+        await results(page, { name: 'Status' }).click()
+        await page.locator('.status-row').first().waitFor()
+        await look('change and status')
       },
       { colorScheme },
     ))
@@ -417,7 +365,7 @@ test('a worker that hangs is replaced', () => {
           workers++
           if (workers > 1) return route.continue()
           const body =
-            "onmessage = () => { for (;;); }; postMessage({ type: 'ready', version: '0', keys: [] })"
+            "onmessage = () => { for (;;); }; postMessage({ type: 'ready', version: '0', keys: [], schemas: [] })"
           return route.fulfill({ contentType: 'text/javascript', body })
         }),
     },
@@ -447,4 +395,332 @@ test('known keys are offered while typing an annotation', () =>
     await page.waitForTimeout(100)
     await page.keyboard.press('Enter')
     assert.match(await textOf(page, 'yaml'), /\n {4}haproxy-ingress\.github\.io\/timeout-server: "50s"\n/)
+  }))
+
+test('fields of resources and their words are offered, too', () =>
+  visit(async page => {
+    await compiled(page)
+    await lookAt(page, 'yaml', 'pathType: Prefix')
+    await page.keyboard.press('Enter')
+    await page.keyboard.type('back')
+    const field = page.locator('.cm-tooltip-autocomplete li', { hasText: 'backend' })
+    await field.first().waitFor()
+    assert.match(await field.first().textContent(), /a mapping/)
+    await page.keyboard.press('Escape')
+    await page.keyboard.press('Control+Z')
+    await lookAt(page, 'yaml', 'pathType: P')
+    await page.keyboard.press('Control+Space')
+    const words = page.locator('.cm-tooltip-autocomplete li')
+    await words.first().waitFor()
+    assert.deepEqual(await words.allTextContents(), ['Prefix'])
+  }))
+
+test('a key and a field explain themselves where the pointer rests', () =>
+  visit(async page => {
+    await compiled(page)
+    await page.locator('#yaml .cm-line', { hasText: 'cors-max-age' }).hover({ position: { x: 120, y: 8 } })
+    await page.locator('.cm-key', { hasText: 'cors-max-age' }).waitFor()
+    assert.match(await page.locator('.cm-key').textContent(), /Path.*default.*86400/s)
+    await page.locator('#yaml .cm-line', { hasText: 'ingressClassName' }).hover({ position: { x: 60, y: 8 } })
+    await page.locator('.cm-key', { hasText: 'Ingress.spec' }).waitFor()
+  }))
+
+const mistaken = hello
+  .replace('cors-max-age', 'cors-max-aeg')
+  .replace('ingressClassName', 'ingressClassname')
+  .replace('cors-enable: "true"', 'cors-enable: yes')
+
+test('what is mistyped is mended with one click', () =>
+  visit(async page => {
+    await compiled(page)
+    await paste(page, mistaken)
+    const fix = name => page.locator('#findings').getByRole('button', { name })
+    await fix('Rename to haproxy-ingress.github.io/cors-max-age').click()
+    await fix('Rename to ingressClassName').click()
+    await fix('Put it in quotes').click()
+    await fix('Write "true"').click()
+    await eventually(page, () => /complain/.test(document.querySelector('#findings').textContent))
+    assert.equal(await textOf(page, 'yaml'), hello)
+    // In the editor the marker has the same button, and its documentation.
+    await paste(page, mistaken)
+    await page.locator('#findings', { hasText: 'unknown-key' }).waitFor()
+    await lookAt(page, 'yaml', 'cors-max-aeg')
+    await page.keyboard.press('Home')
+    await page.keyboard.press('F8')
+    const tooltip = page.locator('.cm-tooltip-lint')
+    await tooltip.waitFor()
+    assert.match(await tooltip.textContent(), /No key has this name|Annotations, labels|does not know this field/)
+    await tooltip.getByRole('button').first().click()
+    assert.notEqual(await textOf(page, 'yaml'), mistaken)
+  }))
+
+test('findings stand at the lines that they are about, in the configuration as well', () =>
+  visit(async page => {
+    await compiled(page)
+    await paste(page, hello.replace('cors-max-age: "600"', 'cors-max-age: 600'))
+    await page.locator('#findings', { hasText: 'not-a-string' }).waitFor()
+    await lookAt(page, 'output', 'hdr Access-Control-Max-Age')
+    await page.locator('#output .cm-lintRange', { hasText: 'Access-Control-Max-Age' }).waitFor()
+    await page.locator('#output .cm-lint-marker-error').first().waitFor()
+  }))
+
+test('several files count as one, and each has its own history', () =>
+  visit(async page => {
+    await compiled(page)
+    const [ingress, ...rest] = hello.split('---\n')
+    await paste(page, ingress)
+    await page.click('#new-file')
+    await yaml(page).focus()
+    await paste(page, rest.join('---\n'))
+    await status(page, new RegExp(`^${hello.split('---\n').length} objects`))
+    const texts = page.locator('#texts').getByRole('tab')
+    assert.deepEqual(await texts.allTextContents(), ['hello.yaml', 'new.yaml'])
+
+    await page.click('#rename-file')
+    await page.locator('#file-name').fill('services.yaml')
+    await page.keyboard.press('Enter')
+    assert.deepEqual(await texts.allTextContents(), ['hello.yaml', 'services.yaml'])
+
+    // A line leads to the file that made it.
+    await lookAt(page, 'output', 'hdr Access-Control-Max-Age')
+    const origin = page.locator('#trace button.origin-row', { hasText: 'cors-max-age' }).first()
+    assert.match(await origin.textContent(), /hello\.yaml, line \d+/)
+    await origin.click()
+    assert.equal(await texts.nth(0).getAttribute('aria-selected'), 'true')
+    assert.equal(await textOf(page, 'yaml'), ingress)
+
+    await page.keyboard.press('Control+Home')
+    await page.keyboard.insertText('# x')
+    await texts.nth(1).click()
+    await texts.nth(0).focus()
+    await page.keyboard.press('ArrowLeft')
+    await page.keyboard.press('Home')
+    await yaml(page).focus()
+    assert.equal(await textOf(page, 'yaml'), `# x${ingress}`)
+    await page.keyboard.press('Control+Z')
+    assert.equal(await textOf(page, 'yaml'), ingress)
+
+    await page.click('#remove-file')
+    assert.deepEqual(await texts.allTextContents(), ['services.yaml'])
+    await page.reload()
+    await compiled(page)
+    assert.deepEqual(await texts.allTextContents(), ['services.yaml'])
+  }))
+
+test('files are opened from the disk', () =>
+  visit(async page => {
+    await compiled(page)
+    await page.setInputFiles('#chooser', [
+      { name: 'a.yaml', mimeType: 'text/yaml', buffer: Buffer.from('# ünï\n') },
+      { name: 'hello.yaml', mimeType: 'text/yaml', buffer: Buffer.from('# again\n') },
+    ])
+    const texts = page.locator('#texts').getByRole('tab')
+    await texts.nth(2).waitFor()
+    assert.deepEqual(await texts.allTextContents(), ['hello.yaml', 'a.yaml', 'hello-2.yaml'])
+    assert.equal(await textOf(page, 'yaml'), '# ünï\n')
+  }))
+
+test('the status says what became of each object', () =>
+  visit(async page => {
+    await compiled(page)
+    await paste(page, hello.replace('ingressClassName: haproxy', 'ingressClassName: nginx'))
+    await results(page, { name: 'Status' }).click()
+    const row = page.locator('.status-row', { hasText: 'Ingress default/hello' })
+    await row.getByText('not of this controller').waitFor()
+    assert.match(await row.textContent(), /made no line.*not of this controller/)
+    await paste(page, hello)
+    await eventually(page, () => /addresses of HAProxy/.test(document.querySelector('#other').textContent))
+    assert.match(await row.textContent(), /✓.*made \d+ lines/)
+    await row.click()
+    assert.ok(await page.evaluate(() => document.querySelector('#yaml .cm-content').cmTile.view.hasFocus))
+  }))
+
+test('the global ConfigMap is chosen with one click', () =>
+  visit(async page => {
+    await compiled(page)
+    const global = '---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: haproxy-ingress, namespace: ingress-controller}\ndata: {max-connections: "4321"}\n'
+    await paste(page, hello + global)
+    await page.getByRole('button', { name: 'Take it as the global ConfigMap' }).click()
+    await eventually(page, () =>
+      document.querySelector('#output .cm-content').cmTile.view.state.doc.toString().includes('maxconn 4321'),
+    )
+    assert.equal(await page.inputValue('#config-maps'), 'ingress-controller/haproxy-ingress')
+  }))
+
+test('the copied command prints what the page shows', () =>
+  visit(async page => {
+    const { binary, run } = await import('./binary.mjs')
+    await compiled(page)
+    await page.selectOption('#haproxy', '2.8')
+    await page.click('#new-file')
+    await paste(page, "# it's $HOME `x` \\ EOF\nEOF: 1\n")
+    await status(page, /not read|notice/)
+    await compiled(page)
+    await page.click('#command')
+    await status(page, /Command copied/)
+    const command = await page.evaluate(() => navigator.clipboard.readText())
+    const printed = await run('sh', ['-c', command.replace(/^haproxy-ingress/, binary)])
+    assert.equal(printed, await textOf(page, 'output'))
+  }))
+
+test('all files are downloaded in one archive, without private keys', () =>
+  visit(async page => {
+    const { unzipSync, strFromU8 } = await import('fflate')
+    await compiled(page)
+    await page.selectOption('#examples', 'tls')
+    await status(page, /in \d+ files/)
+    await results(page, { name: /secure-tls.*\.pem/ }).waitFor()
+    const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download-all')])
+    const files = unzipSync(readFileSync(await download.path()))
+    const names = Object.keys(files)
+    assert.equal(download.suggestedFilename(), 'haproxy-ingress.zip')
+    assert.equal(names.length, (await results(page).count()) - (await page.locator('#files .view-tab').count()))
+    const config = names.find(it => it.endsWith('haproxy.cfg'))
+    assert.equal(strFromU8(files[config]), await textOf(page, 'output'))
+    for (const name of names) assert.doesNotMatch(strFromU8(files[name]), /PRIVATE KEY/)
+  }))
+
+test('an example has an address of its own', () =>
+  visit(
+    async page => {
+      await compiled(page)
+      assert.match(await textOf(page, 'yaml'), /name: secure/)
+      // Until it is edited: then the address would not say what is shown.
+      await page.keyboard.press('Control+Home')
+      await yaml(page).focus()
+      await page.keyboard.type('#')
+      await eventually(page, () => location.hash === '')
+      await page.selectOption('#examples', 'paths')
+      await eventually(page, () => location.hash === '#example/paths')
+    },
+    { path: '#example/tls' },
+  ))
+
+test('a request shows where it goes, step by step, and lights up what leads it there', () =>
+  visit(async page => {
+    await compiled(page)
+    await page.fill('#url', 'http://hello.example/some/path?q=1')
+    const verdict = page.locator('#decision .verdict')
+    await verdict.getByText('default_hello_8080').waitFor()
+    await page.locator('#decision .lead', { hasText: 'The server sees /some/path?q=1' }).waitFor()
+    const steps = page.locator('#decision .step')
+    assert.ok((await steps.count()) >= 4)
+    await page.locator('#output .cm-traced').first().waitFor()
+    // A step leads to the object behind it.
+    await steps.filter({ hasText: 'Ingress default/hello' }).first().click()
+    const there = await page.evaluate(() => {
+      const { view } = document.querySelector('#yaml .cm-content').cmTile
+      return view.hasFocus && view.state.doc.lineAt(view.state.selection.main.from).text
+    })
+    assert.match(there, /\S/)
+    await page.fill('#url', 'http://nobody.example/')
+    await verdict.getByText('404').waitFor()
+    await page.fill('#url', 'ftp://hello.example/')
+    await page.locator('#decision .verdict.bad', { hasText: 'http://' }).waitFor()
+  }))
+
+test('a curl command can be pasted, and kept requests are asked again after each edit', () =>
+  visit(async page => {
+    await compiled(page)
+    await page.selectOption('#examples', 'auth')
+    const kept = page.locator('#kept li')
+    await kept.nth(2).waitFor()
+    await kept.nth(2).locator('.mark.good').waitFor()
+    assert.equal(await kept.locator('.mark.good').count(), 3)
+    const answers = await page.locator('#kept .now').allTextContents()
+    assert.match(answers.join('\n'), /default_admin_80/)
+    assert.match(answers.join('\n'), /HAProxy answers 40[13]/)
+
+    await page.fill('#url', "curl -sX POST -u 'ann:secret' -H 'X-Test: a b' --interface 192.0.2.9 -d a=1 'http://admin.example/form'")
+    assert.equal(await page.inputValue('#url'), 'http://admin.example/form')
+    assert.equal(await page.inputValue('#method'), 'POST')
+    assert.match(await page.inputValue('#headers'), /^Authorization: Basic YW5uOnNlY3JldA==\nX-Test: a b\nContent-Type/)
+    await page.locator('#decision .verdict', { hasText: 'default_admin_80' }).waitFor()
+    await page.getByRole('button', { name: 'Keep' }).click()
+    await kept.nth(3).waitFor()
+
+    await lookAt(page, 'yaml', 'allowlist-source-range: "')
+    await page.keyboard.type('203.0.113.0/24, ')
+    for (let press = 0; press < 12; press++) await page.keyboard.press('Delete')
+    const changed = page.locator('#kept .changed')
+    await changed.first().waitFor()
+    assert.match(await changed.first().textContent(), /✕.*was .*now HAProxy answers 403/)
+
+    await page.reload()
+    await kept.nth(3).waitFor()
+    await page.getByRole('button', { name: /^Forget POST/ }).click()
+    assert.equal(await kept.count(), 3)
+  }))
+
+test('what differs from what was pinned is shown line by line', () =>
+  visit(async page => {
+    await compiled(page)
+    await page.getByRole('tab', { name: 'Change' }).click()
+    await paste(page, hello.replace('cors-max-age: "600"', 'cors-max-age: "601"'))
+    const added = page.locator('#change .diff-line.added', { hasText: '601' })
+    await added.first().waitFor()
+    assert.match(await page.textContent('#change .diff-line.removed'), /600/)
+    assert.match(await page.textContent('#change .diff-head'), /backend default_hello_8080/)
+    await added.first().click()
+    const line = await page.evaluate(() => {
+      const { view } = document.querySelector('#output .cm-content').cmTile
+      return view.hasFocus && view.state.doc.lineAt(view.state.selection.main.head).text
+    })
+    assert.match(line, /601/)
+    // More endpoints need no reload, and the commands say so.
+    await page.click('#apply')
+    await eventually(page, () => /Nothing to do/.test(document.querySelector('#change').textContent))
+    await paste(page, hello.replace('cors-max-age: "600"', 'cors-max-age: "601"').replace('addresses: [127.0.0.1]', 'addresses: [127.0.0.2]'))
+    await page.locator('#change .verdict.good', { hasText: 'No reload' }).waitFor()
+    assert.match(await page.textContent('#change .command'), /server/)
+  }))
+
+test('the model is a tree that leads to what was written', () =>
+  visit(async page => {
+    await compiled(page)
+    await results(page, { name: 'Model' }).click()
+    const tree = page.locator('#other .tree')
+    await tree.getByText('hello.example').first().waitFor()
+    await tree.getByText('backends').click()
+    await tree.getByText('default_hello_8080', { exact: true }).click()
+    await tree.getByText('servers', { exact: true }).click()
+    await tree.getByText('127.0.0.1:8080, weight').first().waitFor()
+    await tree.getByRole('button', { name: /^line \d+$/ }).first().click()
+    assert.ok(await page.evaluate(() => document.querySelector('#yaml .cm-content').cmTile.view.hasFocus))
+    // What is open stays open after an edit.
+    await paste(page, hello.replace('127.0.0.1', '127.0.0.9'))
+    await tree.getByText('127.0.0.9:8080').first().waitFor()
+  }))
+
+test('a link carries requests and what is pinned, and opens in a page that is open already', () =>
+  visit(async page => {
+    await compiled(page)
+    await page.fill('#url', 'http://hello.example/kept')
+    await page.locator('#decision .verdict', { hasText: 'default_hello' }).waitFor()
+    await page.getByRole('button', { name: 'Keep' }).click()
+    await paste(page, hello.replaceAll('127.0.0.1', '127.0.0.7'))
+    await page.getByRole('tab', { name: 'Change' }).click()
+    await page.locator('#change .verdict').waitFor()
+    await page.click('#share')
+    await status(page, /Link copied/)
+    const link = await page.evaluate(() => navigator.clipboard.readText())
+    await page.selectOption('#examples', 'paths')
+    await eventually(page, () => location.hash === '#example/paths')
+    await page.evaluate(it => (location.href = it), link)
+    await eventually(page, () => document.querySelector('#kept')?.textContent.includes('hello.example/kept'))
+    assert.match(await textOf(page, 'yaml'), /127\.0\.0\.7/)
+    await page.locator('#change .verdict').waitFor()
+  }))
+
+test('the panels below grow and shrink with the keyboard', () =>
+  visit(async page => {
+    await compiled(page)
+    const height = () => page.locator('#findings').evaluate(it => it.getBoundingClientRect().height)
+    const before = await height()
+    await page.getByRole('separator').focus()
+    for (let press = 0; press < 4; press++) await page.keyboard.press('ArrowUp')
+    assert.ok((await height()) > before + 60)
+    assert.equal(await page.getByRole('separator').getAttribute('aria-valuenow'), '52')
+    await page.keyboard.press('Home')
+    assert.ok((await height()) < before)
   }))

@@ -55,6 +55,8 @@ enum Task {
     },
     /// Builds the engine for the browser, and the playground around it.
     Web(web::Args),
+    /// Builds the documentation as a site, with live examples, to `target/site`.
+    Docs,
     /// Lays out the root file system of the controller's image, without Docker.
     ImageRoot(image_root::Args),
     /// Writes the manual pages of the controller and of all tools to a folder.
@@ -89,6 +91,9 @@ fn main() -> ExitCode {
         Task::Generate { check } => menu::generate(check),
         Task::Web(arguments) => setup::install(&[Tool::Node, Tool::Wasm, Tool::Page])
             .and_then(|()| web::build(&arguments)),
+        Task::Docs => {
+            setup::install(&[Tool::Node, Tool::Wasm, Tool::Page]).and_then(|()| web::site())
+        }
         Task::ImageRoot(arguments) => image_root::build(&arguments),
         Task::Man { folder } => menu::man(&folder),
         Task::Injection => menu::injection(),

@@ -218,7 +218,7 @@ fn process_tests(option: &'static str) -> Result<Vec<String>> {
         .filter(|it| {
             !matches!(
                 it.as_str(),
-                "architecture" | "chart" | "reference" | "injection"
+                "architecture" | "chart" | "fields" | "reference" | "injection"
             )
         })
         .collect();

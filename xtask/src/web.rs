@@ -1,14 +1,16 @@
 //! Builds the browser's side: the engine as WebAssembly, its JavaScript, and the page around it.
 //!
 //! ```text
-//!  wasm/ ──cargo──▶ .wasm ──xtask-bindgen──▶ web-demo/src/engine/ ──vite──▶ web-demo/dist/
+//!  wasm/ ──cargo──▶ .wasm ──xtask-bindgen──▶ web-demo/src/engine/ ──vite──▶ web-demo/dist/ ─┐
+//!  docs/*.md, tests/cases/ ──web-demo/docs/build.mjs──▶ target/site/ ◀──────────────────────┘
 //! ```
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use crate::command;
 
@@ -39,6 +41,31 @@ pub(crate) fn build(args: &Args) -> Result<()> {
             .current_dir(&page),
     )?;
     command::run(Command::new("node").arg("size.mjs").current_dir(&page))
+}
+
+/// Builds the documentation as a site in `target/site`, with the playground in it.
+pub(crate) fn site() -> Result<()> {
+    build(&Args { engine_only: false })?;
+    let target = command::target()?;
+    let cases = target.join("cases.json");
+    // The whole workspace is named so that nothing is built again with fewer features.
+    let bin = ["build", "--workspace", "--bin", "haproxy-ingress-cases"];
+    command::run(&mut command::cargo(&bin))?;
+    let printed = Command::new(target.join("debug/haproxy-ingress-cases"))
+        .output()
+        .context("cannot start the program that prints the cases")?;
+    if !printed.status.success() {
+        bail!("{}", String::from_utf8_lossy(&printed.stderr));
+    }
+    fs::write(&cases, printed.stdout)?;
+    let page = command::root().join("web-demo");
+    command::run(
+        Command::new("node")
+            .arg("docs/build.mjs")
+            .arg(cases)
+            .arg(target.join("site"))
+            .current_dir(page),
+    )
 }
 
 /// Compiles the engine into `folder`.

@@ -101,6 +101,9 @@ codes! {
     INVALID_TEMPLATE = Warning "invalid-template";
     /// YAML reads this value otherwise than Kubernetes does.
     AMBIGUOUS_YAML = Notice "ambiguous-yaml";
+    /// Kubernetes does not know this field, or wants another type. The API server refuses the object or
+    /// drops the field; offline tools ignore the field.
+    INVALID_FIELD = Warning "invalid-field";
     /// Annotations, labels and ConfigMap data must be strings.
     NOT_A_STRING = Error "not-a-string";
 }

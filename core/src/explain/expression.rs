@@ -3,22 +3,97 @@
 //! HAProxy uses PCRE on bytes: `\w` is a letter, digit or `_` of ASCII, and `\h` a blank. The engine at
 //! hand is another one, so what means something else there is spelled out first.
 
-use fancy_regex::{Regex, RegexBuilder};
+use self::engine::Regex;
 
-/// How much work one comparison may take; HAProxy's own limit is of the same kind.
-const EFFORT: usize = 200_000;
+/// An engine with look-around, as HAProxy's own.
+#[cfg(feature = "look-around")]
+mod engine {
+    /// How much work one comparison may take; HAProxy's own limit is of the same kind.
+    const EFFORT: usize = 200_000;
+
+    pub(super) const BOUNDARY: &str =
+        "(?:(?<=[A-Za-z0-9_])(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])(?=[A-Za-z0-9_]))";
+    pub(super) const NO_BOUNDARY: &str =
+        "(?:(?<=[A-Za-z0-9_])(?=[A-Za-z0-9_])|(?<![A-Za-z0-9_])(?![A-Za-z0-9_]))";
+
+    pub(super) struct Regex(fancy_regex::Regex);
+
+    impl Regex {
+        pub(super) fn new(pattern: &str) -> Option<Self> {
+            let mut builder = fancy_regex::RegexBuilder::new(pattern);
+            builder.backtrack_limit(EFFORT).build().ok().map(Self)
+        }
+
+        pub(super) fn is_match(&self, text: &str) -> Option<bool> {
+            self.0.is_match(text).ok()
+        }
+
+        /// The groups of the first match, if there is one.
+        pub(super) fn groups<'a>(&self, text: &'a str) -> Result<Option<Vec<&'a str>>, ()> {
+            let groups = self.0.captures(text).map_err(|_| ())?;
+            Ok(groups.map(|it| {
+                let groups = it.iter();
+                groups.map(|it| it.map_or("", |it| it.as_str())).collect()
+            }))
+        }
+    }
+}
+
+/// A small engine without look-around, for where every kilobyte counts.
+#[cfg(not(feature = "look-around"))]
+mod engine {
+    pub(super) const BOUNDARY: &str = "\\b";
+    pub(super) const NO_BOUNDARY: &str = "\\B";
+
+    pub(super) struct Regex(regex_lite::Regex);
+
+    impl Regex {
+        pub(super) fn new(pattern: &str) -> Option<Self> {
+            // These give nothing back to PCRE; here they would be read as one repetition in another.
+            let is_possessive = ["++", "*+", "?+", "}+"]
+                .iter()
+                .any(|it| pattern.contains(it));
+            let regex = regex_lite::Regex::new(pattern).ok()?;
+            (!is_possessive).then_some(Self(regex))
+        }
+
+        #[expect(clippy::unnecessary_wraps, reason = "the other engine may give up")]
+        pub(super) fn is_match(&self, text: &str) -> Option<bool> {
+            Some(self.0.is_match(text))
+        }
+
+        /// The groups of the first match, if there is one.
+        #[expect(clippy::unnecessary_wraps, reason = "the other engine may give up")]
+        pub(super) fn groups<'a>(&self, text: &'a str) -> Result<Option<Vec<&'a str>>, ()> {
+            let groups = self.0.captures(text);
+            Ok(groups.map(|it| {
+                let groups = it.iter();
+                groups.map(|it| it.map_or("", |it| it.as_str())).collect()
+            }))
+        }
+    }
+}
 
 /// An expression, ready to be compared; nothing if it cannot be read.
-pub(super) fn compile(pattern: &str) -> Option<Regex> {
-    RegexBuilder::new(&spelled_out(pattern))
-        .backtrack_limit(EFFORT)
-        .build()
-        .ok()
+fn compile(pattern: &str) -> Option<Regex> {
+    Regex::new(&spelled_out(pattern))
+}
+
+/// Whether an expression has something that only an engine with look-around reads, and cannot be read.
+pub(super) fn is_unread(pattern: &str) -> bool {
+    const RARE: [&str; 12] = [
+        "(?=", "(?!", "(?<", "(?>", "(?(", "(?|", "++", "*+", "?+", "}+", "\\Z", "\\K",
+    ];
+    let has_reference = || {
+        let mut escapes = pattern.split('\\').skip(1);
+        escapes.any(|it| it.starts_with(|it: char| matches!(it, '1'..='9' | 'g' | 'k')))
+    };
+    (RARE.iter().any(|it| pattern.contains(it)) || has_reference()) && compile(pattern).is_none()
 }
 
 /// Whether an expression matches somewhere in a text; nothing if that cannot be said.
 pub(super) fn matches(pattern: &str, text: &str) -> Option<bool> {
-    compile(pattern)?.is_match(text).ok()
+    compile(pattern)?.is_match(text)
 }
 
 /// What `replace-path` makes of a text: nothing if the expression does not match; groups are `\0` to
@@ -29,7 +104,7 @@ pub(super) fn matches(pattern: &str, text: &str) -> Option<bool> {
 /// When the expression cannot be read.
 pub(super) fn replace(pattern: &str, text: &str, by: &str) -> Result<Option<String>, ()> {
     let regex = compile(pattern).ok_or(())?;
-    let Some(groups) = regex.captures(text).map_err(|_| ())? else {
+    let Some(groups) = regex.groups(text)? else {
         return Ok(None);
     };
     let mut result = String::new();
@@ -42,7 +117,7 @@ pub(super) fn replace(pattern: &str, text: &str, by: &str) -> Result<Option<Stri
         match chars.next() {
             Some(digit) if digit.is_ascii_digit() => {
                 let group = digit.to_digit(10).and_then(|it| groups.get(it as usize));
-                result.push_str(group.map_or("", |it| it.as_str()));
+                result.push_str(group.copied().unwrap_or_default());
             }
             Some('x') => return Err(()),
             other => result.extend(other),
@@ -121,13 +196,9 @@ fn set(escape: char) -> Option<(&'static str, &'static str)> {
 
 /// An escape that is one character, or a place.
 fn other(escape: char, chars: &mut std::iter::Peekable<std::str::Chars<'_>>, text: &mut String) {
-    const BOUNDARY: &str =
-        "(?:(?<=[A-Za-z0-9_])(?![A-Za-z0-9_])|(?<![A-Za-z0-9_])(?=[A-Za-z0-9_]))";
-    const NO_BOUNDARY: &str =
-        "(?:(?<=[A-Za-z0-9_])(?=[A-Za-z0-9_])|(?<![A-Za-z0-9_])(?![A-Za-z0-9_]))";
     match escape {
-        'b' => text.push_str(BOUNDARY),
-        'B' => text.push_str(NO_BOUNDARY),
+        'b' => text.push_str(engine::BOUNDARY),
+        'B' => text.push_str(engine::NO_BOUNDARY),
         'R' => text.push_str("(?:\\r\\n|[\\n-\\r])"),
         'a' => text.push_str("\\x07"),
         'e' => text.push_str("\\x1b"),
@@ -144,7 +215,8 @@ fn other(escape: char, chars: &mut std::iter::Peekable<std::str::Chars<'_>>, tex
         }
         'f' | 'n' | 'r' | 't' | 'A' | 'z' => text.extend(['\\', escape]),
         _ if escape.is_ascii_alphanumeric() => text.push(escape),
-        _ => text.push_str(&fancy_regex::escape(escape.encode_utf8(&mut [0; 4]))),
+        _ if escape.is_ascii_punctuation() => text.extend(['\\', escape]),
+        _ => text.push(escape),
     }
 }
 
@@ -167,12 +239,8 @@ mod tests {
             (r"^[a[]$", "[", true),
             (r"\bfoo\b", "/foo/", true),
             (r"\bfoo\b", "/foob/", false),
-            ("a(?=b)", "ab", true),
-            ("a(?!b)", "ab", false),
-            ("a++b", "aab", true),
             (r"\.x", ".x", true),
             (r"\x41", "A", true),
-            (r"a\Z", "a", true),
             ("^(?:/x|/y)$", "/y", true),
             (r"^[-a]\-[a-]$", "a--", true),
             (r"^[\]\[]+$", "[]", true),
@@ -181,6 +249,21 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, text), Some(is_match), "{pattern} {text}");
         }
+    }
+
+    #[test]
+    fn look_around_is_read_or_named() {
+        for (pattern, text, is_match) in [
+            ("a(?=b)", "ab", true),
+            ("a(?!b)", "ab", false),
+            ("a++b", "aab", true),
+            (r"a\Z", "a", true),
+        ] {
+            let expected = cfg!(feature = "look-around").then_some(is_match);
+            assert_eq!(matches(pattern, text), expected, "{pattern} {text}");
+            assert_eq!(is_unread(pattern), expected.is_none(), "{pattern}");
+        }
+        assert!(!is_unread(r"^/a+/(b|c)\d$"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, Fix, codes};
 use crate::keys::{Cx, Fate, Key, REGISTRY, Scope, Source, SourceValue, Tier};
 use crate::origin::{Field, Kind, ObjectRef, Origin};
 use crate::resource::{ConfigMap, Meta, Resource};
@@ -96,9 +96,10 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut 
             format!("no key is named `{name}`"),
             "it is ignored",
         );
-        diagnostic.help = cx
-            .nearest_key(name)
-            .map(|it| format!("the nearest name is `{it}`"));
+        if let Some(nearest) = cx.nearest_key(name) {
+            diagnostic.help = Some(format!("the nearest name is `{nearest}`"));
+            diagnostic.fix = Some(renamed(&field, name, nearest));
+        }
         cx.sink.report(diagnostic);
         return;
     };
@@ -124,7 +125,8 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut 
                 format!("`{name}` is the old name of `{}`", known.name),
                 format!("it is read as `{}`", known.name),
             )
-            .help(format!("write `{}`", known.name)),
+            .help(format!("write `{}`", known.name))
+            .fix(renamed(&field, name, known.name)),
         );
     }
     if let Some(successor) = known.successor {
@@ -176,6 +178,16 @@ fn add(source: &mut Source, name: &str, text: &Arc<str>, field: Field, cx: &mut 
             .related(Origin::Object(object.clone(), wins.field)),
         );
     }
+}
+
+/// Writes another key in a field, with the prefix that it has.
+fn renamed(field: &Field, key: &str, other: &str) -> Fix {
+    let whole = match field {
+        Field::Annotation(name) | Field::Data(name) => &**name,
+        _ => key,
+    };
+    let prefix = whole.strip_suffix(key).unwrap_or_default();
+    Fix::Rename(format!("{prefix}{other}"))
 }
 
 /// Whether a field's name is a key's name, with or without a prefix.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::diagnostic::{Diagnostic, Sink, codes};
+use crate::diagnostic::{Diagnostic, Fix, Sink, codes};
 use crate::keys::{Fate, REGISTRY, Reads, Setting};
 use crate::origin::{Field, ObjectRef, Origin};
 use crate::value::{KeyValue, ValueError};
@@ -265,6 +265,7 @@ impl Reader<'_> {
             let mut diagnostic =
                 Diagnostic::new(&codes::INVALID_VALUE, it.origin, message, outcome);
             diagnostic.help = it.value.help;
+            diagnostic.fix = it.value.instead.map(Fix::Value);
             self.sink.report(diagnostic);
         }
         found

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::diagnostic::{Diagnostic, codes};
+use crate::diagnostic::{Diagnostic, Fix, codes};
 use crate::manifest::compose::{Content, Entry, Node, Span};
 use crate::manifest::positions::{Positions, split};
-use crate::manifest::{Manifests, sorted};
+use crate::manifest::{Manifests, schema, sorted};
 use crate::origin::{Field, Kind, ObjectRef, Origin};
 use crate::resource::{DecodeError, Object};
 use crate::value::shown;
@@ -145,11 +145,13 @@ impl Reader {
                     "the object has no `apiVersion`",
                     format!("`{}` is assumed", kind.api_version()),
                 )
-                .help(format!("add `apiVersion: {}`", kind.api_version())),
+                .help(format!("add `apiVersion: {}`", kind.api_version()))
+                .fix(Fix::Line(format!("apiVersion: {}", kind.api_version()))),
             );
         }
         self.strings(&object, &mut node);
         self.ambiguities(&object, &node, &mut String::new());
+        let misfits = schema::misfits(kind, &node);
         let (mut value, spans) = split(node, None);
         if let Some(meta) = value.get_mut("metadata").and_then(Value::as_object_mut) {
             meta.insert(
@@ -160,8 +162,41 @@ impl Reader {
         let decoded = Object::decode(kind, value);
         self.positions.add_object(object.clone(), file, spans);
         match decoded {
-            Ok(decoded) => self.keep(file, object, decoded),
-            Err(error) => self.malformed(object, &error),
+            Ok(decoded) => {
+                self.misfits(&object, misfits);
+                self.keep(file, object, decoded);
+            }
+            Err(error) => {
+                // What the object is left out for is said once.
+                let others = misfits.into_iter().filter(|it| it.pointer != error.pointer);
+                self.misfits(&object, others.collect());
+                self.malformed(object, &error);
+            }
+        }
+    }
+
+    /// Reports what the API server would not take although nothing here reads it.
+    fn misfits(&mut self, object: &Arc<ObjectRef>, misfits: Vec<schema::Misfit>) {
+        for misfit in misfits {
+            // What is written in a Secret may be a key in the wrong place.
+            let hidden = object.kind == Kind::Secret && !misfit.pointer.starts_with("/metadata");
+            let origin = Origin::Object(object.clone(), field(&misfit.pointer));
+            let mut finding = Diagnostic::new(
+                &codes::INVALID_FIELD,
+                origin,
+                if hidden {
+                    "a Secret has no such field, or another type in it".into()
+                } else {
+                    misfit.message
+                },
+                "it is ignored here",
+            );
+            if let Some(nearest) = misfit.nearest {
+                finding = finding
+                    .help(format!("the nearest name is `{nearest}`"))
+                    .fix(Fix::Rename(nearest.into()));
+            }
+            self.report(finding);
         }
     }
 
@@ -183,6 +218,7 @@ impl Reader {
         let help = quotable.then(|| format!("write `\"{}\"`", shown(written)));
         self.report(Diagnostic {
             help,
+            fix: quotable.then_some(Fix::Quote),
             ..Diagnostic::new(
                 &codes::MALFORMED_OBJECT,
                 origin,
@@ -253,7 +289,8 @@ impl Reader {
                             format!("`{key}` has no value"),
                             "an empty text is used",
                         )
-                        .help("write `\"\"` for an empty text"),
+                        .help("write `\"\"` for an empty text")
+                        .fix(Fix::Value(String::new())),
                     );
                     entry.node.content = Content::Text("".into());
                 }
@@ -270,7 +307,8 @@ impl Reader {
                             "`{key}` must be a string, and is {what}: the API server refuses it"
                         ),
                         "it is read as the text that it is written as",
-                    );
+                    )
+                    .fix(Fix::Quote);
                     self.report(if secret {
                         finding.help("put the value in quotes")
                     } else {

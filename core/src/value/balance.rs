@@ -16,6 +16,18 @@ pub struct Balance {
 const EXPECTED: &str = "an algorithm of HAProxy: `roundrobin`, `static-rr`, `leastconn`, `first`, \
                         `source`, `uri`, `url_param NAME`, `hdr(NAME)`, `random(N)`, `rdp-cookie(NAME)`";
 
+/// The algorithms that one word names.
+const WORDS: &[&str] = &[
+    "roundrobin",
+    "static-rr",
+    "leastconn",
+    "first",
+    "source",
+    "uri",
+    "random",
+    "rdp-cookie",
+];
+
 impl Balance {
     /// The words behind `balance`.
     pub fn line(&self) -> &Line {
@@ -110,6 +122,7 @@ impl KeyValue for Balance {
             ("rdp-cookie", Some(cookie)) if is_name(cookie) => {
                 Line::default().and(&format!("rdp-cookie({cookie})"))
             }
+            (_, None) if words.next().is_none() => return Err(wrong().nearest(WORDS, name)),
             _ => return Err(wrong()),
         };
         match words.next() {

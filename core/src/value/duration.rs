@@ -66,9 +66,11 @@ impl KeyValue for Duration {
             return Err(wrong());
         };
         if unit.is_empty() {
-            return Err(wrong().help(format!(
-                "write `{amount}s` for seconds, `{amount}ms` for milliseconds"
-            )));
+            return Err(wrong()
+                .help(format!(
+                    "write `{amount}s` for seconds, `{amount}ms` for milliseconds"
+                ))
+                .instead(format!("{amount}s")));
         }
         let Some((unit, size)) = UNITS.iter().find(|it| it.0 == unit) else {
             return Err(wrong());

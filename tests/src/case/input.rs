@@ -11,7 +11,7 @@ use haproxy_ingress_core::resource::{
 };
 use haproxy_ingress_core::snapshot::Snapshot;
 
-use crate::case::{Block, Case, Failure, Finding};
+use crate::case::{Block, Case, Failure, Finding, yaml};
 
 /// What is there in every case: the Service `app` with two endpoints, the Secret `tls` for
 /// `*.example`, the IngressClass `haproxy`, the Secret `clients` with an authority of clients, and
@@ -187,6 +187,60 @@ fn completed(object: Object) -> Object {
         }
     }
     Object::Ingress(ingress)
+}
+
+/// The objects of a case as complete manifests, such as a user would write them.
+pub(super) fn manifest(case: &Case) -> String {
+    let mut whole = String::new();
+    for block in &case.yaml {
+        let mut text = Text::default();
+        if block.info == "yaml global" {
+            text.global(block);
+        } else {
+            text.documents(block);
+        }
+        // The lines of a certificate end with dashes as well.
+        let lines: Vec<&str> = text.text.lines().collect();
+        let documents = lines.split(|it| *it == "---").map(|it| it.join("\n"));
+        for document in documents.filter(|it| !it.trim().is_empty()) {
+            let separator = if whole.is_empty() { "" } else { "---\n" };
+            whole.push_str(separator);
+            whole.push_str(&whole_document(&document));
+        }
+    }
+    whole
+}
+
+/// A document without the findings that are expected of it; an Ingress with the backends that it lacks.
+fn whole_document(text: &str) -> String {
+    let mut read = manifest::read(&[("document".into(), text.into())]);
+    if let [object @ Object::Ingress(_)] = &mut *read.objects {
+        let before = object.clone();
+        let after = completed(before.clone());
+        if let (Object::Ingress(before), Object::Ingress(after)) = (before, after)
+            && before != after
+        {
+            return yaml::of_object("networking.k8s.io/v1", "Ingress", &*after);
+        }
+    }
+    let mut whole = String::new();
+    let mut depth = None;
+    for line in text.lines() {
+        let indent = line.len() - line.trim_start().len();
+        // What looks like a comment in the text of a block is a part of it.
+        let is_text = depth.is_some_and(|it| indent > it || line.trim().is_empty());
+        depth = depth.filter(|_| is_text);
+        let shown = match line.rsplit_once('#') {
+            Some((code, _)) if !is_text && !findings(line).is_empty() => code.trim_end(),
+            _ => line,
+        };
+        if !is_text && opens_text(line) {
+            depth = Some(indent);
+        }
+        whole.push_str(shown);
+        whole.push('\n');
+    }
+    whole
 }
 
 impl Text {

@@ -11,6 +11,8 @@ import { hoverTooltip } from '@codemirror/view'
 
 import { make, spans } from '../dom'
 import type { Key } from '../engine/dto'
+import { completeFields } from './schema'
+import { whereIs } from './where'
 
 const PREFIX = 'haproxy-ingress.github.io/'
 
@@ -23,31 +25,11 @@ export function learnKeys(keys: Key[]): void {
 }
 
 /** Whether an entry at a line is an annotation, an entry of a ConfigMap, or nothing of ours. */
-function place(doc: Text, number: number): 'annotations' | 'data' | null {
-  const indent = indentOf(doc.line(number).text)
-  for (let above = number - 1; above >= 1; above--) {
-    const { text } = doc.line(above)
-    if (text.startsWith('---')) return null
-    if (text.trim() === '' || indentOf(text) >= indent) continue
-    if (/^\s*annotations:\s*$/.test(text)) return 'annotations'
-    return /^data:\s*$/.test(text) && isConfigMap(doc, above) ? 'data' : null
-  }
-  return null
-}
-
-function isConfigMap(doc: Text, number: number): boolean {
-  for (const step of [-1, 1]) {
-    for (let line = number + step; line >= 1 && line <= doc.lines; line += step) {
-      const { text } = doc.line(line)
-      if (text.startsWith('---')) break
-      if (/^kind:\s*ConfigMap\s*$/.test(text)) return true
-    }
-  }
-  return false
-}
-
-function indentOf(text: string): number {
-  return text.search(/\S|$/)
+function place(doc: Text, number: number, column: number): 'annotations' | 'data' | null {
+  const { kind, path } = whereIs(doc, number, column)
+  const inside = path.join('.')
+  if (inside === 'metadata.annotations') return 'annotations'
+  return inside === 'data' && kind === 'ConfigMap' ? 'data' : null
 }
 
 function complete(context: CompletionContext): CompletionResult | null {
@@ -58,7 +40,7 @@ function complete(context: CompletionContext): CompletionResult | null {
   if (value) return words(value[1] ?? '', context.pos - (value[2] ?? '').length, before.includes('"'))
   const name = /^\s+([\w./-]*)$/.exec(before)?.[1]
   if (name === undefined || (name === '' && !context.explicit)) return null
-  const where = place(doc, line.number)
+  const where = place(doc, line.number, before.length - name.length)
   if (!where) return null
   const options = [...known]
     .filter(([own, key]) => own === key.name && (where === 'data' || key.scope !== 'Global'))
@@ -103,7 +85,7 @@ const hover = hoverTooltip(
     const from = line.from + indent.length
     const to = from + full.length
     const key = known.get(name)
-    if (!key || position < from || position > to || !place(view.state.doc, line.number)) return null
+    if (!key || position < from || position > to || !place(view.state.doc, line.number, indent.length)) return null
     return { pos: from, end: to, above: true, create: () => ({ dom: about(key) }) }
   },
   // Whoever only clicks does not want to read.
@@ -111,6 +93,6 @@ const hover = hoverTooltip(
 )
 
 export const keyHelp: Extension = [
-  autocompletion({ override: [complete], icons: false, activateOnTypingDelay: 50 }),
+  autocompletion({ override: [complete, completeFields], icons: false, activateOnTypingDelay: 50 }),
   hover,
 ]

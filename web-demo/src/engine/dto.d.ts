@@ -31,6 +31,56 @@ name: string,
 text: string, };
 
 /**
+ * What is compiled, and what beside the files is wanted of it.
+ */
+export type Wanted = { 
+/**
+ * The texts.
+ */
+files: Array<Manifest>, 
+/**
+ * Whether the model is wanted as a tree.
+ */
+model: boolean, 
+/**
+ * Whether the difference to what runs is wanted line by line.
+ */
+difference: boolean, 
+/**
+ * Requests that are asked about.
+ */
+questions: Array<Question>, };
+
+/**
+ * A request that the page asks about.
+ */
+export type Question = { 
+/**
+ * Its URL.
+ */
+url: string, 
+/**
+ * Its method.
+ */
+method: string, 
+/**
+ * Names and values of its headers.
+ */
+headers: Array<[string, string]>, 
+/**
+ * The address of the client, if that matters.
+ */
+client?: string, 
+/**
+ * Whether the client shows a certificate that its authority accepts.
+ */
+certificate: boolean, 
+/**
+ * The length of its body, in bytes.
+ */
+bodySize: number, };
+
+/**
  * Everything that one compilation says.
  */
 export type Output = { 
@@ -63,6 +113,18 @@ diagnostics: Array<Diagnostic>,
  */
 plan: Plan, 
 /**
+ * What differs from what runs, if that is wanted.
+ */
+difference: Array<FileDifference> | null, 
+/**
+ * The model, if it is wanted.
+ */
+model: Array<ModelNode> | null, 
+/**
+ * What becomes of the requests, in the order in which they are asked about.
+ */
+explained: Array<Explained>, 
+/**
  * Where the values of Secrets stand, so that a shared text can leave them out.
  */
 secrets: Array<Place>, };
@@ -78,7 +140,11 @@ label: string,
 /**
  * Where it stands.
  */
-place: Place | null, };
+place: Place | null, 
+/**
+ * Of an Ingress, whether it is one of ours, so that its status gets the addresses of HAProxy.
+ */
+served: boolean | null, };
 
 /**
  * One file.
@@ -202,6 +268,10 @@ outcome: string,
  */
 help: string | null, 
 /**
+ * A change of the text that does it.
+ */
+fix: Fix | null, 
+/**
  * Whose fault it is.
  */
 origin: number, 
@@ -209,6 +279,31 @@ origin: number,
  * Others who have a part in it.
  */
 related: Array<number>, };
+
+/**
+ * A change of a text that an editor can make.
+ */
+export type Fix = { 
+/**
+ * What it does, such as ``Write `true` ``.
+ */
+label: string, 
+/**
+ * The manifest's name.
+ */
+file: string, 
+/**
+ * Where what is replaced starts, in UTF-16 code units.
+ */
+from: number, 
+/**
+ * Where it ends.
+ */
+to: number, 
+/**
+ * What stands there afterwards.
+ */
+insert: string, };
 
 /**
  * How much a finding matters.
@@ -242,6 +337,218 @@ label: string,
 origins: Array<number>, };
 
 /**
+ * A file that differs.
+ */
+export type FileDifference = { 
+/**
+ * Its path.
+ */
+path: string, 
+/**
+ * What it is.
+ */
+role: Role, 
+/**
+ * What happened to it.
+ */
+change: ChangeWord, 
+/**
+ * Whether its content is not shown.
+ */
+redacted: boolean, 
+/**
+ * The sections that differ; in a file without sections one without a name.
+ */
+sections: Array<SectionDifference>, };
+
+/**
+ * A section that differs.
+ */
+export type SectionDifference = { 
+/**
+ * Its header, such as `backend shop_web_8080`.
+ */
+name: string, 
+/**
+ * What happened to it.
+ */
+change: ChangeWord, 
+/**
+ * What differs, with lines around it.
+ */
+hunks: Array<Hunk>, };
+
+/**
+ * Lines that differ, with those around them.
+ */
+export type Hunk = { 
+/**
+ * The lines.
+ */
+lines: Array<DifferentLine>, 
+/**
+ * Who made those that differ.
+ */
+origins: Array<number>, };
+
+/**
+ * A line of a hunk.
+ */
+export type DifferentLine = { 
+/**
+ * What happened to it; nothing, if it stands there for orientation.
+ */
+change: ChangeWord | null, 
+/**
+ * Its number in the new file, counted from 1, if it is there.
+ */
+number: number | null, 
+/**
+ * Its text.
+ */
+text: string, };
+
+/**
+ * What happened to something.
+ */
+export type ChangeWord = "added" | "removed" | "changed";
+
+/**
+ * A part of the model.
+ */
+export type ModelNode = { 
+/**
+ * What it is, such as `host shop.example`.
+ */
+label: string, 
+/**
+ * What it says.
+ */
+detail: string, 
+/**
+ * Who wrote it, if an object or a default did.
+ */
+origin: number | null, 
+/**
+ * What is in it.
+ */
+children: Array<ModelNode>, };
+
+/**
+ * What becomes of a request, or why it cannot be told.
+ */
+export type Explained = { "kind": "wrong", 
+/**
+ * What is expected and what was found.
+ */
+message: string, } | { "kind": "decided" } & Decision;
+
+/**
+ * What becomes of a request, step by step.
+ */
+export type Decision = { 
+/**
+ * What was asked.
+ */
+steps: Array<DecisionStep>, 
+/**
+ * What comes of it, in a few words: `200 from default_app_8080` has no place here, because only a
+ * server knows its status.
+ */
+end: string, 
+/**
+ * Whether a server gets the request.
+ */
+isServed: boolean, 
+/**
+ * The status that HAProxy answers itself.
+ */
+status: number | null, 
+/**
+ * The backend, as in `haproxy.cfg`.
+ */
+backend: string | null, 
+/**
+ * Where the client is sent.
+ */
+location: string | null, 
+/**
+ * The path with its query as a server gets it.
+ */
+path: string | null, 
+/**
+ * The servers that may get it, with their chances in percent.
+ */
+servers: Array<DecisionServer>, 
+/**
+ * What happens to headers, in words.
+ */
+headers: Array<DecisionNote>, 
+/**
+ * What takes part in this request and was not simulated.
+ */
+notSimulated: Array<DecisionNote>, };
+
+/**
+ * One question and its answer.
+ */
+export type DecisionStep = { 
+/**
+ * What was asked.
+ */
+asked: string, 
+/**
+ * The answer.
+ */
+outcome: string, 
+/**
+ * Why, and what else could have been the answer.
+ */
+notes: Array<DecisionNote>, 
+/**
+ * Whether the request goes no further.
+ */
+isEnd: boolean, 
+/**
+ * Who made it so.
+ */
+origins: Array<number>, };
+
+/**
+ * A remark, and whom it is about.
+ */
+export type DecisionNote = { 
+/**
+ * The remark.
+ */
+text: string, 
+/**
+ * Whom it is about.
+ */
+origins: Array<number>, };
+
+/**
+ * A server that may get a request.
+ */
+export type DecisionServer = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * Its address.
+ */
+address: string, 
+/**
+ * How likely it is that it gets the request, 0 to 1.
+ */
+chance: number, 
+/**
+ * Who made it.
+ */
+origin: number, };
+
+/**
  * A configuration key.
  */
 export type Key = { 
@@ -273,3 +580,41 @@ default: string | null,
  * Its documentation in Markdown; the first sentence is a summary.
  */
 doc: string, };
+
+/**
+ * The fields of a kind of objects.
+ */
+export type Schema = { 
+/**
+ * The kind, such as `Ingress`.
+ */
+kind: string, 
+/**
+ * The version of the API that is read.
+ */
+apiVersion: string, 
+/**
+ * What an object has.
+ */
+fields: Array<SchemaField>, };
+
+/**
+ * A field of a kind of objects.
+ */
+export type SchemaField = { 
+/**
+ * Its name.
+ */
+name: string, 
+/**
+ * What may be written, in words.
+ */
+expected: string, 
+/**
+ * Whether it holds a list of `fields`.
+ */
+isList: boolean, 
+/**
+ * The fields in it, if these are known.
+ */
+fields: Array<SchemaField>, };

@@ -1,7 +1,8 @@
-// One tab for each file: one stop for the Tab key, arrows between them.
+// What the result consists of: its files, and the views that are no files.
 
-import { make } from '../dom'
 import type { OutputFile } from '../engine/dto'
+import type { View } from '../state'
+import type { Tab } from '../tablist'
 import { baseName } from './view'
 
 const ROLES: Record<OutputFile['role'], string> = {
@@ -20,40 +21,33 @@ const ROLES: Record<OutputFile['role'], string> = {
   agent: 'how agents are asked',
 }
 
-export function showTabs(
-  list: HTMLElement,
-  panel: HTMLElement,
-  files: OutputFile[],
-  shown: string | null,
-  choose: (path: string) => void,
-): void {
-  const hadFocus = list.contains(document.activeElement)
-  const tabs = files.map((file, index) => {
-    const selected = file.path === shown
-    const tab = make('button', {
-      type: 'button',
-      role: 'tab',
-      id: `file-${index}`,
-      textContent: baseName(file.path),
+/** The main configuration and the views first, then the other files. */
+export function resultTabs(files: OutputFile[], view: View | null): Tab[] {
+  const tabs = files.map(
+    (file): Tab => ({
+      key: `file ${file.path}`,
+      label: baseName(file.path),
       title: `${file.path} (${ROLES[file.role]})`,
-      tabIndex: selected ? 0 : -1,
-      ariaSelected: String(selected),
-      onclick: () => choose(file.path),
-    })
-    tab.setAttribute('aria-controls', panel.id)
-    if (selected) panel.setAttribute('aria-labelledby', tab.id)
-    return tab
-  })
-  list.replaceChildren(...tabs)
-  list.onkeydown = event => {
-    const current = tabs.findIndex(it => it.tabIndex === 0)
-    const step = { ArrowRight: current + 1, ArrowLeft: current - 1, Home: 0, End: -1 }[event.key]
-    const file = step === undefined ? undefined : files.at(step % files.length)
-    if (!file) return
-    event.preventDefault()
-    choose(file.path)
-  }
-  const selected = tabs.find(it => it.tabIndex === 0)
-  if (hadFocus) selected?.focus()
-  selected?.scrollIntoView({ block: 'nearest', inline: 'nearest' })
+      selected: view?.kind === 'file' && view.path === file.path,
+    }),
+  )
+  const views = (['model', 'status'] as const).map(
+    (kind): Tab => ({
+      key: kind,
+      label: kind === 'model' ? 'Model' : 'Status',
+      title:
+        kind === 'model'
+          ? 'What was understood, before it was written as text'
+          : 'What became of each object',
+      selected: view?.kind === kind,
+      className: 'view-tab',
+    }),
+  )
+  return [...tabs.slice(0, 1), ...views, ...tabs.slice(1)]
+}
+
+/** What a tab stands for. */
+export function viewOf(key: string): View {
+  if (key === 'model' || key === 'status') return { kind: key }
+  return { kind: 'file', path: key.slice('file '.length) }
 }

@@ -1,12 +1,13 @@
 // The result: one file of it, read-only.
 
 import { defaultKeymap } from '@codemirror/commands'
+import { lintGutter, setDiagnostics, type Diagnostic as Marker } from '@codemirror/lint'
 import { Compartment, EditorState } from '@codemirror/state'
 import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
 
 import { marks } from '../editor/marks'
 import { theme } from '../editor/theme'
-import type { OutputFile } from '../engine/dto'
+import type { Diagnostic, Output, OutputFile } from '../engine/dto'
 import { haproxy } from './language'
 
 const language = new Compartment()
@@ -19,6 +20,7 @@ export function outputView(parent: HTMLElement, lookedAt: (line: number) => void
       extensions: [
         EditorState.readOnly.of(true),
         lineNumbers(),
+        lintGutter(),
         highlightActiveLine(),
         drawSelection(),
         language.of([]),
@@ -61,6 +63,42 @@ export function showFile(view: EditorView, file: OutputFile, isSame: boolean): v
     effects,
     ...(isSame ? {} : { selection: { anchor: 0 } }),
   })
+}
+
+/** So many lines are marked; who has more findings reads the list. */
+const MARKED = 300
+
+/** Marks the lines of a file that were made by what the engine complains about. */
+export function showFindingsOf(view: EditorView, output: Output, file: OutputFile): void {
+  const { doc } = view.state
+  const byOrigin = new Map<number, Diagnostic[]>()
+  for (const it of output.diagnostics) byOrigin.set(it.origin, [...(byOrigin.get(it.origin) ?? []), it])
+  const markers: Marker[] = []
+  if (byOrigin.size > 0) {
+    for (const [index, made] of file.lines.entries()) {
+      if (markers.length >= MARKED || index >= doc.lines) break
+      const { from, to } = doc.line(index + 1)
+      if (from === to) continue
+      for (const origin of made) {
+        for (const it of byOrigin.get(origin) ?? []) {
+          markers.push({
+            from,
+            to,
+            severity: it.severity === 'notice' ? 'info' : it.severity,
+            message: `${output.origins[origin]?.label ?? ''}: ${it.message}; ${it.outcome}`,
+            source: it.code,
+          })
+        }
+      }
+    }
+  }
+  view.dispatch(setDiagnostics(view.state, markers))
+}
+
+/** Scrolls to a line, counted from 1, and leaves the cursor where it is. */
+export function scrollToLine(view: EditorView, number: number): void {
+  const line = view.state.doc.line(Math.min(Math.max(number, 1), view.state.doc.lines))
+  view.dispatch({ effects: EditorView.scrollIntoView(line.from, { y: 'start', yMargin: 8 }) })
 }
 
 /** Puts the cursor on a line, counted from 1. */

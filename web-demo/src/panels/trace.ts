@@ -1,10 +1,11 @@
 // Who made the line under the cursor, or which lines the field under the cursor made.
 
-import { count, make } from '../dom'
+import { count, make, spans } from '../dom'
 import type { Output, Place } from '../engine/dto'
 import { baseName } from '../output/view'
 import type { Line, Trace } from '../provenance'
 import type { Focus } from '../state'
+import { whereOf } from './findings'
 
 export interface Ways {
   toPlace(place: Place): void
@@ -30,8 +31,8 @@ export function showTrace(
     const origin = output.origins[index]
     if (!origin) return ''
     const words = [
-      make('span', { className: 'object' }, origin.object ?? origin.label),
-      ...(origin.place ? [make('span', { className: 'where' }, `line ${origin.place.line}`)] : []),
+      make('span', { className: 'object' }, ...spans(origin.object ?? origin.label)),
+      ...(origin.place ? [make('span', { className: 'where' }, whereOf(origin.place, output))] : []),
       ...(origin.field ? [make('code', { className: 'field-name' }, origin.field)] : []),
     ]
     const { place } = origin
@@ -85,5 +86,7 @@ function fileOf({ file }: Line): HTMLElement[] {
 function nothing(focus: Focus): string {
   return focus.side === 'configuration'
     ? 'There is nothing on this line.'
-    : 'Put the cursor on a field to see the lines it made, or on a line of the configuration to see which field made it.'
+    : focus.side === 'request'
+      ? 'No object has a part in this.'
+      : 'Put the cursor on a field to see the lines it made, or on a line of the configuration to see which field made it.'
 }
