@@ -48,7 +48,7 @@ pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>
         places: places(&config),
         new_servers: new_servers(&config, options),
         outlived: assemble::outlived(&config),
-        acme: config.acme,
+        acme: config.acme.map(Arc::new),
     }
 }
 
