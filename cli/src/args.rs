@@ -6,6 +6,7 @@
 //! To add a subcommand: add a variant to [`Tool`] with the `Args` of its module, and an arm to its
 //! `run`.
 
+pub(crate) mod acme;
 pub(crate) mod controller;
 pub(crate) mod duration;
 mod help;

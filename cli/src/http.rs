@@ -38,12 +38,13 @@ pub(crate) async fn listen(address: &str) -> std::io::Result<TcpListener> {
     }
 }
 
-/// Serves the pages until the very end, so that health can be asked for while stopping.
+/// Serves the pages, and further ones, until the very end, so that health can be asked for while stopping.
 pub(crate) async fn run(
     listener: TcpListener,
     pages: Pages,
     readiness: watch::Receiver<Readiness>,
     metrics: Metrics,
+    further: Router,
     stop: Stop,
 ) -> anyhow::Result<()> {
     let leaving = stop.clone();
@@ -71,7 +72,8 @@ pub(crate) async fn run(
     let mut router = Router::new()
         .route(METRICS, get(metrics))
         .route(&pages.health, get(async || "ok\n"))
-        .route(&pages.ready, get(ready));
+        .route(&pages.ready, get(ready))
+        .merge(further);
     if pages.stop {
         router = router.route("/stop", post(stop_self));
     }
@@ -124,7 +126,14 @@ mod tests {
         let address = listener.local_addr()?;
         let (control, stop) = stop::channel();
         let (readiness, receiver) = watch::channel(Err("nothing was read yet".to_owned()));
-        let server = tokio::spawn(run(listener, pages, receiver, Metrics::default(), stop));
+        let server = tokio::spawn(run(
+            listener,
+            pages,
+            receiver,
+            Metrics::default(),
+            Router::new(),
+            stop,
+        ));
 
         assert_eq!(status(address, "/healthz").await?, "200 ok");
         assert_eq!(

@@ -8,9 +8,11 @@ use haproxy_ingress_core::value::KeyValue as _;
 use haproxy_ingress_core::value::size::SizeLimit;
 
 use crate::args::Usage;
+use crate::args::acme::Acme;
 use crate::args::leader::Leader;
 use crate::args::read::Values;
 use crate::args::table::Status;
+use crate::controller::acme::Checks;
 use crate::http;
 
 /// The controller's task.
@@ -150,6 +152,7 @@ impl Controller {
         };
         let mut notes = notes(values);
         notes.extend(leader.as_ref().and_then(Leader::note));
+        notes.extend(Acme::note(values, cluster.is_some()));
         Ok(Self {
             options: options(values, &prefix, environment)?,
             manifests: values.some("manifests").map(Into::into),
@@ -240,6 +243,7 @@ fn options(
         disable_config_keywords: list(values.text("disable-config-keywords")),
         allow_cross_namespace: values.switch("allow-cross-namespace"),
         track_tls_acme: values.switch("acme-track-tls-annotation"),
+        signs_certificates: Some(values.switch("acme-server") && cluster(values).is_some()),
         disable_external_name: values.switch("disable-external-name"),
         prefix: prefix.to_string_lossy().into_owned(),
         follows_old_workers: Some(values.switch("track-old-instances")),
@@ -348,7 +352,7 @@ fn workers(values: &Values) -> Result<Workers, Usage> {
 }
 
 /// A duration that makes no sense as zero.
-fn positive(values: &Values, flag: &'static str) -> Result<Duration, Usage> {
+pub(super) fn positive(values: &Values, flag: &'static str) -> Result<Duration, Usage> {
     Some(values.duration(flag))
         .filter(|it| !it.is_zero())
         .ok_or_else(|| Usage::value(flag, values.text(flag), "a duration above zero"))
@@ -376,12 +380,8 @@ fn pages(values: &Values) -> Result<Option<Pages>, Usage> {
         ("health-check-path", &pages.health),
         ("ready-check-path", &pages.ready),
     ] {
-        if path == http::METRICS {
-            return Err(Usage::value(
-                flag,
-                path,
-                "another path than that of metrics",
-            ));
+        if [http::METRICS, Checks::PATH].contains(&path.as_str()) {
+            return Err(Usage::value(flag, path, "a path that no other page has"));
         }
     }
     if pages.health == pages.ready {
@@ -451,6 +451,7 @@ mod tests {
         let expected = Options {
             controller_namespace: "edge".into(),
             follows_old_workers: Some(false),
+            signs_certificates: Some(false),
             replica: Some("edge-0".into()),
             ..Options::default()
         };
@@ -530,6 +531,7 @@ mod tests {
             "--annotations-prefix=,",
             "--ready-check-path=/healthz",
             "--ready-check-path=/metrics",
+            "--health-check-path=/acme/check",
             "--max-haproxy-memory=much",
             "--connection-timeout=0",
             "--configmap=haproxy",

@@ -4,13 +4,17 @@
 //! things, never names of objects.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use haproxy_ingress_core::plan::{Command, Plan};
 use prometheus::{CounterVec, Gauge, IntCounter, IntCounterVec, Opts, Registry, TextEncoder};
 
 use crate::controller::apply::{Applied, Outcome};
+
+/// How many certificates have series of their own in `cert_signing_count`: their hosts are what tenants
+/// write, and there may be any number.
+const CERTIFICATES: usize = 100;
 
 /// What stands in front of every name.
 const NAMESPACE: &str = "haproxyingress";
@@ -34,6 +38,9 @@ struct Numbers {
     held: Gauge,
     old_workers: Gauge,
     sessions_closed: IntCounter,
+    signed: IntCounterVec,
+    /// The hosts of certificates that have series of their own.
+    signed_for: Mutex<BTreeSet<String>>,
 }
 
 /// How a reload ended, or a command.
@@ -122,6 +129,12 @@ impl Default for Metrics {
                 "haproxy_sessions_closed_total",
                 "Sessions of old workers that were closed (close-sessions-duration).",
             ),
+            signed: new.counters(
+                "cert_signing_count",
+                "Certificates that an authority was asked for, by their hosts (`other` beyond 100 of them), why, and whether they were signed.",
+                &["domains", "reason", "success"],
+            ),
+            signed_for: Mutex::default(),
             registry,
         }))
     }
@@ -218,6 +231,18 @@ impl Metrics {
             Plan::Update { commands } => commands.iter().map(Command::kind).for_each(count),
             Plan::Reload { .. } => count("reload"),
         }
+    }
+
+    /// An authority was asked for a certificate.
+    pub(crate) fn signed(&self, domains: &str, reason: &str, is_signed: bool) {
+        let known = self.0.signed_for.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        let is_known =
+            known.contains(domains) || (known.len() < CERTIFICATES && known.insert(domains.into()));
+        let domains = if is_known { domains } else { "other" };
+        let success = if is_signed { "true" } else { "false" };
+        let labels = [domains, reason, success];
+        self.0.signed.with_label_values(&labels).inc();
     }
 
     /// How many objects are held back.
@@ -325,6 +350,27 @@ mod tests {
             "haproxyingress_controller_processing_count{task=\"write_maps\"} 1",
         ] {
             assert!(text.lines().any(|it| it == line), "no {line} in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn certificates_have_a_bounded_number_of_series() {
+        let metrics = Metrics::default();
+        for number in 0..CERTIFICATES + 2 {
+            metrics.signed(&format!("{number}.example"), "missing", true);
+        }
+        metrics.signed("0.example", "missing", true);
+        let text = metrics.text().expect("it can be written");
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|it| it.starts_with("haproxyingress_cert_signing_count{"))
+            .collect();
+        assert_eq!(lines.len(), CERTIFICATES + 1);
+        for (domains, count) in [("0.example", 2), ("99.example", 1), ("other", 2)] {
+            let line = format!(
+                "haproxyingress_cert_signing_count{{domains=\"{domains}\",reason=\"missing\",success=\"true\"}} {count}"
+            );
+            assert!(lines.contains(&line.as_str()), "no {line} in:\n{text}");
         }
     }
 }

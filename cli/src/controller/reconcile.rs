@@ -472,13 +472,10 @@ impl<P: Proxy> Reconcile<P> {
         let findings = findings.chain(&compiled.diagnostics);
         let served = self.good.as_ref().map(|it| &*it.compiled.ingresses);
         let served = served.unwrap_or_default();
-        progress.send_replace(Progress::new(
-            objects,
-            &compiled.ingresses,
-            served,
-            findings,
-            success,
-        ));
+        progress.send_replace(Progress {
+            acme: compiled.acme.clone(),
+            ..Progress::new(objects, &compiled.ingresses, served, findings, success)
+        });
     }
 
     /// Brings in what changes with the day.
