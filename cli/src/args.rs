@@ -6,6 +6,7 @@
 //! To add a subcommand: add a variant to [`Tool`] with the `Args` of its module, and an arm to its
 //! `run`.
 
+pub(crate) mod acme;
 pub(crate) mod controller;
 pub(crate) mod duration;
 mod help;
@@ -143,7 +144,7 @@ mod tests {
         for flag in table::FLAGS {
             assert!(text.contains(&format!("--{}", flag.name)), "{}", flag.name);
         }
-        assert!(text.contains("not yet effective"));
+        assert!(text.contains("\nAccepted and ignored:"));
         let head = text.split("\nFlags:").next().unwrap_or_default();
         for tool in ["render", "lint", "diff", "keys", "completions", "man"] {
             let line = head.lines().find(|it| it.trim().starts_with(tool));

@@ -4,13 +4,14 @@
 //!  API server ──▶ watch ──────┐                                        ┌──▶ HAProxy
 //!                             ├─▶ changes ─▶ store ─▶ reconcile ─▶ apply
 //!  folder ──────▶ manifests ──┘                            ├─▶ readiness ──▶ http
-//!                                                          └─▶ progress ──▶ status, events
-//!  a Lease ─────▶ leader, without which status and events write nothing
+//!                                                          └─▶ progress ──▶ status, events, acme
+//!  a Lease ─────▶ leader, without which status, events and acme write nothing
 //!  signals ─────▶ stop, which everything sees
 //! ```
 //!
 //! *Invariant:* state has one owner, the loop; others send it changes or see what it publishes.
 
+pub(crate) mod acme;
 mod apply;
 mod busy;
 mod certificate;
@@ -36,7 +37,7 @@ mod workers;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -48,8 +49,9 @@ use tracing::{error, info, warn};
 
 use crate::args::controller::Controller;
 use crate::args::leader::Leader;
+use crate::controller::acme::{Acme, Asked, Checks};
 use crate::controller::current::Current;
-use crate::controller::events::Events;
+use crate::controller::events::{Events, Teller};
 use crate::controller::leader::{ApiLeases, Election};
 use crate::controller::metrics::Metrics;
 use crate::controller::progress::Progress;
@@ -103,15 +105,7 @@ pub(crate) fn init(prefix: &Path) -> ExitCode {
 async fn run(mut task: Controller) -> anyhow::Result<()> {
     // First of all, so that no signal meets the default of ending at once.
     let signals = Signals::new().context("cannot listen for signals")?;
-    info!("HAProxy Ingress {}", env!("CARGO_PKG_VERSION"));
-    for note in &task.notes {
-        warn!("{note}");
-    }
-    if let Some(folder) = &task.template_dir {
-        task.options.templates = templates(folder)?;
-    }
-
-    by_engine(&mut task);
+    prepare(&mut task)?;
 
     let (control, stop) = stop::channel();
     let (changes, news) = mpsc::channel(CHANGES);
@@ -122,17 +116,23 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     let mut pods = None;
     let mut progress = None;
     let mut tasks = Tasks::new(stop.clone());
+    let (checks, asked) = Checks::new();
 
     tasks.spawn("stop", stop::run(signals, task.stop.wait, control.clone()));
     if let Some(pages) = task.pages {
         let listener = http::listen(&pages.address).await.with_context(|| {
             format!("flag --healthz-addr: cannot listen on `{}`", pages.address)
         })?;
-        let metrics = metrics.clone();
-        tasks.spawn(
-            "http",
-            http::run(listener, pages, ready, metrics, current, stop.clone()),
+        let run = http::run(
+            listener,
+            pages,
+            ready,
+            metrics.clone(),
+            current,
+            checks.router(),
+            stop.clone(),
         );
+        tasks.spawn("http", run);
     }
     if let Some(cluster) = &task.cluster {
         let client = watch::connect(cluster).await?;
@@ -147,7 +147,12 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
             let (sender, receiver) = published::channel(Progress::default());
             progress = Some(sender);
             let limit = task.stop.limit / 5;
-            seen = lead(leader, &client, receiver, limit, &stop, &mut tasks);
+            let signing = Signing {
+                prefix: &task.prefix,
+                metrics: metrics.clone(),
+                checks: asked,
+            };
+            seen = lead(leader, &client, receiver, limit, signing, &stop, &mut tasks)?;
         }
         let (annotations, changes) = (Annotations::new(&task.options), changes.clone());
         let watches = Watches::new(client, annotations, changes, seen, metrics.clone());
@@ -172,12 +177,6 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
     let follows = task.options.follows_old_workers == Some(true);
     let (retired, retire) = Retire::new(haproxy.master().clone(), metrics.clone(), follows);
     tasks.spawn("old workers", retire.run(stop.clone()));
-    let prefix = task.prefix.clone();
-    let certificate: Certificate = Box::new(move |now| {
-        certificate::load(&prefix, now)
-            .inspect_err(|error| error!("{error:#}"))
-            .ok()
-    });
     let engine = Engine {
         compile,
         plan: Plan::between,
@@ -187,7 +186,7 @@ async fn run(mut task: Controller) -> anyhow::Result<()> {
         engine,
         store,
         task.options,
-        certificate,
+        generated(task.prefix),
         task.pace,
         readiness,
     );
@@ -219,6 +218,28 @@ fn asks_how_busy(
     }
 }
 
+/// What makes the certificate for hosts without one, below a prefix.
+fn generated(prefix: PathBuf) -> Certificate {
+    Box::new(move |now| {
+        certificate::load(&prefix, now)
+            .inspect_err(|error| error!("{error:#}"))
+            .ok()
+    })
+}
+
+/// Says what there is to say of the flags, and brings in what they mean on this machine.
+fn prepare(task: &mut Controller) -> anyhow::Result<()> {
+    info!("HAProxy Ingress {}", env!("CARGO_PKG_VERSION"));
+    for note in &task.notes {
+        warn!("{note}");
+    }
+    if let Some(folder) = &task.template_dir {
+        task.options.templates = templates(folder)?;
+    }
+    by_engine(task);
+    Ok(())
+}
+
 /// Brings in what depends on whose HAProxy it is.
 fn by_engine(task: &mut Controller) {
     let is_external = matches!(
@@ -232,6 +253,13 @@ fn by_engine(task: &mut Controller) {
     task.options.socket_user = Some(user).filter(|it| is_external && *it != 0);
 }
 
+/// What obtaining certificates needs beside the cluster.
+struct Signing<'a> {
+    prefix: &'a Path,
+    metrics: Metrics,
+    checks: Asked,
+}
+
 /// Starts what one of several replicas does for the cluster. Returns where the watch of Ingresses puts
 /// what their status says, if anybody needs it. Status may take so long at the end.
 fn lead(
@@ -239,9 +267,10 @@ fn lead(
     client: &kube::Client,
     progress: published::Receiver<Progress>,
     limit: Duration,
+    signing: Signing<'_>,
     stop: &Stop,
     tasks: &mut Tasks,
-) -> Option<published::Sender<Seen>> {
+) -> anyhow::Result<Option<published::Sender<Seen>>> {
     let namespace = match &leader.namespace {
         Some(namespace) => namespace.clone(),
         None => client.default_namespace().to_owned(),
@@ -250,14 +279,25 @@ fn lead(
     let leases = ApiLeases::new(client.clone(), &namespace, &leader.lease);
     let (election, leadership) = Election::new(leases, identity.clone());
     tasks.spawn_last("leader", election.run(stop.clone()));
-    let events = Events::new(
-        client.clone(),
-        identity,
-        leadership.clone(),
-        progress.clone(),
-    );
+    let teller = Teller::new(client.clone(), identity);
+    let events = Events::new(teller.clone(), leadership.clone(), progress.clone());
     tasks.spawn("events", events.run(stop.clone()));
-    let status = leader.status?;
+    if let Some(task) = leader.acme {
+        let acme = Acme {
+            client: client.clone(),
+            task,
+            namespace: namespace.clone(),
+            leadership: leadership.clone(),
+            progress: progress.clone(),
+            teller,
+            metrics: signing.metrics,
+            checks: signing.checks,
+        };
+        acme.start(signing.prefix, stop, tasks)?;
+    }
+    let Some(status) = leader.status else {
+        return Ok(None);
+    };
     let pod = leader.pod.as_deref().filter(|_| leader.namespace.is_some());
     let (sender, seen) = published::channel(Seen::default());
     let status = Status {
@@ -270,7 +310,7 @@ fn lead(
         limit,
     };
     tasks.spawn("status", status.run(stop.clone()));
-    Some(sender)
+    Ok(Some(sender))
 }
 
 /// A name for a replica that does not know its Pod: nobody else has it.

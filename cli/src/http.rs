@@ -45,13 +45,14 @@ pub(crate) async fn listen(address: &str) -> std::io::Result<TcpListener> {
     }
 }
 
-/// Serves the pages until the very end, so that health can be asked for while stopping.
+/// Serves the pages, and further ones, until the very end, so that health can be asked for while stopping.
 pub(crate) async fn run(
     listener: TcpListener,
     pages: Pages,
     readiness: watch::Receiver<Readiness>,
     metrics: Metrics,
     current: watch::Receiver<Current>,
+    further: Router,
     stop: Stop,
 ) -> anyhow::Result<()> {
     let leaving = stop.clone();
@@ -89,7 +90,8 @@ pub(crate) async fn run(
     router = router
         .route(METRICS, get(metrics))
         .route(&pages.health, get(async || "ok\n"))
-        .route(&pages.ready, get(ready));
+        .route(&pages.ready, get(ready))
+        .merge(further);
     if pages.stop {
         router = router.route(STOP, post(stop_self));
     }
@@ -145,8 +147,15 @@ mod tests {
         let (control, stop) = stop::channel();
         let (readiness, receiver) = watch::channel(Err("nothing was read yet".to_owned()));
         let (_, current) = watch::channel(Current::default());
-        let metrics = Metrics::default();
-        let server = tokio::spawn(run(listener, pages, receiver, metrics, current, stop));
+        let server = tokio::spawn(run(
+            listener,
+            pages,
+            receiver,
+            Metrics::default(),
+            current,
+            Router::new(),
+            stop,
+        ));
 
         assert_eq!(status(address, "/healthz").await?, "200 ok");
         assert_eq!(

@@ -34,7 +34,7 @@ pub struct Compiled {
     /// Where every server stands.
     pub places: Places,
     /// What an authority of certificates has to sign, for whoever asks it, if one is set up.
-    pub acme: Option<Acme>,
+    pub acme: Option<Arc<Acme>>,
     /// What servers are given that are added while HAProxy runs, by the backend's name; backends to
     /// which none can be added are not here.
     pub new_servers: BTreeMap<Arc<str>, NewServer>,

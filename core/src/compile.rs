@@ -31,7 +31,7 @@ use crate::value::text::Snippet;
 /// ```
 pub fn compile(snapshot: &Snapshot, options: &Options, previous: Option<&Places>) -> Compiled {
     let (mut compiled, config) = run(&mut Cx::new(snapshot, options), previous);
-    compiled.acme = config.acme;
+    compiled.acme = config.acme.map(Arc::new);
     compiled
 }
 
@@ -43,7 +43,7 @@ pub fn compile_with_model(
     previous: Option<&Places>,
 ) -> (Compiled, Config) {
     let (mut compiled, config) = run(&mut Cx::new(snapshot, options), previous);
-    compiled.acme.clone_from(&config.acme);
+    compiled.acme = config.acme.clone().map(Arc::new);
     (compiled, config)
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn compile_noting(snapshot: &Snapshot, options: &Options) -> (Compile
     let mut cx = Cx::new(snapshot, options);
     cx.reads = Some(Reads::default());
     let (mut compiled, config) = run(&mut cx, None);
-    compiled.acme = config.acme;
+    compiled.acme = config.acme.map(Arc::new);
     (compiled, cx.reads.unwrap_or_default())
 }
 

@@ -50,6 +50,9 @@ pub struct Options {
     /// Whether `kubernetes.io/tls-acme: "true"` on an Ingress counts as `cert-signer: acme`
     /// (`--acme-track-tls-annotation`).
     pub track_tls_acme: bool,
+    /// Whether the controller asks for the certificates of `cert-signer` (`--acme-server`); `None` where
+    /// there is no controller.
+    pub signs_certificates: Option<bool>,
     /// Whether Services of type `ExternalName` are refused (`--disable-external-name`).
     pub disable_external_name: bool,
     /// What stands in front of every path (`--local-filesystem-prefix`); empty or without a slash at
@@ -155,6 +158,7 @@ impl Default for Options {
             disable_config_keywords: vec!["*".into()],
             allow_cross_namespace: false,
             track_tls_acme: false,
+            signs_certificates: None,
             disable_external_name: false,
             prefix: String::new(),
             now: None,

@@ -284,11 +284,7 @@ fn internal_backends(
         let owner = [acme.directory.origin.clone()];
         output.section(&template("acme.j2")?, &owner, |cx| {
             cx.line("name", Line::keyword(Acme::BACKEND));
-            // A worker without files reaches only sockets that are none.
-            let family = match config.global.chroot {
-                Some(_) => "abns",
-                None => "unix",
-            };
+            let family = if acme.is_abstract { "abns" } else { "unix" };
             let socket = format!("{family}@{}{}", options.prefix, Acme::SOCKET);
             cx.line("address", Line::default().text(&socket));
             proxy_snippet(Acme::BACKEND, config, cx);

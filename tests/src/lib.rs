@@ -10,6 +10,7 @@ pub mod backend;
 pub mod speaker;
 pub mod object;
 pub mod apiserver;
+pub mod acme;
 pub mod terminal;
 pub mod rig;
 pub mod cluster;

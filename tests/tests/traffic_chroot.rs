@@ -12,6 +12,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::{fs, io, thread};
 
 use haproxy_ingress_core::resource::Kind;
+use haproxy_ingress_tests::acme::Acme;
+use haproxy_ingress_tests::apiserver::ApiServer;
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::haproxy::{Haproxy, ask};
 use haproxy_ingress_tests::http::{Connection, Request, Response};
@@ -255,4 +257,45 @@ fn workers_without_files_and_rights_serve_change_and_reload() {
     serves(&rig, &lines, "/reloaded");
     controller.signal(rustix::process::Signal::TERM);
     assert_eq!(controller.wait(), Some(0), "{}", controller.output.text());
+}
+
+#[test]
+fn challenges_reach_the_controller_from_workers_without_files() {
+    let rig = Rig::without_haproxy();
+    fs::create_dir(rig.folder.path().join("var/empty")).expect("the folder is ours");
+    let api = ApiServer::start();
+    let authority = Acme::start(rig.http);
+    let url = authority.url();
+    let config = [
+        ("use-chroot", "true"),
+        ("username", USER.0),
+        ("groupname", USER.1),
+        ("acme-endpoint", url.as_str()),
+        ("acme-emails", "admin@app.example"),
+        ("acme-terms-agreed", "true"),
+    ];
+    let config = config.iter().fold(rig.config(), |config, (key, value)| {
+        config.with(&format!("/data/{key}"), *value)
+    });
+    let backend = Backend::start("app");
+    let mut objects = app("app.example", "app", &[&backend]);
+    objects[0] = objects[0]
+        .clone()
+        .tls("app.example", "app-tls")
+        .annotation("cert-signer", "acme");
+    objects.push(config);
+    api.has_all(objects);
+    let mut flags = rig.flags();
+    flags.push(format!("--apiserver-host={}", api.url()));
+    let program = Haproxy::find().program.display();
+    flags.push(format!("--haproxy-binary={program}"));
+    flags.push("--acme-server".into());
+    let mut command = command(flags);
+    command.env("POD_NAMESPACE", "ingress-controller");
+    command.env("POD_NAME", "haproxy-ingress-test");
+    let controller = Program::start(command);
+    until(&controller, "certificate", || {
+        api.object("Secret", "default", "app-tls").is_some()
+    });
+    Worker::of(&rig).is_confined(&rig);
 }

@@ -10,10 +10,12 @@ use haproxy_ingress_core::value::KeyValue as _;
 use haproxy_ingress_core::value::size::SizeLimit;
 
 use crate::args::Usage;
+use crate::args::acme::Acme;
 use crate::args::leader::Leader;
 use crate::args::measures::Measures;
 use crate::args::read::Values;
 use crate::args::table::Status;
+use crate::controller::acme::Checks;
 use crate::debug::DEBUG;
 use crate::{http, interfaces};
 
@@ -176,6 +178,7 @@ impl Controller {
         };
         let mut notes = notes(values);
         notes.extend(leader.as_ref().and_then(Leader::note));
+        notes.extend(Acme::note(values, cluster.is_some()));
         Ok(Self {
             options: options(values, &prefix, environment)?,
             manifests: values.some("manifests").map(Into::into),
@@ -269,6 +272,7 @@ fn options(
         track_tls_acme: values.switch("acme-track-tls-annotation"),
         families: families(values, interfaces::addresses().as_ref())?,
         watch_ingress: values.switch("watch-ingress"),
+        signs_certificates: Some(values.switch("acme-server") && cluster(values).is_some()),
         disable_external_name: values.switch("disable-external-name"),
         prefix: prefix.to_string_lossy().into_owned(),
         follows_old_workers: Some(values.switch("track-old-instances")),
@@ -422,7 +426,7 @@ fn workers(values: &Values) -> Result<Workers, Usage> {
 }
 
 /// A duration that makes no sense as zero.
-fn positive(values: &Values, flag: &'static str) -> Result<Duration, Usage> {
+pub(super) fn positive(values: &Values, flag: &'static str) -> Result<Duration, Usage> {
     Some(values.duration(flag))
         .filter(|it| !it.is_zero())
         .ok_or_else(|| Usage::value(flag, values.text(flag), "a duration above zero"))
@@ -456,10 +460,10 @@ fn pages(values: &Values) -> Result<Option<Pages>, Usage> {
         ("health-check-path", &pages.health),
         ("ready-check-path", &pages.ready),
     ] {
-        let is_ours = path == http::METRICS || path == http::STOP || path.starts_with(DEBUG);
+        let is_ours = [http::METRICS, http::STOP, Checks::PATH].contains(&path.as_str())
+            || path.starts_with(DEBUG);
         if is_ours {
-            let expected =
-                format!("another path than those of metrics, of stopping and below `{DEBUG}`");
+            let expected = format!("a path that no other page has, and not below `{DEBUG}`");
             return Err(Usage::value(flag, path, expected));
         }
     }
@@ -507,7 +511,6 @@ fn notes(values: &Values) -> Vec<String> {
         .given()
         .filter_map(|flag| match flag.status {
             Status::Effective => None,
-            Status::NotYet => Some(format!("flag --{} is not yet effective", flag.name)),
             Status::Ignored(why) => Some(format!("flag --{} is ignored: {why}", flag.name)),
         })
         .collect();
@@ -554,6 +557,7 @@ mod tests {
         let expected = Options {
             controller_namespace: "edge".into(),
             follows_old_workers: Some(false),
+            signs_certificates: Some(false),
             replica: Some("edge-0".into()),
             // Those of this machine.
             families: it.options.families,
@@ -640,6 +644,7 @@ mod tests {
             "--ready-check-path=/debug/config",
             "--health-check-path=/{",
             "--health-check-path=/stop",
+            "--health-check-path=/acme/check",
             "--max-haproxy-memory=much",
             "--connection-timeout=0",
             "--configmap=haproxy",

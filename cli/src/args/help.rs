@@ -30,9 +30,6 @@ pub(crate) fn text() -> String {
     }
     text.push_str(NOTATION);
     section(&mut text, "Flags", |it| it == Status::Effective);
-    section(&mut text, "Accepted, not yet effective", |it| {
-        it == Status::NotYet
-    });
     section(&mut text, "Accepted and ignored", |it| {
         matches!(it, Status::Ignored(_))
     });

@@ -6,6 +6,7 @@ use haproxy_ingress_core::options::Name;
 use haproxy_ingress_core::value::hostname::Hostname;
 
 use crate::args::Usage;
+use crate::args::acme::Acme;
 use crate::args::controller::{list, name};
 use crate::args::read::Values;
 
@@ -20,6 +21,8 @@ pub(crate) struct Leader {
     pub(crate) pod: Option<String>,
     /// What is written to the status of Ingresses, if anything is.
     pub(crate) status: Option<Status>,
+    /// How certificates are obtained, if they are.
+    pub(crate) acme: Option<Acme>,
 }
 
 /// What is written to the status of Ingresses.
@@ -70,6 +73,7 @@ impl Leader {
                 source,
                 on_shutdown: values.switch("update-status-on-shutdown"),
             }),
+            acme: Acme::new(values)?,
         })
     }
 
@@ -137,7 +141,7 @@ fn address(text: &str) -> Result<Address, Usage> {
 }
 
 /// Whether the API takes a text as a name: labels of lower-case letters, digits and dashes.
-fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let is_inner = |it: u8| it.is_ascii_lowercase() || it.is_ascii_digit() || it == b'-';
     let is_label = |it: &str| {
         it.bytes().all(is_inner) && !it.is_empty() && !it.starts_with('-') && !it.ends_with('-')

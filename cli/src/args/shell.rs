@@ -110,7 +110,6 @@ fn help(flag: &Flag) -> String {
     }
     match flag.status {
         Status::Effective => {}
-        Status::NotYet => help.push_str(" (not yet effective)"),
         Status::Ignored(why) => {
             let _ = write!(help, " (ignored: {why})");
         }

@@ -41,14 +41,12 @@ pub(crate) enum Kind {
 pub(crate) enum Status {
     /// It does what its documentation says.
     Effective,
-    /// It is accepted and does nothing yet.
-    NotYet,
     /// It is accepted and will never do anything, for the reason given.
     Ignored(&'static str),
 }
 
 use Kind::{Choice, Duration, DurationOrSeconds, Integer, Number, Switch, Text};
-use Status::{Effective, Ignored, NotYet};
+use Status::{Effective, Ignored};
 
 const DEAD: Status = Ignored("it has had no effect for years");
 
@@ -249,18 +247,18 @@ pub(crate) static FLAGS: &[Flag] = &[
     flag("election-id", Text("NAME"), "class-%s.haproxy-ingress.github.io", Effective,
         "The Lease by which replicas find the one that writes status and Events; `%s` stands for the class, which otherwise follows behind a dash."),
     // ACME.
-    flag("acme-server", Switch, "false", NotYet,
-        "Obtains certificates."),
-    flag("acme-check-period", Duration, "24h", NotYet,
+    flag("acme-server", Switch, "false", Effective,
+        "Obtains the certificates that `cert-signer` asks for from the authority of `acme-endpoint`."),
+    flag("acme-check-period", Duration, "24h", Effective,
         "Interval of looking for certificates that expire."),
-    flag("acme-fail-initial-duration", Duration, "5m", NotYet,
-        "How long to wait after a first failure."),
-    flag("acme-fail-max-duration", Duration, "8h", NotYet,
-        "How long to wait after many failures."),
-    flag("acme-secret-key-name", Text("[NAMESPACE/]NAME"), "acme-private-key", NotYet,
-        "The Secret with the key of the account."),
-    flag("acme-token-configmap-name", Text("[NAMESPACE/]NAME"), "acme-validation-tokens", NotYet,
-        "The ConfigMap with pending tokens."),
+    flag("acme-fail-initial-duration", Duration, "5m", Effective,
+        "How long to wait after a certificate was not signed; doubled with each further failure."),
+    flag("acme-fail-max-duration", Duration, "8h", Effective,
+        "How long to wait after many failures, at most."),
+    flag("acme-secret-key-name", Text("[NAMESPACE/]NAME"), "acme-private-key", Effective,
+        "The Secret with the key of the account; it is made if it is not there, and never changed."),
+    flag("acme-token-configmap-name", Text("[NAMESPACE/]NAME"), "acme-validation-tokens", Effective,
+        "The ConfigMap with pending tokens, from which every replica answers challenges."),
     // Accepted so that old manifests start.
     flag("acme-election-id", Text("NAME"), "", Ignored("one lease serves everything"), "A lease of its own."),
     flag("disable-node-list", Switch, "false", DEAD, "Did not read nodes."),

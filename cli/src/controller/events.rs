@@ -8,6 +8,7 @@
 //! what a Secret contains: Events have more readers than Secrets.
 
 mod note;
+mod teller;
 #[cfg(test)]
 mod tests;
 
@@ -17,27 +18,17 @@ use std::time::Duration;
 use haproxy_ingress_core::diagnostic::{Severity, codes};
 use haproxy_ingress_core::options::Name;
 use haproxy_ingress_core::origin::{Kind, ObjectRef};
-use k8s_openapi::api::core::v1::ObjectReference;
-use k8s_openapi::api::events::v1::Event;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta};
-use k8s_openapi::jiff::Timestamp;
-use kube::api::{ListParams, Patch, PatchParams, PostParams};
-use kube::{Api, Client};
-use serde_json::json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
 use self::note::Note;
+pub(crate) use self::teller::Teller;
 use crate::controller::leader::Leadership;
 use crate::controller::limiter::Limiter;
 use crate::controller::progress::Progress;
 use crate::controller::stop::Stop;
 use crate::controller::trouble::Trouble;
-use crate::controller::watch::{Served, Wire};
-
-/// Who tells.
-const CONTROLLER: &str = "haproxy-ingress.github.io/controller";
 
 /// How many Events may be told a second, after so many at once.
 const PER_SECOND: u32 = 5;
@@ -61,9 +52,7 @@ const PAUSE_LIMIT: Duration = Duration::from_mins(5);
 
 /// What tells.
 pub(crate) struct Events {
-    client: Client,
-    /// The replica's name.
-    instance: String,
+    teller: Teller,
     leadership: Leadership,
     progress: watch::Receiver<Progress>,
     /// What holds now, and whether it was told.
@@ -80,14 +69,12 @@ pub(crate) struct Events {
 impl Events {
     /// Nothing was told yet.
     pub(crate) fn new(
-        client: Client,
-        instance: String,
+        teller: Teller,
         leadership: Leadership,
         progress: watch::Receiver<Progress>,
     ) -> Self {
         Self {
-            client,
-            instance,
+            teller,
             leadership,
             progress,
             notes: BTreeMap::new(),
@@ -199,7 +186,8 @@ impl Events {
             return;
         };
         self.limiter.ready().await;
-        match timeout(PATIENCE, self.publish(&note)).await {
+        let count = self.told.get(&note).map(|it| it.0);
+        match timeout(PATIENCE, self.teller.publish(&note, count)).await {
             Ok(Ok(())) => {
                 self.failures = 0;
                 self.trouble.over("Events");
@@ -233,79 +221,6 @@ impl Events {
         let wait = PAUSE * (1 << self.failures.min(9));
         self.failures += 1;
         sleep(wait.min(PAUSE_LIMIT)).await;
-    }
-
-    /// Makes the Event of a note, or counts it in the one that is there.
-    async fn publish(&self, note: &Note) -> kube::Result<()> {
-        let object = note.object();
-        let namespace = match &*object.namespace {
-            // Where Events about objects of the cluster are.
-            "" => "default",
-            namespace => namespace,
-        };
-        let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
-        let name = note.name();
-        if let Some((count, _)) = self.told.get(note) {
-            let now = MicroTime(Timestamp::now());
-            let series = json!({ "count": count + 1, "lastObservedTime": now });
-            let patch = Patch::Merge(json!({ "series": series }));
-            match events.patch(&name, &PatchParams::default(), &patch).await {
-                // It was not kept that long.
-                Err(kube::Error::Api(status)) if status.is_not_found() => {}
-                result => return result.map(|_| ()),
-            }
-        }
-        let Some(uid) = self.uid(object).await? else {
-            debug!("no Event on {object}: it is gone");
-            return Ok(());
-        };
-        let event = Event {
-            metadata: ObjectMeta {
-                name: Some(name),
-                namespace: Some(namespace.into()),
-                ..ObjectMeta::default()
-            },
-            event_time: Some(MicroTime(Timestamp::now())),
-            reporting_controller: Some(CONTROLLER.into()),
-            reporting_instance: Some(self.instance.clone()),
-            action: Some("Configure".into()),
-            reason: Some(note.reason().into()),
-            note: Some(note.text().into()),
-            type_: Some(note.kind().into()),
-            regarding: Some(ObjectReference {
-                api_version: Some(object.kind.api_version().into()),
-                kind: Some(object.kind.name().into()),
-                name: Some(object.name.to_string()),
-                namespace: Some(object.namespace.to_string()).filter(|it| !it.is_empty()),
-                uid: Some(uid),
-                ..ObjectReference::default()
-            }),
-            ..Event::default()
-        };
-        match events.create(&PostParams::default(), &event).await {
-            // The leader before this one told it.
-            Err(kube::Error::Api(status)) if status.is_already_exists() => Ok(()),
-            result => result.map(|_| ()),
-        }
-    }
-
-    /// The UID of an object, without which nobody finds its Events. A list is asked for, because lists
-    /// are what may be read of every kind.
-    async fn uid(&self, object: &ObjectRef) -> kube::Result<Option<String>> {
-        let client = self.client.clone();
-        let api: Api<Wire> = match &*object.namespace {
-            "" => Api::all_with(client, &Served::As(object.kind)),
-            namespace => Api::namespaced_with(client, namespace, &Served::As(object.kind)),
-        };
-        let field = format!("metadata.name={}", object.name);
-        let parameters = ListParams::default().fields(&field);
-        let found = api
-            .list_metadata(&parameters)
-            .await?
-            .items
-            .into_iter()
-            .next();
-        Ok(found.and_then(|it| it.metadata.uid))
     }
 }
 

@@ -4,6 +4,7 @@
 //! things, never names of objects. Only certificates have names of hosts, and there is a limit to them.
 
 mod certificates;
+mod signing;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,6 +20,7 @@ use prometheus::{
 };
 
 use self::certificates::Certificates;
+use self::signing::Signing;
 use crate::controller::apply::{Applied, Outcome};
 use crate::haproxy::socket::Answered;
 
@@ -62,8 +64,7 @@ struct Numbers {
     reasons: IntCounterVec,
     waits: IntCounterVec,
     commands: IntCounterVec,
-    drift_found: IntCounterVec,
-    drift_repaired: IntCounterVec,
+    drift: Drift,
     held: Gauge,
     findings: GaugeVec,
     doubts: Doubts,
@@ -76,6 +77,30 @@ struct Numbers {
     expiry_omitted: Gauge,
     /// Also keeps two requests from counting certificates at the same time.
     certificates: Mutex<Certificates>,
+    signing: Signing,
+}
+
+/// What HAProxy had in memory that its files did not say.
+struct Drift {
+    found: IntCounterVec,
+    repaired: IntCounterVec,
+}
+
+impl Drift {
+    fn new(new: &New<'_>) -> Self {
+        Self {
+            found: new.counters(
+                "drift_found_total",
+                "Differences between what HAProxy has in memory and its files, by the command that puts them right.",
+                &["command"],
+            ),
+            repaired: new.counters(
+                "drift_repaired_total",
+                "Such differences that were put right.",
+                &["command"],
+            ),
+        }
+    }
 }
 
 /// Lists of the API server that are doubted.
@@ -175,16 +200,7 @@ impl Metrics {
                 "Commands to the running HAProxy by how they ended: done (and read back), refused (a reload followed) or failed.",
                 &["command", "outcome"],
             ),
-            drift_found: new.counters(
-                "drift_found_total",
-                "Differences between what HAProxy has in memory and its files, by the command that puts them right.",
-                &["command"],
-            ),
-            drift_repaired: new.counters(
-                "drift_repaired_total",
-                "Such differences that were put right.",
-                &["command"],
-            ),
+            drift: Drift::new(&new),
             held: new.gauge(
                 "held_objects",
                 "Objects that are held back because HAProxy does not take them.",
@@ -228,6 +244,7 @@ impl Metrics {
                 "Hosts of which no date is shown, because there are too many.",
             ),
             certificates: Mutex::default(),
+            signing: Signing::new(&new),
             registry,
         }));
         metrics.begin();
@@ -263,8 +280,8 @@ impl Metrics {
             it.waits.with_label_values(&[what]);
         }
         for kind in COMMANDS.iter().chain(&["reload"]) {
-            it.drift_found.with_label_values(&[kind]);
-            it.drift_repaired.with_label_values(&[kind]);
+            it.drift.found.with_label_values(&[kind]);
+            it.drift.repaired.with_label_values(&[kind]);
         }
         for command in ["show_info", "set_server", "set_ssl_cert"] {
             it.response.with_label_values(&[command]);
@@ -357,9 +374,9 @@ impl Metrics {
     /// HAProxy was found to differ from its files.
     pub(crate) fn drift(&self, repair: &Plan, is_repaired: bool) {
         let count = |kind: &str| {
-            self.0.drift_found.with_label_values(&[kind]).inc();
+            self.0.drift.found.with_label_values(&[kind]).inc();
             if is_repaired {
-                self.0.drift_repaired.with_label_values(&[kind]).inc();
+                self.0.drift.repaired.with_label_values(&[kind]).inc();
             }
         };
         match repair {
@@ -367,6 +384,11 @@ impl Metrics {
             Plan::Update { commands } => commands.iter().map(Command::kind).for_each(count),
             Plan::Reload { .. } => count("reload"),
         }
+    }
+
+    /// An authority was asked for a certificate.
+    pub(crate) fn signed(&self, domains: &str, reason: &str, is_signed: bool) {
+        self.0.signing.count(domains, reason, is_signed);
     }
 
     /// How many objects are held back.
@@ -602,6 +624,27 @@ mod tests {
             let found = text.lines().find_map(|it| it.strip_prefix(name));
             let number = found.and_then(|it| it.trim().parse::<f64>().ok());
             assert!(number.is_some_and(|it| it > 0.0), "no {name} in:\n{text}");
+        }
+    }
+
+    #[test]
+    fn certificates_have_a_bounded_number_of_series() {
+        let metrics = Metrics::default();
+        for number in 0..signing::CERTIFICATES + 2 {
+            metrics.signed(&format!("{number}.example"), "missing", true);
+        }
+        metrics.signed("0.example", "missing", true);
+        let text = metrics.text(None).expect("it can be written");
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|it| it.starts_with("haproxyingress_cert_signing_count{"))
+            .collect();
+        assert_eq!(lines.len(), signing::CERTIFICATES + 1);
+        for (domains, count) in [("0.example", 2), ("99.example", 1), ("other", 2)] {
+            let line = format!(
+                "haproxyingress_cert_signing_count{{domains=\"{domains}\",reason=\"missing\",success=\"true\"}} {count}"
+            );
+            assert!(lines.contains(&line.as_str()), "no {line} in:\n{text}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use haproxy_ingress_core::diagnostic::{Diagnostic, Severity};
+use haproxy_ingress_core::haproxy::Acme;
 use haproxy_ingress_core::options::Name;
 use haproxy_ingress_core::snapshot::Snapshot;
 
@@ -15,6 +16,8 @@ pub(crate) struct Progress {
     pub(crate) ours: Arc<[Name]>,
     /// Those that are in what HAProxy confirmed last, in the order of their names.
     pub(crate) served: Arc<[Name]>,
+    /// What an authority of certificates has to sign, if one is set up.
+    pub(crate) acme: Option<Arc<Acme>>,
     /// Errors and warnings about objects.
     pub(crate) findings: Arc<[Diagnostic]>,
     /// Whether HAProxy runs all that can be run of the newest objects.
@@ -36,6 +39,7 @@ impl Progress {
             snapshot,
             ours: sorted(ours),
             served: sorted(served),
+            acme: None,
             findings: findings.cloned().collect(),
             is_confirmed,
         }

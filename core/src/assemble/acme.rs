@@ -6,11 +6,13 @@ use crate::diagnostic::codes;
 use crate::haproxy::{Config, Order};
 use crate::keys::Cx;
 use crate::options::Name;
+use crate::origin::Kind;
 use crate::route::Table;
 
 /// Notes what has to be signed, if anything is.
 pub(super) fn add(table: &Table, config: &mut Config, cx: &mut Cx<'_>) {
     let Some(acme) = &mut config.acme else { return };
+    acme.is_abstract = config.global.chroot.is_some();
     let mut orders: BTreeMap<Name, Order> = BTreeMap::new();
     for (key, host) in &config.hosts {
         let Some(signer) = &host.signer else { continue };
@@ -35,12 +37,30 @@ pub(super) fn add(table: &Table, config: &mut Config, cx: &mut Cx<'_>) {
             );
             continue;
         }
+        // Who may read a Secret of another namespace may not write it for that.
+        let asker = tls.origin.object();
+        if asker.is_some_and(|it| it.namespace != secret.value.namespace) {
+            cx.report(
+                &codes::NOT_PERMITTED,
+                &tls.origin,
+                format!(
+                    "`cert-signer` would write Secret `{}` of another namespace",
+                    secret.value
+                ),
+                "nothing is signed for it",
+            );
+            continue;
+        }
         let chain = host.chain.as_ref();
         let order = orders.entry(secret.value.clone()).or_insert_with(|| Order {
             secret: secret.value.clone(),
             hosts: BTreeSet::new(),
             chain: chain.map(|it| it.value.clone()),
-            origin: signer.clone(),
+            // What holds for all Ingresses is asked for by those that list a Secret.
+            origin: match signer.object() {
+                Some(it) if it.kind == Kind::Ingress => signer.clone(),
+                _ => tls.origin.clone(),
+            },
         });
         if let Some(chain) = chain.filter(|it| order.chain.as_ref() != Some(&it.value)) {
             cx.report(

@@ -18,6 +18,9 @@ pub struct Acme {
     pub expiring: u32,
     /// Whether the paths of Ingresses come before challenges.
     pub is_shared: bool,
+    /// Whether HAProxy looks for the abstract socket of the name of [`Self::SOCKET`]: a worker without
+    /// files reaches no other one.
+    pub is_abstract: bool,
     /// What has to be signed, by Secret.
     pub orders: Vec<Order>,
 }

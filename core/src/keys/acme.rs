@@ -1,7 +1,7 @@
 //! Certificates that an authority signs for us (ACME, RFC 8555).
 //!
-//! What has to be signed and how challenges reach whoever answers them is here; asking the authority is
-//! not there yet.
+//! What has to be signed and how challenges reach whoever answers them is here; the controller asks the
+//! authority and answers, with its flag `--acme-server`.
 
 use crate::diagnostic::codes;
 use crate::haproxy::{Acme, Config, Host};
@@ -26,10 +26,11 @@ keys! {
         ///
         /// With `acme-emails` and `acme-terms-agreed` requests for `/.well-known/acme-challenge/` on
         /// plain HTTP go to whoever listens on `/var/run/haproxy/acme.sock`, with `use-chroot` on the
-        /// abstract socket of that name, filled up to 107 bytes with zeros. This version asks for no
-        /// certificate itself.
+        /// abstract socket of that name, filled up to 107 bytes with zeros. With the flag
+        /// `--acme-server` the controller listens there and asks for the certificates.
         "acme-endpoint" => endpoint: Directory,
-        /// How many days before its end a certificate is signed anew.
+        /// How many days before its end a certificate is signed anew, and never before half of its
+        /// time is over.
         "acme-expiring" => expiring: Integer<0, 36500> = "30",
         /// Whether the paths of Ingresses come before challenges.
         ///
@@ -68,17 +69,20 @@ impl Account {
             (true, _) => "`acme-emails` has no address",
             (false, false) => "`acme-terms-agreed` is not `true`",
             (false, true) => {
-                cx.report(
-                    &codes::NOT_SIGNED,
-                    &directory.origin,
-                    "certificates that `cert-signer` asks for are not signed by this version",
-                    "challenges go to `/var/run/haproxy/acme.sock`, for whoever answers there",
-                );
+                if cx.options.signs_certificates == Some(false) {
+                    cx.report(
+                        &codes::NOT_SIGNED,
+                        &directory.origin,
+                        "`acme-endpoint` is set, and the controller runs without `--acme-server`",
+                        "challenges go to `/var/run/haproxy/acme.sock`, for whoever answers there",
+                    );
+                }
                 config.acme = Some(Acme {
                     directory: directory.clone(),
                     emails,
                     expiring: u32::try_from(self.expiring.value.get()).unwrap_or_default(),
                     is_shared: self.shared.value,
+                    is_abstract: false,
                     orders: Vec::new(),
                 });
                 return;

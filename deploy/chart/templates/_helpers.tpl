@@ -87,10 +87,20 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end }}
 {{- end }}
 
+{{/* Not empty if the controller obtains certificates. */}}
+{{- define "haproxy-ingress.signs" -}}
+{{- $extra := .Values.controller.extraArgs | default dict }}
+{{- if and (hasKey $extra "acme-server") (has (index $extra "acme-server" | toString) (list "true" "")) }}true{{ end }}
+{{- end }}
+
 {{/* What is accepted without being done as it is written, one line each. */}}
 {{- define "haproxy-ingress.notices" -}}
-{{- if .Values.rbac.secret.write }}
-rbac.secret.write has no effect: certificates are not signed yet, so nothing writes Secrets.
+{{- $signs := include "haproxy-ingress.signs" . }}
+{{- if and .Values.rbac.secret.write (not $signs) }}
+rbac.secret.write has no effect: nothing writes Secrets without acme-server in controller.extraArgs.
+{{- end }}
+{{- if and $signs .Values.rbac.create (not .Values.rbac.secret.write) }}
+acme-server in controller.extraArgs has no effect: it may not keep certificates without rbac.secret.write.
 {{- end }}
 {{- if .Values.rbac.security.enable }}
 rbac.security.enable has no effect: there are no PodSecurityPolicies in this version of Kubernetes.

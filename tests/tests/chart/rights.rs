@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use haproxy_ingress_tests::acme::Acme;
 use haproxy_ingress_tests::apiserver::{ApiServer, Seen};
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::object;
@@ -37,6 +38,13 @@ const RIGHTS: &[Right] = &[
     (".", "", "pods", &["get", "list", "watch"], "the replicas: their nodes, and whether one is the last"),
     (".", "apps", "replicasets", &["get"], "which Pods are replicas"),
     (".", "coordination.k8s.io", "leases", &["create", "get", "update"], "who leads"),
+];
+
+/// What it asks for with `--acme-server` beside that.
+#[rustfmt::skip]
+const SIGNING: &[Right] = &[
+    ("*", "", "secrets", &["create", "get", "patch"], "certificates from an authority, the key of the account"),
+    (".", "", "configmaps", &["create", "get", "patch"], "tokens of challenges"),
 ];
 
 /// The controller's own Pod.
@@ -152,7 +160,16 @@ fn request(seen: &Seen) -> Option<Request> {
 
 #[test]
 fn the_roles_are_the_table() {
-    let rendered = Install::of("external").rendered();
+    is_the_table(&Install::of("external"), RIGHTS);
+    let install = Install::of("external")
+        .set("rbac.secret.write", "true")
+        .set("controller.extraArgs", r#"{"acme-server":true}"#);
+    is_the_table(&install, &[RIGHTS, SIGNING].concat());
+}
+
+/// Whether the roles of an installation permit what is in a table, and nothing else.
+fn is_the_table(install: &Install, table: &[Right]) {
+    let rendered = install.rendered();
     let mut given = BTreeSet::new();
     for rule in rules(&rendered) {
         assert!(rule.names.is_empty());
@@ -171,7 +188,7 @@ fn the_roles_are_the_table() {
         }
     }
     let mut expected = BTreeSet::new();
-    for (place, group, resource, verbs, _) in RIGHTS {
+    for (place, group, resource, verbs, _) in table {
         for verb in *verbs {
             expected.insert([*place, *group, *resource, *verb].map(str::to_owned));
         }
@@ -247,10 +264,11 @@ fn one_namespace_needs_rights_in_it_and_by_name_in_others() {
 }
 
 /// Starts a controller with the flags of an installation, and waits until it has asked for all it wants.
-fn asks(install: &Install) -> (Rendered, BTreeSet<Request>) {
+fn asks(install: &Install, has_authority: bool) -> (Rendered, BTreeSet<Request>) {
     let rendered = install.rendered();
     let rig = Rig::external();
     let api = ApiServer::start();
+    let authority = has_authority.then(|| Acme::start(rig.http));
     let backend = Backend::start("app");
     let [ingress, service, slice]: [object::Object; 3] = app("app.example", "app", &[&backend])
         .try_into()
@@ -258,7 +276,29 @@ fn asks(install: &Install) -> (Rendered, BTreeSet<Request>) {
     let ingress = ingress
         .annotation("blue-green-balance", "color=blue=1,color=green=0")
         .annotation("cors-max-age", "soon");
-    api.has_all([rig.config(), ingress, service, slice]);
+    let (mut config, mut ingress) = (rig.config(), ingress);
+    if let Some(authority) = &authority {
+        config = config
+            .with("/data/acme-endpoint", authority.url())
+            .with("/data/acme-emails", "admin@app.example")
+            .with("/data/acme-terms-agreed", "true");
+        ingress = ingress
+            .tls("app.example", "app-tls")
+            .annotation("cert-signer", "acme");
+        // It is there, without a certificate.
+        let secret = object::Object::new(
+            haproxy_ingress_core::resource::Kind::Secret,
+            "default",
+            "app-tls",
+        );
+        api.has(
+            secret
+                .with("/type", "kubernetes.io/tls")
+                .with("/stringData/tls.crt", "")
+                .with("/stringData/tls.key", ""),
+        );
+    }
+    api.has_all([config, ingress, service, slice]);
     for object in replica() {
         api.has(object);
     }
@@ -290,6 +330,13 @@ fn asks(install: &Install) -> (Rendered, BTreeSet<Request>) {
         seen.iter()
             .any(|it| it.method == "PUT" && it.target.contains("/leases/"))
     });
+    if authority.is_some() {
+        api.waits_for("Secret", "default", "app-tls", |it| {
+            it["data"]["tls.crt"]
+                .as_str()
+                .is_some_and(|it| !it.is_empty())
+        });
+    }
     let seen = api.seen();
     (rendered, seen.iter().filter_map(request).collect())
 }
@@ -330,32 +377,52 @@ fn a_controller_asks_for_nothing_that_the_roles_deny() {
             r#"{"watch-namespace":"default","watch-ingress-without-class":true}"#,
         ),
     ] {
-        let (rendered, asked) = asks(&install);
-        let rules = rules(&rendered);
-        assert!(asked.len() > 10, "{asked:#?}");
-        for request in &asked {
+        asks_what_is_permitted(&install, RIGHTS);
+    }
+}
+
+#[test]
+fn a_controller_that_obtains_certificates_asks_for_nothing_that_the_roles_deny() {
+    for flags in [
+        r#"{"acme-server":true}"#,
+        r#"{"acme-server":true,"watch-namespace":"default","watch-ingress-without-class":true}"#,
+    ] {
+        let install = Install::of("external")
+            .set("rbac.secret.write", "true")
+            .set("controller.extraArgs", flags);
+        asks_what_is_permitted(&install, &[RIGHTS, SIGNING].concat());
+    }
+}
+
+/// Whether a controller with the flags of an installation asks for what the roles permit and for all that
+/// is in a table.
+fn asks_what_is_permitted(install: &Install, table: &[Right]) {
+    let has_authority = table.len() > RIGHTS.len();
+    let (rendered, asked) = asks(install, has_authority);
+    let rules = rules(&rendered);
+    assert!(asked.len() > 10, "{asked:#?}");
+    for request in &asked {
+        assert!(
+            rules.iter().any(|it| it.permits(request)),
+            "no role permits {request:?}"
+        );
+    }
+    // Nothing is permitted that nobody asks for. An Event that is told again is patched, an hour later.
+    for (place, group, resource, verbs, why) in table {
+        for verb in verbs
+            .iter()
+            .filter(|it| **it != "patch" || *resource != "events")
+        {
+            let is_it = |it: &&Request| {
+                it.group == *group
+                    && it.resource == *resource
+                    && it.verb == *verb
+                    && (*place == "*" || it.namespace == NAMESPACE)
+            };
             assert!(
-                rules.iter().any(|it| it.permits(request)),
-                "no role permits {request:?}"
+                asked.iter().any(|it| is_it(&it)),
+                "nobody asks to {verb} {resource} in {place}: {why}"
             );
-        }
-        // Nothing is permitted that nobody asks for. An Event that is told again is patched, an hour later.
-        for (place, group, resource, verbs, why) in RIGHTS {
-            for verb in verbs
-                .iter()
-                .filter(|it| **it != "patch" || *resource != "events")
-            {
-                let is_it = |it: &&Request| {
-                    it.group == *group
-                        && it.resource == *resource
-                        && it.verb == *verb
-                        && (*place == "*" || it.namespace == NAMESPACE)
-                };
-                assert!(
-                    asked.iter().any(|it| is_it(&it)),
-                    "nobody asks to {verb} {resource} in {place}: {why}"
-                );
-            }
         }
     }
 }

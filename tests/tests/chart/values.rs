@@ -123,6 +123,10 @@ fn what_has_no_effect_is_said() {
             "{value}: {notes}"
         );
     }
+    let signing = Install::default().set("controller.extraArgs", r#"{"acme-server":true}"#);
+    assert!(signing.notes().contains("acme-server"), "it has no rights");
+    let signing = signing.set("rbac.secret.write", "true").notes();
+    assert!(!signing.contains("WARNING"), "{signing}");
     let plain = Install::default().notes();
     assert!(!plain.contains("WARNING"), "{plain}");
 }

@@ -44,6 +44,16 @@ impl Note {
         }
     }
 
+    /// Something that is no finding.
+    pub(super) fn new(severity: Severity, object: &ObjectRef, reason: &str, text: &str) -> Self {
+        Self {
+            severity,
+            object: object.clone(),
+            reason: reason.into(),
+            text: line(text),
+        }
+    }
+
     /// That there is more.
     pub(super) fn more(object: &ObjectRef) -> Self {
         Self {

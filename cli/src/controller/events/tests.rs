@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use haproxy_ingress_core::diagnostic::{Code, Diagnostic};
 use haproxy_ingress_core::origin::{Field, Origin};
+use kube::Client;
 
 use super::*;
 use crate::controller::leader::{ApiLeases, Election};
@@ -30,7 +31,7 @@ fn events() -> Events {
     let leases = ApiLeases::new(client.clone(), "edge", "leader");
     let (_, leadership) = Election::new(leases, "a".into());
     let (_, progress) = watch::channel(Progress::default());
-    Events::new(client, "a".into(), leadership, progress)
+    Events::new(Teller::new(client, "a".into()), leadership, progress)
 }
 
 /// Takes a state, and tells what there is to tell of it.

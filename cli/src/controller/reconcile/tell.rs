@@ -40,13 +40,10 @@ impl<P: Proxy> Reconcile<P> {
         let findings = findings().chain(&compiled.diagnostics);
         let served = self.good.as_ref().map(|it| &*it.compiled.ingresses);
         let served = served.unwrap_or_default();
-        progress.send_replace(Progress::new(
-            objects,
-            &compiled.ingresses,
-            served,
-            findings,
-            success,
-        ));
+        progress.send_replace(Progress {
+            acme: compiled.acme.clone(),
+            ..Progress::new(objects, &compiled.ingresses, served, findings, success)
+        });
     }
 
     /// Counts how long it took until all that is known had its effect.
