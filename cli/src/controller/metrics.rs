@@ -286,6 +286,10 @@ impl Metrics {
         for command in ["show_info", "set_server", "set_ssl_cert"] {
             it.response.with_label_values(&[command]);
         }
+        for kind in Kind::ALL {
+            it.doubts.lists.with_label_values(&[kind.name()]);
+            self.missing(kind, 0);
+        }
         self.findings(&[0; 3]);
     }
 

@@ -137,10 +137,12 @@ fn the_guide_lists_what_the_controller_counts() {
     let table = table.split("\n## ").next().unwrap_or_default();
     let rows = table.lines().filter_map(|it| it.strip_prefix("| `"));
     let cells = rows.filter_map(|it| it.split(" | ").next());
-    let listed: BTreeSet<&str> = cells
+    let mut listed: BTreeSet<&str> = cells
         .flat_map(|it| it.split(['`', ',', ' ']))
         .filter(|it| !it.is_empty())
         .collect();
+    // It has no series before an authority was asked for a certificate, whose hosts nobody knows.
+    assert!(listed.remove("cert_signing_count"));
     assert_eq!(listed, counted);
 }
 
