@@ -37,6 +37,7 @@ Exit status: 0 fine, 1 an expectation is not met, 2 usage or I/O.
 
   haproxy-ingress explain -f shop.yaml https://shop.example/cart
   haproxy-ingress explain -f shop.yaml -X POST -H 'X-Version: beta' --client 10.0.0.7 https://shop.example/
+  haproxy-ingress explain unknown-key          what a kind of finding means, as with lint --explain
   helm template shop ./chart | haproxy-ingress explain -f - --expect backend=shop/web http://shop.example/")]
 pub(crate) struct Args {
     /// What is asked for: http://HOST[:PORT]/PATH?QUERY or https://…

@@ -60,6 +60,14 @@ impl Tool {
 
     /// Reads the words from the subcommand on.
     pub(crate) fn parse(words: &[String]) -> Result<Invocation, Usage> {
+        // `explain CODE` asks about a kind of finding, which needs no manifests.
+        if let [explain, code] = words
+            && explain == "explain"
+            && !code.starts_with('-')
+            && !code.contains("://")
+        {
+            return Self::parse(&["lint".into(), "--explain".into(), code.clone()]);
+        }
         let program = ["haproxy-ingress".to_owned()];
         match Line::try_parse_from(program.iter().chain(words)) {
             Ok(line) => Ok(Invocation::Tool(line.tool)),

@@ -116,7 +116,15 @@ fn a_kind_of_finding_is_explained() {
         assert_eq!((printed.code, &*printed.stderr), (0, ""), "{}", code.name);
         let head = format!("{}[{}]\n\n", code.severity, code.name);
         assert!(printed.stdout.starts_with(&head), "{}", printed.stdout);
+        assert_eq!(folder.run(&["explain", code.name]).stdout, printed.stdout);
     }
+    let unknown = folder.run(&["explain", "unknown-kye"]);
+    assert_eq!(unknown.code, 2, "{}", unknown.stdout);
+    assert!(
+        unknown.stderr.contains("`unknown-key`"),
+        "{}",
+        unknown.stderr
+    );
     let both = folder.run(&["lint", "--explain", "conflict", "-f", "x.yaml"]);
     assert_eq!(both.code, 2, "{}", both.stdout);
 }
