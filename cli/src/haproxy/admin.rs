@@ -131,13 +131,22 @@ impl Admin {
 
     /// The process that serves; nothing if it does not say.
     pub(crate) async fn process(&mut self) -> Result<Option<Process>, Error> {
-        let answer = self.ask_one("show info").await?;
-        let now = Instant::now();
-        let (Some(pid), Some(uptime)) = (info(&answer, "Pid"), info(&answer, "Uptime_sec")) else {
-            return Ok(None);
-        };
-        let started = now.checked_sub(Duration::from_secs(uptime));
-        Ok(started.map(|started| Process { pid, started }))
+        let mut tries = 0;
+        loop {
+            let asked = Instant::now();
+            let answer = self.ask_one("show info").await?;
+            let now = Instant::now();
+            tries += 1;
+            // Of a late answer nobody knows which time it means.
+            if now - asked > Process::LATE && tries < Process::TRIES {
+                continue;
+            }
+            let (pid, uptime) = (info(&answer, "Pid"), info(&answer, "Uptime_sec"));
+            let started = uptime.and_then(|it| now.checked_sub(Duration::from_secs(it)));
+            return Ok(pid
+                .zip(started)
+                .map(|(pid, started)| Process { pid, started }));
+        }
     }
 
     /// Carries commands out, in their order, and reads back what has become of them: `wanted` is what
@@ -336,6 +345,12 @@ impl Error {
 impl Process {
     /// How exactly a start is known: HAProxy tells whole seconds.
     const EXACT_TO: Duration = Duration::from_millis(1_500);
+
+    /// After how long an answer says too little of when it was given.
+    const LATE: Duration = Duration::from_millis(400);
+
+    /// How often a busy HAProxy is asked.
+    const TRIES: usize = 3;
 
     /// Whether it runs long enough to be told from one that takes its place from now on.
     pub(crate) fn is_settled(&self) -> bool {
