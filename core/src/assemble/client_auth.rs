@@ -341,6 +341,8 @@ struct Refusal {
     /// The service of the script.
     page: &'static str,
     when: Line,
+    /// Who made it so.
+    by: Origin,
 }
 
 impl Refusal {
@@ -349,6 +351,7 @@ impl Refusal {
         Self {
             page,
             when: conditions.fold(Line::default(), |line, it| line.and(it)),
+            by: REASON,
         }
     }
 
@@ -357,15 +360,15 @@ impl Refusal {
         if !frontend.auth.is_empty() {
             let not_asked = refusals.iter().map(|it| Authored {
                 line: auth::not_asked(&it.when),
-                authors: vec![REASON],
+                authors: vec![it.by.clone()],
             });
             frontend.auth.extend(not_asked);
         }
         let answer = |it: Self| {
             let line = Line::keyword("http-request use-service");
-            line.and(it.page).and("if").line(&it.when)
+            Setting::new(line.and(it.page).and("if").line(&it.when), it.by)
         };
-        frontend.client_refusals = parts(refusals.into_iter().map(answer).collect());
+        frontend.client_refusals = refusals.into_iter().map(answer).collect();
     }
 }
 
@@ -373,7 +376,7 @@ impl Refusal {
 struct Rules {
     asked: String,
     wanted: String,
-    exempt: Option<Line>,
+    exempt: Option<Part>,
 }
 
 impl Rules {
@@ -384,7 +387,7 @@ impl Rules {
         Self {
             asked: format!("map_str({})", file("tls_asked")),
             wanted: format!("map_str({})", file("tls_wanted")),
-            exempt: exempt.map(|it| super::begins(&it.value)),
+            exempt: exempt.map(|it| Setting::new(super::begins(&it.value), it.origin.clone())),
         }
     }
 
@@ -449,7 +452,8 @@ impl Rules {
         let mut refusals = vec![Refusal::new("lua.send-421", &[wanted, not_to_tls])];
         refusals.extend(self.exempt.as_ref().map(|it| Refusal {
             page: "lua.send-421",
-            when: Line::default().and(wanted).line(it),
+            when: Line::default().and(wanted).line(&it.value),
+            by: it.origin.clone(),
         }));
         refusals
     }
