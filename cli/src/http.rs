@@ -1,4 +1,6 @@
-//! The controller's own pages: health, readiness, metrics, and those for debugging.
+//! The controller's own pages: what there is, health, readiness, metrics, and those for debugging.
+
+mod about;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,6 +20,8 @@ use crate::controller::current::Current;
 use crate::controller::metrics::Metrics;
 use crate::controller::stop::Stop;
 use crate::debug;
+
+pub(crate) use self::about::{BUILD, INDEX};
 
 /// Whether HAProxy runs what the cluster says, or why not.
 pub(crate) type Readiness = Result<(), String>;
@@ -69,7 +73,7 @@ pub(crate) async fn run(
             }
         }
     };
-    let mut router = Router::new();
+    let mut router = about::router(&pages);
     if pages.debug {
         router = router.merge(debug::router(&current));
     }

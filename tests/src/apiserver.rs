@@ -21,6 +21,7 @@
 mod answer;
 mod event;
 mod front;
+mod pace;
 mod real;
 mod route;
 mod store;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use self::pace::Pace;
 use self::real::Real;
 use self::store::{Refusal, State};
 use crate::http::server::Server;
@@ -292,6 +294,27 @@ impl ApiServer {
     pub fn is_slow_with(&self, plural: &str, delay: Duration) {
         let kind = route::kind_of_plural(plural);
         self.change(|state| state.slow.insert(kind.plural, delay));
+    }
+
+    /// Sends lists and watches of a kind byte by byte, with so much time behind each.
+    pub fn dribbles(&self, plural: &str, pause: Duration) {
+        self.has_pace(plural, Pace::Dribbles(pause));
+    }
+
+    /// Stops in the middle of the next list, or of what a watch of a kind has to say next, and says nothing
+    /// more on that connection.
+    pub fn stalls(&self, plural: &str) {
+        self.has_pace(plural, Pace::Stalls);
+    }
+
+    /// Sends lists and watches of a kind as fast as they can be read again. What has stalled stays so.
+    pub fn flows(&self, plural: &str) {
+        self.change(|state| state.paces.remove(plural));
+    }
+
+    fn has_pace(&self, plural: &str, pace: Pace) {
+        let kind = route::kind_of_plural(plural);
+        self.change(|state| state.paces.insert(kind.plural, pace));
     }
 
     /// Hands out lists in pages of so many objects, however many are asked for.

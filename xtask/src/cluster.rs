@@ -18,6 +18,13 @@ const ADDRESSES: &str = "10.88.0.1/16";
 /// The variable by which the programs are named, as everywhere in the field.
 const ASSETS: &str = "KUBEBUILDER_ASSETS";
 
+/// What sets the network up and ends the servers, and Debian's packages of it.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("ip", "iproute2"),
+    ("setpriv", "util-linux"),
+    ("unshare", "util-linux"),
+];
+
 /// Tests about objects that a real server takes from nobody, or in another form.
 const REFUSED: [&str; 9] = [
     "a_class_may_come_later_change_and_go",
@@ -38,9 +45,19 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
     let assets = assets
         .canonicalize()
         .with_context(|| format!("{ASSETS}={}", assets.display()))?;
-    for program in ["etcd", "kube-apiserver"] {
-        if !assets.join(program).is_file() {
+    for program in ["kube-apiserver", "etcd"] {
+        let path = assets.join(program);
+        if !path.is_file() {
             bail!("there is no {program} in {}", assets.display());
+        }
+        let version = command::output(Command::new(&path).arg("--version"));
+        let version = version.with_context(|| format!("`{} --version` fails", path.display()))?;
+        let version = version.lines().next().unwrap_or_default();
+        command::say(&format!("{}: {version}", path.display()));
+    }
+    for (program, package) in PROGRAMS {
+        if command::find(program).is_none() {
+            bail!("there is no `{program}`, which Debian has in the package {package}");
         }
     }
     setup::install(&[Tool::Haproxy])?;
@@ -80,5 +97,9 @@ pub(crate) fn test(arguments: &[String]) -> Result<()> {
             "HAPROXY_INGRESS",
             command::target()?.join("debug/haproxy-ingress"),
         );
+    command::say(&format!(
+        "left out, for a real server does not take what they need: {}",
+        REFUSED.join(", ")
+    ));
     command::run(&mut test)
 }

@@ -460,8 +460,9 @@ fn pages(values: &Values) -> Result<Option<Pages>, Usage> {
         ("health-check-path", &pages.health),
         ("ready-check-path", &pages.ready),
     ] {
-        let is_ours = [http::METRICS, http::STOP, Checks::PATH].contains(&path.as_str())
-            || path.starts_with(DEBUG);
+        let ours = [http::INDEX, http::BUILD, http::METRICS, http::STOP];
+        let is_ours =
+            ours.contains(&path.as_str()) || path == Checks::PATH || path.starts_with(DEBUG);
         if is_ours {
             let expected = format!("a path that no other page has, and not below `{DEBUG}`");
             return Err(Usage::value(flag, path, expected));
@@ -641,6 +642,8 @@ mod tests {
             "--annotations-prefix=,",
             "--ready-check-path=/healthz",
             "--ready-check-path=/metrics",
+            "--ready-check-path=/build",
+            "--health-check-path=/",
             "--ready-check-path=/debug/config",
             "--health-check-path=/{",
             "--health-check-path=/stop",

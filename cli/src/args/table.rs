@@ -197,7 +197,7 @@ pub(crate) static FLAGS: &[Flag] = &[
         "How long stopping may take after that."),
     // The controller's own pages and its log.
     flag("healthz-addr", Text("ADDRESS"), ":10254", Effective,
-        "Where health, readiness and metrics (`/metrics`) are served; empty for nowhere."),
+        "Where health, readiness, metrics (`/metrics`) and what else `/` lists are served; empty for nowhere."),
     flag("healthz-port", Integer, "0", Effective,
         "Former way to say --healthz-addr=:PORT."),
     flag("health-check-path", Text("PATH"), "/healthz", Effective,

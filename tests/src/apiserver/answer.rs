@@ -97,7 +97,12 @@ impl Shared {
                     }
                     Ok(selection) => {
                         let answer = self.change(|state| list(state, request, &selection));
-                        self.finish(request, reply, &answer)
+                        if answer.0 != 200 {
+                            return self.finish(request, reply, &answer);
+                        }
+                        self.record(request, 200);
+                        let list = answer.1.to_string();
+                        self.reply(reply, kind.plural, "application/json", list.as_bytes())
                     }
                 }
             }
@@ -137,7 +142,7 @@ impl Shared {
         let mut pieces = reply.pieces("application/json")?;
         let mut send = |what: &str, object: &Value| {
             let line = format!("{}\n", json!({ "type": what, "object": object }));
-            pieces.send(line.as_bytes())
+            self.send(&mut pieces, plural, line.as_bytes())
         };
         let from = request.parameter("resourceVersion").unwrap_or_default();
         let (mut last, mut marked, initial) = {

@@ -48,8 +48,12 @@ impl Shared {
             }
             body = list.to_string().into_bytes();
         }
-        let kind = answer.header("content-type").unwrap_or("application/json");
-        reply.send(answer.status, &[("Content-Type", kind)], &body)
+        let content_type = answer.header("content-type").unwrap_or("application/json");
+        let is_read = request.method == "GET" && answer.status == 200;
+        if is_read {
+            return self.reply(reply, kind.plural, content_type, &body);
+        }
+        reply.send(answer.status, &[("Content-Type", content_type)], &body)
     }
 
     /// The target of a list, with the size of pages that the test wants.
@@ -105,7 +109,7 @@ impl Shared {
         let result = loop {
             match receiver.recv_timeout(LOOK) {
                 Ok(chunk) => {
-                    if let Err(error) = pieces.send(&chunk) {
+                    if let Err(error) = self.send(&mut pieces, plural, &chunk) {
                         break Err(error);
                     }
                     continue;

@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::apiserver::Seen;
+use crate::apiserver::pace::Pace;
 use crate::apiserver::route::Kind;
 
 /// Everything that the server knows, and how it is to behave.
@@ -31,6 +32,7 @@ pub(super) struct State {
     /// How many changes of a kind are still refused with 409.
     pub(super) conflicts: BTreeMap<&'static str, usize>,
     pub(super) slow: BTreeMap<&'static str, Duration>,
+    pub(super) paces: BTreeMap<&'static str, Pace>,
     pub(super) refusal: Refusal,
     /// Whether nothing is answered.
     pub(super) away: bool,

@@ -64,6 +64,65 @@ fn it_says_when_it_is_alive_and_when_it_is_ready() {
 }
 
 #[test]
+fn what_the_port_offers_is_listed_and_there() {
+    let rig = Rig::external();
+    let flags = ["--debug-pages", "--stop-handler", "--ready-check-path=/ok"];
+    let controller = rig.reads_manifests_with(&flags);
+    rig.soon_answers(&controller, "app.example", 404);
+    until(&controller, "readiness", || {
+        rig.page("/ok").is_some_and(|it| it.status == 200)
+    });
+    let list = rig.page("/").expect("it is served");
+    assert_eq!(
+        list.header("content-type"),
+        Some("text/plain; charset=utf-8")
+    );
+    let list = list.text();
+    let paths: Vec<_> = list.lines().filter_map(|it| it.split(' ').next()).collect();
+    let expected = [
+        "/",
+        "/acme/check",
+        "/build",
+        "/debug",
+        "/healthz",
+        "/metrics",
+        "/ok",
+        "/stop",
+    ];
+    assert_eq!(paths, expected, "{list}");
+    for (path, line) in paths.iter().zip(list.lines()) {
+        let status = rig.page(path).map(|it| it.status);
+        let expected = match *path {
+            "/acme/check" => 404,
+            "/stop" => 405,
+            _ => 200,
+        };
+        assert_eq!(status, Some(expected), "GET {path}");
+        assert_eq!(line.contains(" POST "), expected != 200, "{line}");
+    }
+}
+
+#[test]
+fn what_was_built_is_shown() {
+    let rig = Rig::external();
+    let controller = rig.reads_manifests();
+    until(&controller, "page", || rig.page("/build").is_some());
+    let page = rig.page("/build").expect("it is served");
+    assert_eq!(page.header("content-type"), Some("application/json"));
+    let build = page.json();
+    let fields: Vec<_> = build.as_object().into_iter().flatten().collect();
+    let names: Vec<_> = fields.iter().map(|it| it.0.as_str()).collect();
+    let expected = ["Name", "Release", "Build", "Repository", "Compiler"];
+    assert_eq!(names, expected, "{build}");
+    assert!(fields.iter().all(|it| it.1.is_string()), "{build}");
+    let version = run(["--version"], "").stdout;
+    let release = build["Release"].as_str().unwrap_or_default();
+    assert_eq!(version.trim_end(), format!("haproxy-ingress {release}"));
+    let compiler = build["Compiler"].as_str().unwrap_or_default();
+    assert!(compiler.starts_with("rustc 1."), "{build}");
+}
+
+#[test]
 fn it_stops_when_it_is_asked_to_and_permitted() {
     let rig = Rig::external();
     let stop = Request::new("POST", "/stop")

@@ -108,6 +108,109 @@ fn an_api_server_that_is_away_is_missed_by_nobody() {
 }
 
 #[test]
+fn an_api_server_that_dribbles_is_followed() {
+    const PAUSE: Duration = Duration::from_micros(500);
+    let (first, second) = (Backend::start("first"), Backend::start("second"));
+    let api = ApiServer::start();
+    api.has_all(app("app.example", "app", &[&first]));
+    for plural in ["ingresses", "services", "endpointslices"] {
+        api.dribbles(plural, PAUSE);
+    }
+    let rig = Rig::external();
+    let controller = rig.reads(&api);
+    rig.soon_served_by(&controller, "app.example", "first");
+    api.has(slice("app", &[&second]));
+    rig.soon_served_by(&controller, "app.example", "second");
+    api.loses("Ingress", "default", "app");
+    rig.soon_answers(&controller, "app.example", 404);
+    // A slow answer is not asked for once more.
+    let seen = api.seen();
+    for plural in ["ingresses", "services", "endpointslices"] {
+        let path = format!("/{plural}?");
+        let asked = seen.iter().filter(|it| it.target.contains(&path));
+        assert_eq!(
+            asked.count(),
+            2,
+            "a list and a watch of {plural}: {seen:#?}"
+        );
+    }
+}
+
+/// That it is noticed in the end, and when, is tested with simulated time, in the controller.
+#[test]
+fn a_watch_that_stalls_in_the_middle_of_a_line_holds_up_nothing_else() {
+    let (first, second) = (Backend::start("first"), Backend::start("second"));
+    let api = ApiServer::start();
+    api.has_all(app("app.example", "app", &[&first]));
+    let rig = Rig::external();
+    let controller = rig.reads(&api);
+    rig.soon_served_by(&controller, "app.example", "first");
+    let load = Load::start(rig.http, &Request::get("/").host("app.example"), 1);
+    let seen = api.seen().len();
+    let slices = || {
+        let seen = api.seen().split_off(seen);
+        seen.iter()
+            .filter(|it| it.target.contains("endpointslices"))
+            .count()
+    };
+
+    api.stalls("endpointslices");
+    api.has(slice("app", &[&second]));
+    for number in 0..3 {
+        let host = host(number);
+        api.has(object::ingress(&name(number)).route(&host, "/", "app", 80));
+        rig.soon_served_by(&controller, &host, "first");
+    }
+    assert_eq!(slices(), 0, "nobody asks again while it may still come");
+    api.flows("endpointslices");
+    assert_eq!(
+        rig.get("app.example", "/")
+            .and_then(|it| it.backend())
+            .as_deref(),
+        Some("first"),
+        "what has stalled stays so"
+    );
+    api.drops_every_connection();
+    rig.soon_served_by(&controller, "app.example", "second");
+    let report = load.stop();
+    assert!(report.failures.is_empty(), "{report:?}");
+}
+
+/// Starts with half of a list: HAProxy goes on with what it has, and nobody takes half for the whole.
+#[test]
+fn a_list_that_stalls_at_a_start_takes_nothing_away() {
+    let backend = Backend::start("app");
+    let api = ApiServer::start();
+    (0..4).for_each(|it| api.has_all(app(&host(it), &name(it), &[&backend])));
+    let rig = Rig::external();
+    let controller = rig.reads(&api);
+    for number in 0..4 {
+        rig.soon_served_by(&controller, &host(number), "app");
+    }
+    // HAProxy serves a moment before it is noted that it does.
+    controller.output.wait_for("end of the update", |it| {
+        it.contains("finish haproxy update")
+    });
+    controller.kill();
+    let before = generation(&rig);
+
+    api.stalls("ingresses");
+    let controller = rig.reads(&api);
+    api.is_watched("endpointslices");
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(generation(&rig), before, "{}", controller.output.text());
+    for number in 0..4 {
+        rig.soon_served_by(&controller, &host(number), "app");
+    }
+    let ready = rig.page("/readyz").map(|it| it.status);
+    assert_eq!(ready, Some(503), "{}", controller.output.text());
+    api.flows("ingresses");
+    api.drops_every_connection();
+    api.has(object::ingress("other").route("other.example", "/", &name(0), 80));
+    rig.soon_served_by(&controller, "other.example", "app");
+}
+
+#[test]
 fn storms_of_refusals_are_not_answered_with_storms_of_requests() {
     let (first, second) = (Backend::start("first"), Backend::start("second"));
     let api = ApiServer::start();

@@ -22,7 +22,7 @@ const CONNECT: Duration = Duration::from_secs(10);
 
 /// How long a connection may be silent that something is awaited on: longer than any watch, which the
 /// server ends by itself.
-const SILENCE: Duration = Duration::from_secs(135);
+pub(super) const SILENCE: Duration = Duration::from_secs(135);
 const _: () = assert!(
     WATCH_SECONDS <= 120,
     "a quiet watch would be taken for dead"

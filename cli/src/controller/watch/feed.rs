@@ -11,7 +11,7 @@ use crate::args::controller::Cluster;
 use crate::controller::store::{Lack, Scope};
 
 /// How many seconds one watch request may last. The API server ends it then, and so a connection on which
-/// nothing comes any more is noticed soon after.
+/// no whole event comes any more is noticed soon after: kube ends the watch five seconds later.
 pub(super) const WATCH_SECONDS: u32 = 120;
 
 /// How many objects a page of a list has: all of a page are in memory twice.

@@ -2,6 +2,7 @@
 
 mod schedules;
 mod server;
+mod slow;
 mod trouble;
 
 use std::convert::Infallible;

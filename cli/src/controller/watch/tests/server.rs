@@ -1,27 +1,31 @@
 //! An API server of ConfigMaps within this process, which does wrong whatever it is told to, and what the
-//! watches make of it. Nothing waits for real time, and no socket is used.
+//! watches make of it. Nothing waits for real time, and sockets are
+//! used only where a test is about them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response, StatusCode};
-use futures::stream;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use haproxy_ingress_core::options::Options;
 use haproxy_ingress_core::origin::Kind;
 use kube::Client;
 use kube::client::ClientBuilder;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 use tower::BoxError;
 
+use super::cluster;
 use crate::controller::metrics::Metrics;
 use crate::controller::store::{Source, Store};
-use crate::controller::watch::client::polite;
+use crate::controller::watch::client::{connect, polite};
 use crate::controller::watch::feed::{Feed, Served};
 use crate::controller::watch::{Annotations, Watches};
 
@@ -74,6 +78,10 @@ pub(super) enum Manner {
     Refusing(u16, Option<u32>),
     /// Watches begin, and nothing ever comes of them.
     HalfOpen,
+    /// Of what is sent, each byte takes so long.
+    Dribbling(Duration),
+    /// Half of the first line of an answer comes, and then nothing, and the connection stays.
+    Stalling,
 }
 
 /// A request.
@@ -81,6 +89,8 @@ pub(super) enum Manner {
 pub(super) struct Asked {
     pub(super) at: Instant,
     pub(super) is_watch: bool,
+    /// The version from which a watch begins.
+    pub(super) from: Option<String>,
 }
 
 impl Server {
@@ -96,6 +106,19 @@ impl Server {
             async move { answer }
         });
         polite(ClientBuilder::new(service, "default"))
+    }
+
+    /// The same behind a socket, for what connections have to do with.
+    pub(super) async fn client_of_socket(&self) -> anyhow::Result<Client> {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let cluster = cluster(&format!("http://{}", listener.local_addr()?));
+        let server = self.clone();
+        let router = Router::new().fallback(move |request: Request<Body>| async move {
+            let answer = server.answer(request.uri().query().unwrap_or_default());
+            answer.map_err(|it| (StatusCode::INTERNAL_SERVER_ERROR, it.to_string()))
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        connect(&cluster).await
     }
 
     /// Creates or replaces an object.
@@ -249,6 +272,16 @@ impl Server {
     }
 
     fn answer(&self, query: &str) -> Result<Response<Body>, BoxError> {
+        let manner = self.state().manner;
+        let answer = self.answer_at_once(query)?;
+        Ok(match manner {
+            Manner::Dribbling(pause) => answer.map(|it| dribbled(it, pause)),
+            Manner::Stalling => answer.map(stalled),
+            _ => answer,
+        })
+    }
+
+    fn answer_at_once(&self, query: &str) -> Result<Response<Body>, BoxError> {
         let parameter = |name: &str| {
             let mut pairs = query.split('&').filter_map(|it| it.split_once('='));
             pairs.find(|it| it.0 == name).map(|it| it.1.to_owned())
@@ -258,6 +291,7 @@ impl Server {
         state.requests.push(Asked {
             at: Instant::now(),
             is_watch,
+            from: parameter("resourceVersion"),
         });
         let refusal = state.refusals.pop_front();
         match (state.manner, refusal) {
@@ -367,6 +401,25 @@ fn refused(code: u16, wait: Option<u32>) -> Response<Body> {
     response
 }
 
+/// Byte by byte.
+fn dribbled(body: Body, pause: Duration) -> Body {
+    let bytes = body.into_data_stream().map_ok(|chunk| {
+        let bytes: Vec<_> = chunk.chunks(1).map(|it| chunk.slice_ref(it)).collect();
+        stream::iter(bytes).map(Ok::<_, axum::Error>)
+    });
+    Body::from_stream(bytes.try_flatten().then(move |byte| async move {
+        sleep(pause).await;
+        byte
+    }))
+}
+
+/// Half of the first piece, and silence.
+fn stalled(body: Body) -> Body {
+    let half = body.into_data_stream().take(1);
+    let half = half.map_ok(|it| it.slice(..it.len() / 2));
+    Body::from_stream(half.chain(stream::pending()))
+}
+
 /// The watch of a server's ConfigMaps, and the store behind it.
 pub(super) struct Pipeline {
     store: Arc<Mutex<Store>>,
@@ -378,6 +431,10 @@ pub(super) struct Pipeline {
 
 impl Pipeline {
     pub(super) fn start(server: &Server) -> Self {
+        Self::start_with(server.client())
+    }
+
+    pub(super) fn start_with(client: Client) -> Self {
         let mut store = Store::default();
         let feed = Feed::all(Served::As(Kind::ConfigMap));
         store.await_list(Source::Cluster, feed.scope());
@@ -387,7 +444,7 @@ impl Pipeline {
         let (changes, mut news) = mpsc::channel(16);
         let (_, further) = mpsc::channel(1);
         let watches = Watches::new(
-            server.client(),
+            client,
             Annotations::new(&Options::default()),
             changes,
             None,
@@ -443,7 +500,7 @@ impl Pipeline {
 
     /// Waits, in simulated time, until nothing is under way any more.
     pub(super) async fn rests(&self) {
-        tokio::time::sleep(Duration::from_mins(10)).await;
+        sleep(Duration::from_mins(10)).await;
     }
 }
 
