@@ -32,8 +32,8 @@ use haproxy_ingress_core::plan::{Command, Plan};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use crate::haproxy::admin::Admin;
-use crate::haproxy::files::{Files, MARKER_VARIABLE};
+use crate::haproxy::admin::{Admin, Identity};
+use crate::haproxy::files::Files;
 use crate::haproxy::master::{Master, Verdict};
 use crate::haproxy::process::{Engine, Process, State};
 pub(crate) use crate::haproxy::settings::{Mode, Settings};
@@ -53,6 +53,8 @@ pub(crate) struct Haproxy {
     /// Master and worker that confirmed the current generation, if they show no marker: because
     /// HAProxy is older than 2.4, or was started with a single file instead of the folder.
     unmarked: Option<(u32, Option<u32>)>,
+    /// The worker that commands have brought to the current generation.
+    updated: Option<admin::Process>,
     /// The configuration with which HAProxy died when it was last reloaded.
     died_with: Option<blake3::Hash>,
 }
@@ -141,19 +143,12 @@ pub(crate) enum Error {
     },
 }
 
-/// Which configuration a worker runs.
+/// Which configuration the worker that serves runs.
 enum Look {
-    /// One that the current generation accounts for; with its marker.
-    Ours(Option<String>),
+    /// One that the current generation accounts for.
+    Ours(Identity),
     /// Another one.
     Other(String),
-}
-
-/// The worker that commands are for.
-struct Worker {
-    /// Of the generation that it was started from.
-    marker: Option<String>,
-    process: Option<admin::Process>,
 }
 
 /// A generation that was written.
@@ -218,6 +213,7 @@ impl Haproxy {
             process,
             version: None,
             unmarked: None,
+            updated: None,
             died_with: None,
         })
     }
@@ -404,14 +400,17 @@ impl Haproxy {
     ) -> Result<Outcome, Error> {
         let mut timings = Timings::default();
         let drifted = self.settle().await?;
-        let before = match self.look_at_worker().await {
+        let before = match self.look().await {
             _ if drifted => Err("earlier commands were carried out in part only".to_owned()),
-            it => it,
+            Ok(Look::Ours(it)) => Ok(it),
+            Ok(Look::Other(why)) => Err(why),
+            Err(error) => Err(error.to_string()),
         };
         let before = match before {
             Ok(it) => it,
             Err(why) => return self.reload(compiled, Some(why), timings).await,
         };
+        let process = before.process.as_ref();
         let writing = self.writing(compiled).await;
         let start = Instant::now();
         // Nothing that the commands do depends on the disk, and clients are waiting for them. What is
@@ -419,7 +418,7 @@ impl Haproxy {
         // process does.
         let (number, done) = if before.can_be_told() {
             let carry_out = async {
-                let done = self.admin.carry_out(commands, compiled).await;
+                let done = self.admin.carry_out(commands, compiled, process).await;
                 (done, start.elapsed())
             };
             let (written, (done, time)) = tokio::join!(writing, carry_out);
@@ -437,7 +436,7 @@ impl Haproxy {
         } else {
             let number = timings.take(writing.await)?;
             let start = Instant::now();
-            let done = self.admin.carry_out(commands, compiled).await;
+            let done = self.admin.carry_out(commands, compiled, process).await;
             timings.update = start.elapsed();
             (number, done)
         };
@@ -448,7 +447,10 @@ impl Haproxy {
         let marker = before.marker;
         let after = match after {
             // An embedded HAProxy that dies in between takes the disk back with it.
-            Ok(()) if self.on_disk(move |it| it.confirm(number, marker)).await? => Ok(()),
+            Ok(()) if self.on_disk(move |it| it.confirm(number, marker)).await? => {
+                self.updated = before.process;
+                Ok(())
+            }
             Ok(()) => Err(restarted(number)),
             Err(why) => Err(why),
         };
@@ -466,31 +468,14 @@ impl Haproxy {
         })
     }
 
-    /// The worker that commands are for, or why they cannot be given.
-    async fn look_at_worker(&mut self) -> Result<Worker, String> {
-        let marker = match self.look().await {
-            Ok(Look::Ours(marker)) => marker,
-            Ok(Look::Other(why)) => return Err(why),
-            Err(error) => return Err(error.to_string()),
-        };
-        let process = self.admin.process().await.map_err(|it| it.to_string())?;
-        Ok(Worker { marker, process })
-    }
-
     /// Whether the worker that has taken commands is still the one that was looked at before.
-    async fn look_again(&mut self, number: u64, before: &Worker) -> Result<(), String> {
-        let process = self.admin.process().await.map_err(|it| it.to_string())?;
-        let same_process = match (&before.process, &process) {
-            (Some(before), Some(process)) => process.is(before),
-            _ => true,
-        };
-        let marker = self.admin.variable(MARKER_VARIABLE).await;
-        let marker = marker.map_err(|it| it.to_string())?;
-        let same = match &marker {
-            Some(_) => marker == before.marker,
+    async fn look_again(&mut self, number: u64, before: &Identity) -> Result<(), String> {
+        let now = self.admin.identity().await.map_err(|it| it.to_string())?;
+        let same = match &now.marker {
+            Some(_) => now.marker == before.marker,
             None => self.unmarked.is_some() && self.unmarked == self.processes().await.ok(),
         };
-        if same && same_process {
+        if same && now.is(before.process.as_ref()) {
             Ok(())
         } else {
             Err(restarted(number))
@@ -577,7 +562,7 @@ impl Haproxy {
         let end = Instant::now() + HAND_OVER.max(self.settings.timeout);
         let mut pause = Duration::from_millis(2);
         loop {
-            let found = self.admin.variable(MARKER_VARIABLE).await;
+            let found = self.admin.identity().await.map(|it| it.marker);
             let (last, silence) = match found {
                 Ok(found) if found.is_some() && found == wanted => {
                     self.unmarked = None;
@@ -607,26 +592,33 @@ impl Haproxy {
         }
     }
 
-    /// Which configuration the worker that serves was started from.
+    /// Which configuration the worker that serves runs.
     async fn look(&mut self) -> Result<Look, Error> {
-        let marker = self.admin.variable(MARKER_VARIABLE).await?;
-        let Some(marker) = marker else {
+        let worker = self.admin.identity().await?;
+        let Some(marker) = &worker.marker else {
             let ours = self.unmarked.is_some() && self.unmarked == Some(self.processes().await?);
             return Ok(if ours {
-                Look::Ours(None)
+                Look::Ours(worker)
             } else {
                 Look::Other("HAProxy does not run a configuration of ours".into())
             });
         };
         let files = self.files();
-        let started_from = files.current().and_then(|(_, it)| it.started_from.as_ref());
-        let ours = files.marker().as_ref() == Some(&marker) || started_from == Some(&marker);
+        let current = files.current().map(|(_, it)| it);
+        let is_current = files.marker().as_ref() == Some(marker);
+        let is_earlier = current.and_then(|it| it.started_from.as_ref()) == Some(marker);
         drop(files);
-        Ok(if ours {
-            Look::Ours(Some(marker))
+        // Another one may have been started from the same files, just before the commands.
+        if is_current || is_earlier && worker.is(self.updated.as_ref()) {
+            return Ok(Look::Ours(worker));
+        }
+        let without = if is_earlier {
+            ", without what it was told since"
         } else {
-            Look::Other(format!("HAProxy runs generation `{marker}`"))
-        })
+            ""
+        };
+        let why = format!("HAProxy runs generation `{marker}`{without}");
+        Ok(Look::Other(why))
     }
 
     async fn processes(&self) -> Result<(u32, Option<u32>), Error> {
@@ -717,13 +709,6 @@ impl Haproxy {
             }
             _ => "HAProxy says why only in its own log".into(),
         }
-    }
-}
-
-impl Worker {
-    /// Whether another one in its place would be noticed, without a new generation on the disk.
-    fn can_be_told(&self) -> bool {
-        self.process.is_some_and(|it| it.is_settled())
     }
 }
 

@@ -8,25 +8,25 @@
 
 mod backends;
 mod certificates;
+mod identity;
 mod servers;
 mod state;
 mod tables;
-
-use std::collections::BTreeSet;
-use std::str::FromStr;
-use std::sync::Arc;
-use std::time::Duration;
 
 use haproxy_ingress_core::bundle::Role;
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::options::Version;
 use haproxy_ingress_core::plan::{Command, Found, Table};
-use tokio::time::Instant;
+use std::collections::BTreeSet;
+use std::ops::{Deref, DerefMut};
+use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::haproxy::admin::certificates::FileKind;
+pub(crate) use crate::haproxy::admin::identity::{Identity, Process};
 use crate::haproxy::admin::servers::is_fine;
 use crate::haproxy::master::Master;
-use crate::haproxy::socket::{self, Socket};
+use crate::haproxy::socket::{self, Session, Socket};
 
 /// The worker that serves.
 #[derive(Debug)]
@@ -39,16 +39,22 @@ pub(crate) struct Admin {
     unanswered: u32,
     /// Backends that were taken out and could not be deleted yet.
     left: BTreeSet<Arc<str>>,
+    way: Way,
 }
 
-/// One process of a worker. Numbers alone do not tell one from another: in a container each start has
-/// the same.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Process {
-    pid: u32,
-    /// To the second.
-    started: Instant,
+/// Which worker commands go to.
+#[derive(Debug)]
+enum Way {
+    /// Whoever serves when they are given.
+    Serving,
+    /// One and the same.
+    Session(Session),
+    /// One and the same, known by its id to the master, while the file of the socket is gone.
+    Process(u32),
 }
+
+/// A worker that takes all commands, until this is dropped.
+struct Pinned<'a>(&'a mut Admin);
 
 /// Why the worker does not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +65,9 @@ pub(crate) enum Error {
     /// The worker did not answer before, and asking again would only block the master.
     #[error("the worker does not answer any more")]
     Frozen,
+    /// No command was given.
+    #[error("another worker has taken the place of the one that the commands are for")]
+    Replaced,
     /// The command was not sent.
     #[error("`{name}` is not a name of HAProxy")]
     Name {
@@ -104,6 +113,7 @@ impl Admin {
             master,
             unanswered: 0,
             left: BTreeSet::new(),
+            way: Way::Serving,
         }
     }
 
@@ -113,48 +123,19 @@ impl Admin {
         self.left.clear();
     }
 
-    /// What a process-wide variable holds.
-    pub(crate) async fn variable(&mut self, name: &str) -> Result<Option<String>, Error> {
-        let answer = self.ask(&[format!("get var {name}")]).await?;
-        let value = answer
-            .lines()
-            .find_map(|it| it.split_once("value=<"))
-            .and_then(|(_, it)| it.strip_suffix('>'));
-        Ok(value.map(str::to_owned))
-    }
-
     /// Which HAProxy the worker is.
     pub(crate) async fn version(&mut self) -> Result<Option<Version>, Error> {
         let answer = self.ask_one("show info").await?;
         Ok(info(&answer, "Version"))
     }
 
-    /// The process that serves; nothing if it does not say.
-    pub(crate) async fn process(&mut self) -> Result<Option<Process>, Error> {
-        let mut tries = 0;
-        loop {
-            let asked = Instant::now();
-            let answer = self.ask_one("show info").await?;
-            let now = Instant::now();
-            tries += 1;
-            // Of a late answer nobody knows which time it means.
-            if now - asked > Process::LATE && tries < Process::TRIES {
-                continue;
-            }
-            let (pid, uptime) = (info(&answer, "Pid"), info(&answer, "Uptime_sec"));
-            let started = uptime.and_then(|it| now.checked_sub(Duration::from_secs(it)));
-            return Ok(pid
-                .zip(started)
-                .map(|(pid, started)| Process { pid, started }));
-        }
-    }
-
     /// Carries commands out, in their order, and reads back what has become of them: `wanted` is what
-    /// they lead to.
+    /// they lead to. All of them go to one worker, `process` if it is known.
     pub(crate) async fn carry_out(
         &mut self,
         commands: &[Command],
         wanted: &Compiled,
+        process: Option<&Process>,
     ) -> Result<(), Error> {
         for command in commands {
             backends::check(command)?;
@@ -162,6 +143,29 @@ impl Admin {
             certificates::check(command)?;
             check_file(command)?;
         }
+        let mut worker = self.pin(process).await?;
+        worker.give_all(commands).await?;
+        worker.read_back(commands, wanted).await
+    }
+
+    /// Stays with the worker that serves now, which has to be this process.
+    async fn pin(&mut self, process: Option<&Process>) -> Result<Pinned<'_>, Error> {
+        let worker = Pinned(self);
+        worker.0.way = match worker.0.socket.session().await {
+            Ok(session) => Way::Session(session),
+            Err(error) if error.is_absence() => {
+                let found = worker.0.identity().await?.process;
+                found.map_or(Way::Serving, |it| Way::Process(it.pid))
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if process.is_some() && !worker.0.identity().await?.is(process) {
+            return Err(Error::Replaced);
+        }
+        Ok(worker)
+    }
+
+    async fn give_all(&mut self, commands: &[Command]) -> Result<(), Error> {
         let mut rest = commands;
         while let [first, behind @ ..] = rest {
             let lines: Vec<String> = rest.iter().map_while(line).collect();
@@ -179,7 +183,7 @@ impl Admin {
                 rest = behind;
             }
         }
-        self.read_back(commands, wanted).await
+        Ok(())
     }
 
     /// Gives commands of one line each.
@@ -292,23 +296,37 @@ impl Admin {
 
     /// Gives commands on one line and returns all answers in one text.
     async fn ask(&mut self, commands: &[String]) -> Result<String, Error> {
-        match self.socket.ask(&commands.join(";")).await {
-            Err(error) if error.is_absence() => {}
-            it => return Ok(it?),
-        }
+        let pid = match &mut self.way {
+            Way::Session(session) => return Ok(session.ask(commands).await?),
+            Way::Process(pid) => Some(*pid),
+            Way::Serving => match self.socket.ask(&commands.join(";")).await {
+                Err(error) if error.is_absence() => None,
+                it => return Ok(it?),
+            },
+        };
         self.is_frozen()?;
-        let answer = self.master.ask_worker(commands).await;
+        let answer = match pid {
+            Some(pid) => self.master.ask_process(pid, commands).await,
+            None => self.master.ask_worker(commands).await,
+        };
         self.note(answer)
     }
 
     /// Gives a command that reads some lines.
     async fn ask_with(&mut self, command: &str, lines: &str) -> Result<String, Error> {
-        match self.socket.ask_with(command, lines).await {
-            Err(error) if error.is_absence() => {}
-            it => return Ok(it?),
-        }
+        let pid = match &mut self.way {
+            Way::Session(session) => return Ok(session.ask_with(command, lines).await?),
+            Way::Process(pid) => Some(*pid),
+            Way::Serving => match self.socket.ask_with(command, lines).await {
+                Err(error) if error.is_absence() => None,
+                it => return Ok(it?),
+            },
+        };
         self.is_frozen()?;
-        let answer = self.master.ask_worker_with(command, lines).await;
+        let answer = match pid {
+            Some(pid) => self.master.ask_process_with(pid, command, lines).await,
+            None => self.master.ask_worker_with(command, lines).await,
+        };
         self.note(answer)
     }
 
@@ -328,39 +346,37 @@ impl Admin {
     }
 }
 
+impl Deref for Pinned<'_> {
+    type Target = Admin;
+
+    fn deref(&self) -> &Admin {
+        self.0
+    }
+}
+
+impl DerefMut for Pinned<'_> {
+    fn deref_mut(&mut self) -> &mut Admin {
+        self.0
+    }
+}
+
+impl Drop for Pinned<'_> {
+    fn drop(&mut self) {
+        self.0.way = Way::Serving;
+    }
+}
+
 impl Error {
     /// Whether HAProxy could not be asked, rather than did not comply.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
             Self::Socket(error) => error.is_transient(),
-            Self::Frozen => true,
+            Self::Frozen | Self::Replaced => true,
             Self::Name { .. }
             | Self::Unfit { .. }
             | Self::Refused { .. }
             | Self::Differs { .. } => false,
         }
-    }
-}
-
-impl Process {
-    /// How exactly a start is known: HAProxy tells whole seconds.
-    const EXACT_TO: Duration = Duration::from_millis(1_500);
-
-    /// After how long an answer says too little of when it was given.
-    const LATE: Duration = Duration::from_millis(400);
-
-    /// How often a busy HAProxy is asked.
-    const TRIES: usize = 3;
-
-    /// Whether it runs long enough to be told from one that takes its place from now on.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.started.elapsed() > Self::EXACT_TO * 2
-    }
-
-    /// Whether it is the same.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        let apart = self.started.max(other.started) - self.started.min(other.started);
-        self.pid == other.pid && apart < Self::EXACT_TO
     }
 }
 

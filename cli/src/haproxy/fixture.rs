@@ -235,14 +235,34 @@ impl Script {
         let path = folder.path().join("admin.sock");
         let listener = tokio::net::UnixListener::bind(path).expect("a socket");
         let played = tokio::spawn(async move {
-            for (line, answer) in lines {
+            let mut lines = lines.iter();
+            while lines.len() > 0 {
                 let (stream, _) = listener.accept().await.expect("a client");
                 let mut stream = BufReader::new(stream);
-                let mut found = String::new();
-                stream.read_line(&mut found).await.expect("a line");
-                assert_eq!(found.trim_end(), *line);
-                let answer = stream.write_all(answer.as_bytes()).await;
-                answer.expect("the client listens");
+                let mut is_session = false;
+                loop {
+                    let mut found = String::new();
+                    stream.read_line(&mut found).await.expect("a line");
+                    if found.is_empty() {
+                        break;
+                    }
+                    let answer = if found == "prompt\n" {
+                        is_session = true;
+                        "\n> ".to_owned()
+                    } else {
+                        let (line, answer) = lines.next().expect("a line that is to come");
+                        assert_eq!(found.trim_end(), *line);
+                        // In a session each command of the line has a prompt behind its answer.
+                        let more = "\n> ".repeat(line.matches(';').count());
+                        let prompts = format!("> {more}");
+                        format!("{answer}{}", if is_session { &prompts } else { "" })
+                    };
+                    let written = stream.write_all(answer.as_bytes()).await;
+                    written.expect("the client listens");
+                    if !is_session {
+                        break;
+                    }
+                }
             }
         });
         Self { folder, played }

@@ -177,6 +177,18 @@ impl Master {
         self.socket.ask_with(&format!("@1 {command}"), lines).await
     }
 
+    /// The same for a worker by its id.
+    pub(crate) async fn ask_process_with(
+        &self,
+        pid: u32,
+        command: &str,
+        lines: &str,
+    ) -> Result<String, socket::Error> {
+        let _call = self.call().await;
+        let command = format!("@!{pid} {command}");
+        self.socket.ask_with(&command, lines).await
+    }
+
     /// One of the few calls that may be under way at a time.
     async fn call(&self) -> SemaphorePermit<'_> {
         let call = self.calls.acquire().await;

@@ -19,6 +19,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
+pub(crate) use crate::haproxy::socket::session::Session;
+
+mod session;
+
 /// A socket that HAProxy listens on for commands.
 #[derive(Clone, Debug)]
 pub(crate) struct Socket {
@@ -182,8 +186,8 @@ impl Socket {
     pub(crate) async fn ask_with(&self, command: &str, lines: &str) -> Result<String, Error> {
         check(command)?;
         check_lines(command, lines)?;
-        let text = format!("{command} <<\n{}\n\n", lines.trim_end_matches('\n'));
-        self.send(command, &text, self.limit).await
+        self.send(command, &with_lines(command, lines), self.limit)
+            .await
     }
 
     /// Sends a text that was checked; errors name it by its command.
@@ -194,10 +198,7 @@ impl Socket {
             command: shorten(command),
             limit,
         };
-        let mut stream = timeout_at(end, UnixStream::connect(&self.path))
-            .await
-            .map_err(|_| silent())?
-            .map_err(|source| self.refused(source))?;
+        let mut stream = self.connect(end, command).await?;
         let answer = timeout_at(end, self.converse(&mut stream, command, text))
             .await
             .map_err(|_| silent())?;
@@ -205,6 +206,16 @@ impl Socket {
             (answered.0)(command, start.elapsed());
         }
         answer
+    }
+
+    async fn connect(&self, end: Instant, command: &str) -> Result<UnixStream, Error> {
+        timeout_at(end, UnixStream::connect(&self.path))
+            .await
+            .map_err(|_| Error::Silent {
+                command: shorten(command),
+                limit: self.limit,
+            })?
+            .map_err(|source| self.refused(source))
     }
 
     async fn converse(
@@ -232,10 +243,7 @@ impl Socket {
                 command: shorten(command),
             });
         }
-        Ok(match String::from_utf8(answer) {
-            Ok(it) => it,
-            Err(it) => String::from_utf8_lossy(it.as_bytes()).into_owned(),
-        })
+        Ok(readable(answer))
     }
 
     fn refused(&self, source: io::Error) -> Error {
@@ -318,6 +326,19 @@ fn check_lines(command: &str, lines: &str) -> Result<(), Error> {
         return Err(malformed("it is too long with its lines"));
     }
     Ok(())
+}
+
+/// A command with the lines that it reads.
+fn with_lines(command: &str, lines: &str) -> String {
+    format!("{command} <<\n{}\n\n", lines.trim_end_matches('\n'))
+}
+
+/// An answer as text, with a mark for what is none.
+fn readable(answer: Vec<u8>) -> String {
+    match String::from_utf8(answer) {
+        Ok(it) => it,
+        Err(it) => String::from_utf8_lossy(it.as_bytes()).into_owned(),
+    }
 }
 
 /// Enough of a command to recognise it.

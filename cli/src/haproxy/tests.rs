@@ -168,7 +168,7 @@ async fn settled() -> Result<(External, Haproxy), Error> {
     let (it, mut haproxy) = started().await;
     assert_reloaded(&haproxy.carry_out(&reload(), &shop(it.prefix(), 1)).await?);
     let mut admin = it.admin();
-    while !admin.process().await?.is_some_and(|it| it.is_settled()) {
+    while !admin.identity().await?.can_be_told() {
         sleep(Duration::from_millis(100)).await;
     }
     Ok((it, haproxy))
@@ -381,28 +381,55 @@ async fn a_reload_by_somebody_else_is_noticed() -> Result<(), Error> {
     // As if the folder were mounted over: HAProxy is given a configuration that is not ours.
     let other = External::prepare();
     other.write(&config(it.prefix(), &[Backend::new("shop", 2)]));
-    std::fs::rename(
-        it.prefix().join("etc/haproxy"),
-        it.prefix().join("etc/ours"),
-    )
-    .expect("the same disk");
-    std::fs::rename(
-        other.prefix().join("etc/haproxy"),
-        it.prefix().join("etc/haproxy"),
-    )
-    .expect("the same disk");
-    it.master().reload(TIMEOUT).await?;
-    std::fs::remove_dir_all(it.prefix().join("etc/haproxy")).expect("a folder");
-    std::fs::rename(
-        it.prefix().join("etc/ours"),
-        it.prefix().join("etc/haproxy"),
-    )
-    .expect("the same disk");
+    reload_with(&it, &other.prefix().join("etc/haproxy")).await?;
 
     assert!(matches!(haproxy.alive().await, Alive::Restarted { .. }));
     assert!(!haproxy.adopt(&shop(it.prefix(), 1)).await?);
     let outcome = haproxy
         .carry_out(&weights(2), &shop(it.prefix(), 2))
+        .await?;
+    assert_reloaded(&outcome);
+    assert_eq!(haproxy.alive().await, Alive::Yes);
+    Ok(())
+}
+
+/// Reloads HAProxy with other files in the place of those that are there.
+async fn reload_with(it: &External, files: &Path) -> Result<(), Error> {
+    let [folder, ours] = ["etc/haproxy", "etc/ours"].map(|name| it.prefix().join(name));
+    let moved = |from: &Path, to: &Path| std::fs::rename(from, to).expect("the same disk");
+    moved(&folder, &ours);
+    moved(files, &folder);
+    it.master().reload(TIMEOUT).await?;
+    moved(&folder, files);
+    moved(&ours, &folder);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_worker_that_read_the_files_before_the_commands_is_another_one() -> Result<(), Error> {
+    let (it, mut haproxy) = started().await;
+    haproxy.carry_out(&reload(), &shop(it.prefix(), 1)).await?;
+    let before = External::prepare();
+    let copied = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(it.prefix().join("etc/haproxy/."))
+        .arg(before.prefix().join("etc/haproxy"))
+        .status();
+    assert!(copied.expect("cp is there").success());
+    let outcome = haproxy
+        .carry_out(&weights(2), &shop(it.prefix(), 2))
+        .await?;
+    assert!(matches!(outcome, Outcome::Updated { .. }), "{outcome:?}");
+    assert_eq!(haproxy.alive().await, Alive::Yes);
+    // Somebody else's reload began before and ends now: it has the generation of ours, and no command.
+    reload_with(&it, &before.prefix().join("etc/haproxy")).await?;
+
+    let Alive::Restarted { why } = haproxy.alive().await else {
+        panic!("it has weight 1");
+    };
+    assert!(why.ends_with("without what it was told since"), "{why}");
+    let outcome = haproxy
+        .carry_out(&weights(3), &shop(it.prefix(), 3))
         .await?;
     assert_reloaded(&outcome);
     assert_eq!(haproxy.alive().await, Alive::Yes);

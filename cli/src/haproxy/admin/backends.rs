@@ -240,7 +240,7 @@ mod tests {
     ) -> Result<(), Error> {
         let script = Script::play(lines);
         let (mut admin, nothing) = (script.admin(), Compiled::default());
-        let done = admin.carry_out(commands, &nothing).await;
+        let done = admin.carry_out(commands, &nothing, None).await;
         script.end().await;
         done
     }
@@ -350,7 +350,7 @@ mod tests {
             (DELETE, DELETED),
         ]);
         let (mut admin, nothing) = (script.admin(), Compiled::default());
-        admin.carry_out(&remove(), &nothing).await?;
+        admin.carry_out(&remove(), &nothing, None).await?;
         // The last time, nothing is left to be asked about.
         for _ in 0..3 {
             admin.delete_left_backends().await?;

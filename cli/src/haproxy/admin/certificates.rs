@@ -473,16 +473,16 @@ mod tests {
             ],
         );
         let there = commands(&old, &new);
-        admin.carry_out(&there, &new).await?;
+        admin.carry_out(&there, &new, None).await?;
         let error = admin.read_certificates_back(&there, &old).await;
         let error = error.expect_err("it has the new one").to_string();
         assert!(
             error.contains("something else instead of what is in its file"),
             "{error}"
         );
-        admin.carry_out(&commands(&new, &old), &old).await?;
+        admin.carry_out(&commands(&new, &old), &old, None).await?;
         // The one that went away can come again.
-        admin.carry_out(&there, &new).await
+        admin.carry_out(&there, &new, None).await
     }
 
     #[tokio::test]
@@ -527,7 +527,7 @@ mod tests {
         let found = admin.find(&new).await?.certificates;
         let found: Vec<bool> = found.into_values().collect();
         assert_eq!(found, [true, false, false]);
-        admin.carry_out(&there, &new).await?;
+        admin.carry_out(&there, &new, None).await?;
         let found = admin.find(&new).await?.certificates;
         assert!(found.values().all(|it| *it), "{found:?}");
         Ok(())
@@ -545,7 +545,7 @@ mod tests {
         let (_, key) = b.split_once("-----END CERTIFICATE-----\n").expect("a key");
         for bad in ["nothing\n".to_owned(), format!("{chain}{key}")] {
             let new = files(&external, &[("a.pem", &bad), ("b.pem", &b)], &list);
-            let error = admin.carry_out(&commands(&old, &new), &new).await;
+            let error = admin.carry_out(&commands(&old, &new), &new, None).await;
             let error = error.expect_err("it is not a pair");
             assert!(matches!(error, Error::Refused { .. }), "{error}");
             assert!(!error.to_string().contains("PRIVATE"), "{error}");
@@ -554,7 +554,7 @@ mod tests {
         assert!(answer.contains("No ongoing transaction"), "{answer}");
         let renewed = certificate("b");
         let new = files(&external, &[("a.pem", &a), ("b.pem", &renewed)], &list);
-        admin.carry_out(&commands(&old, &new), &new).await
+        admin.carry_out(&commands(&old, &new), &new, None).await
     }
 
     #[tokio::test]
@@ -569,7 +569,9 @@ mod tests {
         ] {
             let (list, line) = ("/list".into(), line.into());
             let command = Command::AddToList { list, line };
-            let error = admin.carry_out(&[command], &Compiled::default()).await;
+            let error = admin
+                .carry_out(&[command], &Compiled::default(), None)
+                .await;
             assert!(matches!(error, Err(Error::Unfit { .. })), "{error:?}");
         }
     }

@@ -556,7 +556,7 @@ impl Cage {
 
     /// Carries something out, and looks at what that has done.
     async fn tries(&mut self, it: Try) {
-        let done = self.admin.carry_out(&it.commands, &it.wanted).await;
+        let done = self.admin.carry_out(&it.commands, &it.wanted, None).await;
         let count = match &done {
             Ok(()) => &mut self.tried.done,
             Err(

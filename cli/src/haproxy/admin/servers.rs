@@ -200,7 +200,7 @@ mod tests {
     use haproxy_ingress_core::plan::ServerState;
 
     use super::*;
-    use crate::haproxy::fixture::{Backend, External, config};
+    use crate::haproxy::fixture::{Backend, External, Script, config};
     use crate::haproxy::master::Master;
     use crate::haproxy::socket::Socket;
 
@@ -257,9 +257,9 @@ mod tests {
             weight("s2", 0),
             state("s2", ServerState::Drain),
         ];
-        admin.carry_out(&commands, &nothing()).await?;
+        admin.carry_out(&commands, &nothing(), None).await?;
         // The same again changes nothing, and says so in other words.
-        admin.carry_out(&commands, &nothing()).await?;
+        admin.carry_out(&commands, &nothing(), None).await?;
         let found = admin.servers(&["shop"].into()).await?;
         let server = &found[&("shop".to_owned(), "s0".to_owned())];
         assert_eq!((server.port, server.weight), (Some(8081), Some(7)));
@@ -286,7 +286,7 @@ mod tests {
             state("s8", ServerState::Ready),
             add("s9", "", 81),
         ];
-        admin.carry_out(&commands, &nothing()).await?;
+        admin.carry_out(&commands, &nothing(), None).await?;
         let found = admin.servers(&["shop"].into()).await?;
         assert_eq!(found.len(), 3);
         let remove = |server: &str| Command::RemoveServer {
@@ -294,16 +294,18 @@ mod tests {
             server: server.into(),
         };
         admin
-            .carry_out(&[remove("s8"), remove("s9")], &nothing())
+            .carry_out(&[remove("s8"), remove("s9")], &nothing(), None)
             .await?;
         assert_eq!(admin.servers(&["shop"].into()).await?.len(), 1);
         // One that is there in maintenance gives way.
         admin
-            .carry_out(&[state("s0", ServerState::Maint)], &nothing())
+            .carry_out(&[state("s0", ServerState::Maint)], &nothing(), None)
             .await?;
-        admin.carry_out(&[add("s0", "", 82)], &nothing()).await?;
+        admin
+            .carry_out(&[add("s0", "", 82)], &nothing(), None)
+            .await?;
         let error = admin
-            .carry_out(&[add("s1", "no-ssl-magic", 80)], &nothing())
+            .carry_out(&[add("s1", "no-ssl-magic", 80)], &nothing(), None)
             .await;
         assert!(matches!(error, Err(Error::Refused { .. })), "{error:?}");
         Ok(())
@@ -314,7 +316,7 @@ mod tests {
         let (external, mut admin) = shop(2).await;
         std::fs::remove_file(external.admin_socket()).expect("the socket's file");
         admin
-            .carry_out(&[address("s1", 8082), weight("s1", 3)], &nothing())
+            .carry_out(&[address("s1", 8082), weight("s1", 3)], &nothing(), None)
             .await?;
         let found = admin.servers(&["shop"].into()).await?;
         let server = &found[&("shop".to_owned(), "s1".to_owned())];
@@ -335,7 +337,7 @@ mod tests {
                 ]
             })
             .collect();
-        admin.carry_out(&commands, &nothing()).await?;
+        admin.carry_out(&commands, &nothing(), None).await?;
         let found = admin.servers(&["shop"].into()).await?;
         assert_eq!(found.len(), 1_000);
         let server = &found[&("shop".to_owned(), "s999".to_owned())];
@@ -347,7 +349,7 @@ mod tests {
     async fn a_server_that_is_not_there_is_a_refusal() {
         let (_external, mut admin) = shop(1).await;
         let error = admin
-            .carry_out(&[weight("s0", 3), weight("s9", 3)], &nothing())
+            .carry_out(&[weight("s0", 3), weight("s9", 3)], &nothing(), None)
             .await
             .expect_err("there is no s9");
         let Error::Refused { command, answer } = error else {
@@ -370,7 +372,7 @@ mod tests {
             "a/b",
         ] {
             let error = admin
-                .carry_out(&[weight(name, 1)], &nothing())
+                .carry_out(&[weight(name, 1)], &nothing(), None)
                 .await
                 .expect_err("it is not a name");
             assert!(matches!(error, Error::Name { .. }), "{name:?}: {error}");
@@ -379,33 +381,23 @@ mod tests {
 
     #[tokio::test]
     async fn an_empty_answer_is_not_believed() {
-        use tokio::io::{AsyncReadExt, AsyncWriteExt};
-
-        let external = External::prepare();
-        let listener = tokio::net::UnixListener::bind(external.admin_socket()).expect("a socket");
-        let worker = tokio::spawn(async move {
-            let table = "1\n# be_name srv_name srv_uweight\nshop s0 1\n\n";
-            for answer in ["\n", table] {
-                let (mut stream, _) = listener.accept().await.expect("a caller");
-                let mut command = Vec::new();
-                while !command.ends_with(b"\n") {
-                    stream.read_buf(&mut command).await.expect("a command");
-                }
-                let write = stream.write_all(answer.as_bytes());
-                write.await.expect("the caller waits");
-            }
-        });
-        let master = Master::new(Socket::master(external.master_socket(), PATIENCE));
-        let mut admin = Admin::new(Socket::worker(external.admin_socket(), PATIENCE), master);
+        let script = Script::play(&[
+            ("set server shop/s0 weight 7", "\n"),
+            (
+                "show servers state shop",
+                "1\n# be_name srv_name srv_uweight\nshop s0 1\n\n",
+            ),
+        ]);
+        let mut admin = script.admin();
         let error = admin
-            .carry_out(&[weight("s0", 7)], &nothing())
+            .carry_out(&[weight("s0", 7)], &nothing(), None)
             .await
             .expect_err("the weight is still 1");
         assert_eq!(
             error.to_string(),
             "server `shop/s0` has weight 1 instead of weight 7"
         );
-        worker.await.expect("no panic");
+        script.end().await;
     }
 
     #[tokio::test]
@@ -424,10 +416,10 @@ mod tests {
         };
         // HAProxy would say that it has registered it, and know nothing of the last word.
         let many = add(format!("{} no-such-option", ["rise 2"; 30].join(" ")));
-        let error = admin.carry_out(&[many], &nothing()).await;
+        let error = admin.carry_out(&[many], &nothing(), None).await;
         assert!(matches!(error, Err(Error::Unfit { .. })), "{error:?}");
         let second = add("rise 2;set weight shop/s0 9".into());
-        let error = admin.carry_out(&[second], &nothing()).await;
+        let error = admin.carry_out(&[second], &nothing(), None).await;
         assert!(matches!(error, Err(Error::Refused { .. })), "{error:?}");
         let found = admin.servers(&["shop"].into()).await?;
         let weights: Vec<_> = found.values().map(|it| it.weight).collect();

@@ -177,18 +177,18 @@ mod tests {
         let new = files(&external, map, regex, "10.0.0.0/8\n");
         let there = commands(&old, &new);
         assert_eq!(there.len(), 4, "{there:?}");
-        admin.carry_out(&there, &new).await?;
+        admin.carry_out(&there, &new, None).await?;
         // HAProxy may forget what it was told, and says nothing of it.
         let error = admin.read_tables_back(&there, &old).await;
         let error = error.expect_err("it has the new entries").to_string();
         assert!(error.contains("has `a#/ with blanks"), "{error}");
         let back = commands(&new, &old);
-        admin.carry_out(&back, &old).await?;
+        admin.carry_out(&back, &old, None).await?;
         // Lists change by themselves.
         let listed = files(&external, "a#/ 1\nb#/ 2\n", "^a 1\n", "10.0.0.1\n::1\n");
         let commands = commands(&old, &listed);
         assert_eq!(commands.len(), 1, "{commands:?}");
-        admin.carry_out(&commands, &listed).await
+        admin.carry_out(&commands, &listed, None).await
     }
 
     #[tokio::test]
@@ -201,7 +201,7 @@ mod tests {
         let new = files(&external, &many("two"), "", "");
         let commands = commands(&old, &new);
         assert!(matches!(*commands, [Command::ReplaceEntries { .. }]));
-        external.admin().carry_out(&commands, &new).await
+        external.admin().carry_out(&commands, &new, None).await
     }
 
     #[tokio::test]
@@ -211,7 +211,9 @@ mod tests {
         let content = "a b".into();
         let command = Command::ReplaceEntries { table, content };
         let mut admin = external.admin();
-        let error = admin.carry_out(&[command], &Compiled::default()).await;
+        let error = admin
+            .carry_out(&[command], &Compiled::default(), None)
+            .await;
         let error = error.expect_err("there is no such map").to_string();
         assert!(error.contains("Unknown map identifier"), "{error}");
     }
