@@ -38,6 +38,7 @@
 mod build;
 mod contents;
 mod disk;
+mod garbage;
 mod held;
 mod links;
 mod recover;
@@ -469,16 +470,16 @@ impl Files {
             }
             self.linked.remove(path);
         }
-        self.disk.remove_folder(&self.etc.generation(number))?;
+        self.disk.discard(&self.etc.generation(number))?;
         self.remove_unused_libraries()
     }
 
     fn remove_unused_libraries(&self) -> Result<(), Error> {
         let folder = self.lib.generations();
         for name in names(&folder)? {
-            let number = name.parse().ok();
-            if !self.stored.values().any(|it| it.library == number) {
-                self.disk.remove_folder(&folder.join(name))?;
+            let Ok(number) = name.parse() else { continue };
+            if !self.stored.values().any(|it| it.library == Some(number)) {
+                self.disk.discard(&folder.join(name))?;
             }
         }
         Ok(())

@@ -119,17 +119,12 @@ impl Certificates {
             cx.report(&codes::NOT_FOUND, user, message, outcome);
             return None;
         };
-        let (Some(chain), Some(key)) = (object.get("tls.crt"), object.get("tls.key")) else {
+        let Some(certificate) = object.certificate() else {
             let message = format!("Secret `{secret}` needs both `tls.crt` and `tls.key`");
             cx.report(&codes::NOT_FOUND, user, message, outcome);
             return None;
         };
         let origin = origin(secret, "tls.crt");
-        let certificate = Certificate::parse(chain.reveal(), key.reveal()).and_then(|it| {
-            object
-                .get("ca.crt")
-                .map_or(Ok(it.clone()), |ca| it.with_authorities(ca.reveal()))
-        });
         let certificate = match certificate {
             Ok(it) if it.key_match() == KeyMatch::Differs => {
                 let message = "`tls.key` is not the key of `tls.crt`";
@@ -148,22 +143,19 @@ impl Certificates {
             return None;
         }
         dates(&certificate, &origin, cx);
-        let text: Arc<str> = certificate.pem().into();
-        let path = match self.by_content.get(&text) {
+        let text = certificate.pem();
+        let path = match self.by_content.get(text) {
             Some(path) => path.clone(),
             None => {
                 let path: Arc<str> = path(secret).into();
                 let file =
                     DataFile::whole(path.clone(), Role::Certificate, text.clone(), &[origin]);
                 cx.files.push(file);
-                self.by_content.insert(text, path.clone());
+                self.by_content.insert(text.clone(), path.clone());
                 path
             }
         };
-        Some(Known {
-            certificate: Arc::new(certificate),
-            path,
-        })
+        Some(Known { certificate, path })
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 use crate::resource::Meta;
+use crate::value::certificate::{Certificate, CertificateError};
 
 /// Certificates, keys and passwords.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
@@ -30,11 +31,27 @@ pub struct Secret {
         skip_serializing_if = "BTreeMap::is_empty"
     )]
     pub string_data: BTreeMap<Arc<str>, SecretData>,
+    #[serde(skip)]
+    reading: Reading,
 }
 
 /// Bytes that never reach a log, a diagnostic or a debug print.
 #[derive(Clone, Default, Eq, PartialEq)]
 pub struct SecretData(Arc<[u8]>);
+
+/// What the certificate of a Secret was read as when somebody first asked: each compilation asks again, and
+/// to read a thousand certificates takes longer than all else in it. It says nothing that the contents do
+/// not say, so it takes no part when Secrets are compared, and a copy has none.
+#[derive(Default)]
+struct Reading(OnceLock<Box<(Contents, Result<Arc<Certificate>, CertificateError>)>>);
+
+/// The contents that make a certificate: `tls.crt`, `tls.key` and `ca.crt`.
+#[derive(Clone)]
+struct Contents {
+    chain: SecretData,
+    key: SecretData,
+    authorities: Option<SecretData>,
+}
 
 impl Secret {
     /// The names of all contents that are read; whoever fetches Secrets may leave out others.
@@ -51,6 +68,69 @@ impl Secret {
     pub fn get(&self, name: &str) -> Option<&SecretData> {
         debug_assert!(Self::ENTRIES.contains(&name), "`{name}` may not be there");
         self.string_data.get(name).or_else(|| self.data.get(name))
+    }
+
+    /// The certificate with its key, read once as long as its contents stay; nothing if one of both is
+    /// missing.
+    pub fn certificate(&self) -> Option<Result<Arc<Certificate>, CertificateError>> {
+        let contents = Contents {
+            chain: self.get("tls.crt")?.clone(),
+            key: self.get("tls.key")?.clone(),
+            authorities: self.get("ca.crt").cloned(),
+        };
+        let read = |contents: Contents| {
+            let certificate = contents.read().map(Arc::new);
+            Box::new((contents, certificate))
+        };
+        let (of, certificate) = &**self.reading.0.get_or_init(|| read(contents.clone()));
+        Some(if of.is(&contents) {
+            certificate.clone()
+        } else {
+            // The fields are open to whoever owns the object, and were changed since.
+            contents.read().map(Arc::new)
+        })
+    }
+}
+
+impl Contents {
+    fn read(&self) -> Result<Certificate, CertificateError> {
+        let certificate = Certificate::parse(self.chain.reveal(), self.key.reveal())?;
+        match &self.authorities {
+            Some(it) => certificate.with_authorities(it.reveal()),
+            None => Ok(certificate),
+        }
+    }
+
+    /// Whether they are the same bytes at the same place.
+    fn is(&self, other: &Self) -> bool {
+        let is = |one: &SecretData, other: &SecretData| Arc::ptr_eq(&one.0, &other.0);
+        let authorities = match (&self.authorities, &other.authorities) {
+            (Some(one), Some(other)) => is(one, other),
+            (None, None) => true,
+            _ => false,
+        };
+        is(&self.chain, &other.chain) && is(&self.key, &other.key) && authorities
+    }
+}
+
+impl Clone for Reading {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Reading {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Reading {}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_there = self.0.get().is_some();
+        f.debug_tuple("Reading").field(&is_there).finish()
     }
 }
 
@@ -128,4 +208,66 @@ fn texts<'de, D: serde::Deserializer<'de>>(
         .into_iter()
         .map(|(name, text)| (name, SecretData::new(text.into_bytes())))
         .collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CHAIN: &[u8] = include_bytes!("../value/certificate/ec.crt.pem");
+    const KEY: &[u8] = include_bytes!("../value/certificate/ec.key.pem");
+    const OTHER: &[u8] = include_bytes!("../value/certificate/rsa.crt.pem");
+
+    fn secret() -> Secret {
+        let mut secret = Secret::default();
+        secret.data.insert("tls.crt".into(), SecretData::new(CHAIN));
+        secret.data.insert("tls.key".into(), SecretData::new(KEY));
+        secret
+    }
+
+    fn certificate(secret: &Secret) -> Arc<Certificate> {
+        let certificate = secret.certificate().expect("both are there");
+        certificate.expect("both can be read")
+    }
+
+    #[test]
+    fn a_certificate_is_read_once() {
+        let secret = secret();
+        let first = certificate(&secret);
+        assert!(Arc::ptr_eq(&first, &certificate(&secret)));
+        assert!(Arc::ptr_eq(first.pem(), certificate(&secret).pem()));
+        let mut half = secret.clone();
+        half.data.remove("tls.key");
+        assert!(half.certificate().is_none());
+    }
+
+    #[test]
+    fn contents_that_change_are_read_again() {
+        let mut secret = secret();
+        let names = |secret: &Secret| certificate(secret).names().to_vec();
+        let before = names(&secret);
+        let copy = secret.clone();
+        secret.data.insert("tls.crt".into(), SecretData::new(OTHER));
+        assert_eq!(names(&secret), ["common.example"]);
+        assert_eq!(names(&copy), before);
+        let length = certificate(&copy).pem().len();
+        let mut copy = copy;
+        copy.data.insert("ca.crt".into(), SecretData::new(OTHER));
+        assert_eq!(certificate(&copy).pem().len(), length + OTHER.len());
+        copy.string_data
+            .insert("tls.key".into(), SecretData::new(&b"none"[..]));
+        let error = copy
+            .certificate()
+            .expect("both are there")
+            .expect_err("no key");
+        assert_eq!(error, CertificateError::NoKey);
+    }
+
+    #[test]
+    fn what_was_read_makes_no_difference() {
+        let (read, unread) = (secret(), secret());
+        certificate(&read);
+        assert_eq!(read, unread);
+        assert!(!format!("{read:?}").contains("PRIVATE"));
+    }
 }

@@ -15,6 +15,7 @@ mod private_key;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -38,9 +39,10 @@ pub struct Certificate {
     validity: Validity,
     key_match: KeyMatch,
     weakness: Option<String>,
-    chain: String,
-    authorities: String,
-    key: String,
+    /// Shared, so that who compares the files of two results need not look into them.
+    pem: Arc<str>,
+    /// Where in it the key begins.
+    key_at: usize,
 }
 
 /// Whether a private key belongs to a certificate.
@@ -141,6 +143,9 @@ impl Certificate {
             let (_, it) = X509Certificate::from_der(der).map_err(|_| not_a_certificate(1))?;
             weakness = weakness.or_else(|| weakness_of(&it));
         }
+        let mut pem: String = chain.iter().map(|it| block("CERTIFICATE", it)).collect();
+        let key_at = pem.len();
+        pem.push_str(&block(&key.label, &key.contents));
         Ok(Self {
             names: names(&leaf),
             validity: Validity::of(&leaf),
@@ -150,15 +155,17 @@ impl Certificate {
                 &public.subject_public_key.data,
             ),
             weakness,
-            chain: chain.iter().map(|it| block("CERTIFICATE", it)).collect(),
-            authorities: String::new(),
-            key: block(&key.label, &key.contents),
+            pem: pem.into(),
+            key_at,
         })
     }
 
     /// Adds certificates behind the chain, such as `ca.crt` of a Secret.
     pub fn with_authorities(mut self, pem: &[u8]) -> Result<Self, CertificateError> {
-        self.authorities = authorities(pem)?.pem;
+        let authorities = authorities(pem)?.pem;
+        let (chain, key) = self.pem.split_at(self.key_at);
+        self.key_at += authorities.len();
+        self.pem = [chain, &authorities, key].concat().into();
         Ok(self)
     }
 
@@ -195,8 +202,8 @@ impl Certificate {
     }
 
     /// The file for HAProxy: PEM blocks and nothing else, newly encoded, the key last.
-    pub fn pem(&self) -> String {
-        [&*self.chain, &self.authorities, &self.key].concat()
+    pub fn pem(&self) -> &Arc<str> {
+        &self.pem
     }
 }
 
@@ -522,8 +529,8 @@ mod tests {
             .with_authorities(RSA.as_bytes())
             .expect("it can be read");
         let sec1 = &EC_SEC1[EC_SEC1.find("-----BEGIN EC PRIVATE").expect("it is there")..];
-        assert_eq!(cert.pem(), [EC, RSA, RSA, sec1].concat());
-        let again = parse(&cert.pem(), &cert.pem()).expect("what was written can be read");
+        assert_eq!(**cert.pem(), [EC, RSA, RSA, sec1].concat());
+        let again = parse(cert.pem(), cert.pem()).expect("what was written can be read");
         assert_eq!(again.pem(), cert.pem());
         let found = authorities(noisy.as_bytes()).expect("they can be read");
         assert_eq!(found.pem, [EC, RSA].concat());

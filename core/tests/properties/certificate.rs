@@ -37,7 +37,7 @@ proptest! {
         let cert = damaged(CERTIFICATE, &cert);
         let key = damaged(KEYS[kind], &key);
         if let Ok(read) = Certificate::parse(cert.as_bytes(), key.as_bytes()) {
-            let pem = read.pem();
+            let pem = read.pem().clone();
             let again = Certificate::parse(pem.as_bytes(), pem.as_bytes());
             prop_assert_eq!(again, Ok(read));
         }

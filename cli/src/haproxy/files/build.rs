@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use haproxy_ingress_core::assemble::Places;
 
 use crate::haproxy::files::contents::{self, Content, Contents};
-use crate::haproxy::files::disk::{failed, unfinished};
+use crate::haproxy::files::disk::{Disk, Unsynced, failed, unfinished};
 use crate::haproxy::files::links::relative;
 use crate::haproxy::files::{
     Error, Files, GENERATIONS, Generation, MANY_FILES, MARKER, MARKER_VARIABLE, PLACEHOLDER,
@@ -26,7 +26,8 @@ impl Files {
         marked: bool,
     ) -> Result<(), Error> {
         let start = Instant::now();
-        stored.library = self.build_library(number, &stored.contents)?;
+        let mut unsynced = Vec::new();
+        stored.library = self.build_library(number, &stored.contents, &mut unsynced)?;
         self.maps_in = start.elapsed();
         if stored.library.is_some_and(|it| it != number)
             && let Some(current) = self.current
@@ -44,7 +45,7 @@ impl Files {
                 marker(number, &stored.generation.digest)
             );
             let path = new.join("files").join(MARKER);
-            self.disk.write(&path, 0o644, text.as_bytes(), true)?;
+            unsynced.push(self.disk.write(&path, 0o644, text.as_bytes())?);
         }
         // Configuration files that other generations have.
         for name in names(&self.etc.path)? {
@@ -53,13 +54,13 @@ impl Files {
             let place: Arc<str> = file.to_string_lossy().into();
             let has = stored.contents.contains_key(&place) || path.exists();
             if is_config(&name) && self.is_ours(&file) && !has {
-                self.disk.write(&path, 0o644, PLACEHOLDER, true)?;
+                unsynced.push(self.disk.write(&path, 0o644, PLACEHOLDER)?);
                 stored.generation.extra.insert(place);
             }
         }
-        let maps_in = self.fill(&new.join("files"), &self.etc, &stored.contents, |from| {
-            self.etc.generation(from).join("files")
-        })?;
+        let files = new.join("files");
+        let source = |from| self.etc.generation(from).join("files");
+        let maps_in = self.fill(&files, &self.etc, &stored.contents, source, &mut unsynced)?;
         self.maps_in += maps_in;
         if let Some(library) = stored.library {
             let target = relative(
@@ -69,20 +70,26 @@ impl Files {
             self.disk.point(&new.join("lib"), &target)?;
         }
         let note = note(&stored.generation);
-        self.disk
-            .write(&new.join("generation.json"), 0o644, &note, true)?;
+        let path = new.join("generation.json");
+        unsynced.push(self.disk.write(&path, 0o644, &note)?);
         if !places.is_empty() {
             let text = serde_json::to_vec(places).expect("plain fields become JSON");
-            self.disk.write(&new.join(PLACES), 0o644, &text, true)?;
+            unsynced.push(self.disk.write(&new.join(PLACES), 0o644, &text)?);
         }
-        self.disk.sync_folder(&new)?;
+        unsynced.push(Disk::names_in(&new)?);
+        self.disk.sync(&unsynced)?;
         self.disk.rename(&new, &folder)?;
         self.stored.insert(number, stored);
         Ok(self.disk.sync_folder(&self.etc.generations())?)
     }
 
     /// Writes the certificates, unless they are those of the current generation.
-    fn build_library(&self, number: u64, contents: &Contents) -> Result<Option<u64>, Error> {
+    fn build_library(
+        &self,
+        number: u64,
+        contents: &Contents,
+        unsynced: &mut Vec<Unsynced>,
+    ) -> Result<Option<u64>, Error> {
         let ours = |contents: &Contents| -> Vec<(Arc<str>, Content)> {
             contents
                 .iter()
@@ -102,23 +109,28 @@ impl Files {
         }
         let folder = self.lib.generation(number);
         let new = unfinished(&folder);
-        self.fill(&new, &self.lib, contents, |from| {
+        let source = |from| {
             let library = self.stored[&from].library.unwrap_or(from);
             self.lib.generation(library)
-        })?;
+        };
+        self.fill(&new, &self.lib, contents, source, unsynced)?;
+        // Nothing leads there before all of it is on the disk.
         self.disk.rename(&new, &folder)?;
-        self.disk.sync_folder(&self.lib.generations())?;
+        unsynced.push(Disk::names_in(&self.lib.generations())?);
         Ok(Some(number))
     }
 
     /// Writes all files of one place into a new folder, and returns how long those that are no
     /// configuration took. What the current generation has already gets a second name.
+    ///
+    /// New files are left to be synced with the rest of the generation, unless there are many.
     fn fill(
         &self,
         folder: &Path,
         place: &Place,
         contents: &Contents,
         source: impl Fn(u64) -> PathBuf,
+        unsynced: &mut Vec<Unsynced>,
     ) -> Result<Duration, Error> {
         let known = self
             .current
@@ -131,10 +143,10 @@ impl Files {
             let below = Path::new(&**path).strip_prefix(&place.path).ok()?;
             Some((below, content, known(path, content)))
         });
-        let many = files.clone().filter(|(.., known)| known.is_none()).count() > MANY_FILES;
         self.disk.make_folder(folder)?;
         let mut folders = BTreeSet::from([folder.to_owned()]);
         let mut others_in = Duration::ZERO;
+        let (mut written, mut many) = (Vec::new(), false);
         for (below, content, known) in files {
             let path = folder.join(below);
             let parent = path.parent().expect("it is below the folder");
@@ -145,7 +157,12 @@ impl Files {
             }
             let start = Instant::now();
             let from = known.map(|it| it.join(below));
-            self.put(&path, content, from.as_deref(), !many)?;
+            written.extend(self.put(&path, content, from.as_deref())?);
+            if written.len() > MANY_FILES {
+                // None of them needs to stay open.
+                written.clear();
+                many = true;
+            }
             if parent != folder || !is_config(&below.to_string_lossy()) {
                 others_in += start.elapsed();
             }
@@ -153,30 +170,30 @@ impl Files {
         if many {
             self.disk.sync_all(folder)?;
         } else {
+            unsynced.extend(written);
             for folder in &folders {
-                self.disk.sync_folder(folder)?;
+                unsynced.push(Disk::names_in(folder)?);
             }
         }
         Ok(others_in)
     }
 
-    /// Writes one file, of which the same may be there already.
+    /// Writes one file, unless the same is there already and can have a second name.
     fn put(
         &self,
         path: &Path,
         content: &Content,
         from: Option<&Path>,
-        sync: bool,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Unsynced>, Error> {
         if from.is_some_and(|it| self.disk.share(it, path)) {
-            return Ok(());
+            return Ok(None);
         }
         if let Some(text) = &content.text {
-            return Ok(self.disk.write(path, content.mode, text, sync)?);
+            return Ok(Some(self.disk.write(path, content.mode, text)?));
         }
         let from = from.expect("a file without a text is on the disk");
         let text = fs::read(from).map_err(failed("read", from))?;
-        Ok(self.disk.write(path, content.mode, &text, sync)?)
+        Ok(Some(self.disk.write(path, content.mode, &text)?))
     }
 
     /// Makes a generation of the files that somebody else has put where ours belong.

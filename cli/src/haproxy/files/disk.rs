@@ -7,10 +7,15 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::haproxy::files::garbage::Garbage;
 
 /// Everything that is ever changed goes through here.
 #[derive(Debug, Default)]
 pub(super) struct Disk {
+    pub(super) garbage: Garbage,
     #[cfg(test)]
     pub(super) fuse: fuse::Fuse,
 }
@@ -28,18 +33,24 @@ pub(crate) struct Error {
     pub(crate) source: io::Error,
 }
 
-/// What is written before it takes its place begins like this, and is removed when found later.
+/// A file or a folder that a crash may still take away.
+#[derive(Debug)]
+#[must_use = "it is not on the disk before it is synced"]
+pub(super) struct Unsynced {
+    path: PathBuf,
+    file: File,
+}
+
+/// What is written before it takes its place begins like this, as does what has lost its place, and is
+/// removed when found later.
 pub(super) const UNFINISHED: &str = ".new-";
+
+/// How many files are synced at once: a file system writes its journal for all that wait for it.
+const AT_ONCE: usize = 8;
 
 impl Disk {
     /// Writes a file that was not there.
-    pub(super) fn write(
-        &self,
-        path: &Path,
-        mode: u32,
-        content: &[u8],
-        sync: bool,
-    ) -> Result<(), Error> {
+    pub(super) fn write(&self, path: &Path, mode: u32, content: &[u8]) -> Result<Unsynced, Error> {
         let write = || {
             self.spend(true)?;
             let mut file = OpenOptions::new()
@@ -49,16 +60,19 @@ impl Disk {
                 .open(path)?;
             file.set_permissions(fs::Permissions::from_mode(mode))?;
             file.write_all(content)?;
-            if sync { file.sync_all() } else { Ok(()) }
+            Ok(file)
         };
-        write().map_err(failed("write", path))
+        let file = write().map_err(failed("write", path))?;
+        let path = path.to_owned();
+        Ok(Unsynced { path, file })
     }
 
     /// Writes a file in place of one that may be there.
     pub(super) fn replace(&self, path: &Path, mode: u32, content: &[u8]) -> Result<(), Error> {
         let unfinished = unfinished(path);
         self.remove(&unfinished)?;
-        self.write(&unfinished, mode, content, true)?;
+        let written = self.write(&unfinished, mode, content)?;
+        self.sync(&[written])?;
         self.rename(&unfinished, path)
     }
 
@@ -114,11 +128,51 @@ impl Disk {
             .map_err(failed("remove", path))
     }
 
+    /// Takes a folder away with all that is in it. What takes long of that is done while others go on.
+    pub(super) fn discard(&self, path: &Path) -> Result<(), Error> {
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        let mut name = unfinished(path).into_os_string();
+        name.push(format!("-gone-{}", self.garbage.count()));
+        let gone = PathBuf::from(name);
+        self.rename(path, &gone)?;
+        self.garbage.remove(gone);
+        Ok(())
+    }
+
+    /// The names in a folder.
+    pub(super) fn names_in(path: &Path) -> Result<Unsynced, Error> {
+        let file = File::open(path).map_err(failed("sync", path))?;
+        let path = path.to_owned();
+        Ok(Unsynced { path, file })
+    }
+
     /// Waits until the names in a folder are on the disk.
     pub(super) fn sync_folder(&self, path: &Path) -> Result<(), Error> {
-        self.spend(false)
-            .and_then(|()| File::open(path)?.sync_all())
-            .map_err(failed("sync", path))
+        self.sync(&[Self::names_in(path)?])
+    }
+
+    /// Waits until all of some files and folders is on the disk.
+    pub(super) fn sync(&self, all: &[Unsynced]) -> Result<(), Error> {
+        for it in all {
+            self.spend(false).map_err(failed("sync", &it.path))?;
+        }
+        let next = AtomicUsize::new(0);
+        let sync = || {
+            while let Some(it) = all.get(next.fetch_add(1, Ordering::Relaxed)) {
+                it.file.sync_all().map_err(failed("sync", &it.path))?;
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let help = |_| thread::Builder::new().spawn_scoped(scope, sync).ok();
+            // A thread that cannot be started only means that the others have more to do.
+            let helpers: Vec<_> = (1..all.len().min(AT_ONCE)).map_while(help).collect();
+            helpers.into_iter().fold(sync(), |done, it| {
+                done.and(it.join().expect("to sync a file panics nowhere"))
+            })
+        })
     }
 
     /// Waits until everything on the disk that holds a folder is on it. For many files this is much

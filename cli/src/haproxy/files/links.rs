@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use crate::haproxy::files::disk::UNFINISHED;
+use crate::haproxy::files::disk::{Disk, UNFINISHED};
 use crate::haproxy::files::{CURRENT, Error, Files, MARKER, PLACEHOLDER, is_config, names};
 
 impl Files {
@@ -84,8 +84,8 @@ impl Files {
             if !path.exists() {
                 let parent = path.parent().expect("it is below a generation");
                 self.disk.make_folder(parent)?;
-                self.disk.write(&path, 0o644, text, true)?;
-                self.disk.sync_folder(parent)?;
+                let written = self.disk.write(&path, 0o644, text)?;
+                self.disk.sync(&[written, Disk::names_in(parent)?])?;
             }
         }
         Ok(())

@@ -310,6 +310,7 @@ fn only_the_current_and_the_last_good_generation_are_kept() -> Result<(), Error>
         )?;
         files.confirm(number, None)?;
     }
+    files.disk.garbage.finish();
     for place in [&files.etc, &files.lib] {
         assert_eq!(names(&place.generations())?, ["4", "5"]);
     }
@@ -318,6 +319,7 @@ fn only_the_current_and_the_last_good_generation_are_kept() -> Result<(), Error>
     files.confirm(number, None)?;
     let number = files.write(&bundle(prefix, &[(PATHS[0], "f")]), &Places::new(), true)?;
     files.confirm(number, None)?;
+    files.disk.garbage.finish();
     assert!(names(&prefix.join("var/lib/haproxy/crt"))?.is_empty());
     assert!(names(&files.lib.generations())?.is_empty());
     Ok(())
@@ -345,6 +347,7 @@ fn as_many_former_configurations_are_kept_as_asked_for() -> Result<(), Error> {
         last.push(write(text, Some("3-0"))?);
     }
     let expected = kept(vec![first, second, last[2], last[3]]);
+    files.disk.garbage.finish();
     assert_eq!(names(&prefix.join("etc/haproxy/.generations"))?, expected);
     // They survive a restart, and can be gone back to.
     let files = Files::open(prefix, 2)?;
@@ -356,7 +359,40 @@ fn as_many_former_configurations_are_kept_as_asked_for() -> Result<(), Error> {
     assert_eq!((&*now[PATHS[0]], &*now[PATHS[4]]), ("b", "b"));
     drop(files);
     let files = Files::open(prefix, 0)?;
+    files.disk.garbage.finish();
     assert_eq!(names(&files.etc.generations())?.len(), 2);
+    Ok(())
+}
+
+#[test]
+fn nobody_waits_for_the_removal_of_what_is_not_needed_any_more() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    let mut files = Files::open(prefix, 0)?;
+    let write = |files: &mut Files, text: &str| {
+        let number = files.write(&bundle(prefix, &[(PATHS[0], text)]), &Places::new(), true)?;
+        files.confirm(number, None)
+    };
+    write(&mut files, "a")?;
+    write(&mut files, "b")?;
+    files.disk.garbage.finish();
+    let gate = files.disk.garbage.gate.clone();
+    let closed = gate.lock().expect("nobody panics");
+    write(&mut files, "c")?;
+    let generations = files.etc.generations();
+    let left = names(&generations)?;
+    assert!(
+        left.len() == 3 && left[0].starts_with(".new-2-gone-") && left[1..] == ["3", "4"],
+        "{left:?}"
+    );
+    drop(closed);
+    files.disk.garbage.finish();
+    assert_eq!(names(&generations)?, ["3", "4"]);
+    drop(files);
+    // What a controller that was killed has not removed.
+    fs::create_dir(generations.join(".new-2-gone-0")).expect("the folder is ours");
+    let files = Files::open(prefix, 0)?;
+    assert_eq!(names(&files.etc.generations())?, ["3", "4"]);
     Ok(())
 }
 
@@ -395,6 +431,7 @@ fn certificates_that_do_not_change_are_neither_written_nor_linked_again() -> Res
         let number = files.write(&bundle, &Places::new(), true)?;
         files.confirm(number, None)?;
     }
+    files.disk.garbage.finish();
     assert_eq!(names(&files.lib.generations())?, ["2"]);
     let mode = fs::metadata(prefix.join(PATHS[4])).expect("it is there");
     assert_eq!(mode.permissions().mode() & 0o777, 0o600);
