@@ -44,6 +44,19 @@ test('what is typed changes the configuration', () =>
     assert.match(await textOf(page, 'yaml'), /cors-max-age: "4242"/)
   }))
 
+test('an edit draws anew only what differs', () =>
+  visit(async page => {
+    await compiled(page)
+    const kept = () => page.locator('#files [role=tab]:first-child, #sections option:nth-child(2)').evaluateAll(all => all.map(it => it.isKept))
+    await page.locator('#files [role=tab], #sections option').evaluateAll(all => {
+      for (const it of all) it.isKept = true
+    })
+    await lookAt(page, 'yaml', 'cors-max-age: "600')
+    await page.keyboard.type('1')
+    await eventually(page, () => document.querySelector('#output .cm-content').cmTile.view.state.doc.toString().includes('6001'))
+    assert.deepEqual(await kept(), [true, true])
+  }))
+
 test('a finding is a button that leads to its place', () =>
   visit(async page => {
     await compiled(page)
