@@ -230,7 +230,7 @@ test('a link carries no Secret unless it is asked to', () =>
     const key = /tls\.key: (\S+)/
     await compiled(page)
     await page.selectOption('#examples', 'tls')
-    await compiled(page)
+    await page.getByText('with Secrets').waitFor()
     assert.match(await textOf(page, 'yaml'), key)
     const shared = async () => {
       await page.click('#share')
@@ -249,6 +249,18 @@ test('a link carries no Secret unless it is asked to', () =>
     await page.getByRole('checkbox', { name: 'with Secrets' }).check()
     assert.match(await shared(), key)
     assert.doesNotMatch(await shared(), /tls\.key: ""/)
+  }))
+
+test('a link that is asked for at once waits until it is known what is secret', () =>
+  visit(async page => {
+    await compiled(page)
+    await page.evaluate(() => {
+      const examples = document.querySelector('#examples')
+      examples.value = 'tls'
+      examples.dispatchEvent(new Event('change'))
+      document.querySelector('#share').click()
+    })
+    await status(page, /^Link copied; \d values? of Secrets left out$/)
   }))
 
 test('no link is made while it cannot be told what is secret', () =>
