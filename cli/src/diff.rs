@@ -4,7 +4,6 @@ mod text;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::bail;
 use haproxy_ingress_core::compare::{Comparison, FileChange, Line, compare};
@@ -64,18 +63,6 @@ struct Both {
     settled: usize,
 }
 
-/// Runs `diff`; says what went wrong, if that is not a difference.
-pub(crate) fn run(args: &Args) -> ExitCode {
-    match diff(args) {
-        Ok(comparison) if args.is_told(&comparison) => ExitCode::from(1),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "haproxy-ingress: {error:#}");
-            ExitCode::from(2)
-        }
-    }
-}
-
 impl Args {
     fn is_told(&self, comparison: &Comparison) -> bool {
         match self.exit_code {
@@ -86,7 +73,8 @@ impl Args {
     }
 }
 
-fn diff(args: &Args) -> anyhow::Result<Comparison> {
+/// Runs `diff`; whether there is no difference that the exit status tells.
+pub(crate) fn run(args: &Args) -> anyhow::Result<bool> {
     let is_input = |it: &PathBuf| it.as_os_str() == "-";
     if args.input.files.iter().any(is_input) && args.to.iter().any(is_input) {
         bail!("standard input can be one of the two only: `-` stands in -f and in --to");
@@ -109,13 +97,10 @@ fn diff(args: &Args) -> anyhow::Result<Comparison> {
         new,
     };
     drop(progress);
-    let mut out = io::stdout().lock();
-    let text = match args.format {
+    report::print(&match args.format {
         Format::Json => format!("{:#}\n", document(&both)),
-        Format::Text => text::text(&both, report::is_colourful(&out)),
-    };
-    // A reader that has seen enough closes its end.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        Format::Text => text::text(&both, report::is_colourful(&io::stdout())),
+    })?;
     if args.format == Format::Text {
         let _ = report::write(&mut io::stderr(), &both.findings, &both.new.positions);
         if both.settled > 0 {
@@ -123,7 +108,7 @@ fn diff(args: &Args) -> anyhow::Result<Comparison> {
             let _ = writeln!(io::stderr(), "{} finding{plural} less", both.settled);
         }
     }
-    Ok(both.comparison)
+    Ok(!args.is_told(&both.comparison))
 }
 
 impl Both {

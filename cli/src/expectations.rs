@@ -12,9 +12,9 @@ mod junit;
 mod real;
 mod simulated;
 
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -39,16 +39,17 @@ The file with expectations is YAML; docs/tools.md says what may stand in it:
   - request: http://shop.example/
     expect: {status: 302, redirect: https://shop.example/}
 
-It may as well be the last of the paths behind -f. With --real a HAProxy is started for the purpose, on
-free ports of the loopback interface, in front of servers that answer 200.
+It may as well stand among the paths behind -f, as the last of them or named *.test.yaml. With
+--real a HAProxy is started for the purpose, on free ports of the loopback interface, in front of
+servers that answer 200.
 
 Exit status: 0 all is as expected, 1 something is not, 2 usage or I/O.
 
   haproxy-ingress test -f manifests/ shop.test.yaml
   haproxy-ingress test shop.test.yaml -f manifests/ --real --format junit > report.xml")]
 pub(crate) struct Args {
-    /// The file with expectations
-    expectations: Option<PathBuf>,
+    /// Files with expectations
+    expectations: Vec<PathBuf>,
     #[command(flatten)]
     input: input::Args,
     /// Ask a real HAProxy as well
@@ -90,29 +91,16 @@ struct Outcome<'a> {
     took: Duration,
 }
 
-/// Runs `test`; says what went wrong, if that is not an expectation.
-pub(crate) fn run(args: &Args) -> ExitCode {
-    match test(args) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "haproxy-ingress: {error:#}");
-            ExitCode::from(2)
-        }
+/// Runs `test`; whether everything is as expected.
+pub(crate) fn run(args: &Args) -> anyhow::Result<bool> {
+    let (files, expectations) = args.files()?;
+    let mut asked = Vec::new();
+    for path in &expectations {
+        let name: Rc<str> = path.display().to_string().into();
+        let text =
+            std::fs::read_to_string(path).with_context(|| format!("cannot read `{name}`"))?;
+        asked.extend(document::read(&name, &text).with_context(|| format!("`{name}`"))?);
     }
-}
-
-fn test(args: &Args) -> anyhow::Result<bool> {
-    let mut files = args.input.files.clone();
-    let expectations = match &args.expectations {
-        Some(path) => path.clone(),
-        None if files.len() > 1 => files.pop().unwrap_or_default(),
-        None => bail!("there is no file with expectations; see haproxy-ingress test --help"),
-    };
-    let name = expectations.display().to_string();
-    let text =
-        std::fs::read_to_string(&expectations).with_context(|| format!("cannot read `{name}`"))?;
-    let asked = document::read(&text).with_context(|| format!("`{name}`"))?;
     let input = args.input.read_paths(&files)?;
 
     let progress = Progress::start("Compiling");
@@ -129,21 +117,40 @@ fn test(args: &Args) -> anyhow::Result<bool> {
         for it in &asked {
             let found = real
                 .ask(&it.request)
-                .with_context(|| format!("{}: {}", it.line, it.name))?;
+                .with_context(|| format!("{}:{}: {}", it.file, it.line, it.name))?;
             outcomes.push(Outcome::new(it, &real.name, found));
         }
         drop(progress);
     }
 
     let is_fine = outcomes.iter().all(|it| it.mismatches.is_empty());
-    let mut out = io::stdout().lock();
-    let text = match args.format {
-        Format::Text => text_of(&outcomes, &expectations, report::is_colourful(&out)),
-        Format::Junit => junit::document(&outcomes, &name),
-    };
-    // A reader that has seen enough closes its end.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    report::print(&match args.format {
+        Format::Text => text_of(&outcomes, report::is_colourful(&io::stdout())),
+        Format::Junit => junit::document(&outcomes),
+    })?;
     Ok(is_fine)
+}
+
+impl Args {
+    /// The manifests, and the files with expectations: those that stand alone, and of the paths behind -f,
+    /// which take every word behind them, those whose names say so. If there are none, the last path is one.
+    fn files(&self) -> anyhow::Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+        let paths = self.input.files.iter().cloned();
+        let (named, mut files): (Vec<PathBuf>, Vec<PathBuf>) =
+            paths.partition(|it| input::is_expectations(it) && !it.is_dir());
+        let mut expectations = self.expectations.clone();
+        expectations.extend(named);
+        if expectations.is_empty() && files.len() > 1 {
+            expectations.extend(files.pop());
+        }
+        if expectations.is_empty() {
+            bail!("there is no file with expectations; see haproxy-ingress test --help");
+        }
+        if files.is_empty() {
+            bail!("there are no manifests; see haproxy-ingress test --help");
+        }
+        Ok((files, expectations))
+    }
 }
 
 impl<'a> Outcome<'a> {
@@ -159,7 +166,7 @@ impl<'a> Outcome<'a> {
 }
 
 /// A line for each request, and below it what is not as expected.
-fn text_of(outcomes: &[Outcome<'_>], file: &Path, is_colourful: bool) -> String {
+fn text_of(outcomes: &[Outcome<'_>], is_colourful: bool) -> String {
     use std::fmt::Write as _;
     let (red, green, end) = if is_colourful {
         ("\u{1b}[31m", "\u{1b}[32m", "\u{1b}[0m")
@@ -184,7 +191,7 @@ fn text_of(outcomes: &[Outcome<'_>], file: &Path, is_colourful: bool) -> String 
         if it.mismatches.is_empty() {
             continue;
         }
-        let _ = writeln!(text, "          {}:{}", file.display(), it.asked.line);
+        let _ = writeln!(text, "          {}:{}", it.asked.file, it.asked.line);
         for it in &it.mismatches {
             let _ = writeln!(text, "          {it}");
         }

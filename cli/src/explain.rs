@@ -1,12 +1,11 @@
 //! `explain`: where a request goes and why, without a cluster and without HAProxy.
 
-mod expectation;
+pub(crate) mod expectation;
 mod json;
 mod text;
 
 use std::io::{self, Write as _};
 use std::net::IpAddr;
-use std::process::ExitCode;
 
 use anyhow::Context as _;
 use haproxy_ingress_core::compile::compile_with_model;
@@ -29,7 +28,7 @@ A URL without a port is one of the usual port of its scheme, whatever the port o
 
 --expect may be repeated:
   backend=NAME      the backend's name in haproxy.cfg, or NAMESPACE/SERVICE
-  status=CODE       the status of a redirect or of an answer of HAProxy's own
+  status=CODE       the status of the answer; 200 stands for one of a server
   redirect=URL      the header Location
   path=PATH         the path with its query as servers get it
 
@@ -82,20 +81,8 @@ enum Shown {
     Bad,
 }
 
-/// Runs `explain`.
-pub(crate) fn run(args: Args) -> ExitCode {
-    match explained(args) {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "haproxy-ingress: {error:#}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-/// Explains the request; whether all expectations are met.
-fn explained(mut args: Args) -> anyhow::Result<bool> {
+/// Runs `explain`; whether all expectations are met.
+pub(crate) fn run(mut args: Args) -> anyhow::Result<bool> {
     let request = args.request()?;
     let expectations = args.expectations.iter().map(|it| Expectation::read(it));
     let expectations: Vec<Expectation> = expectations.collect::<Result<_, _>>()?;
@@ -113,8 +100,7 @@ fn explained(mut args: Args) -> anyhow::Result<bool> {
     let diagnostics = sink.into_sorted();
     let verdicts: Vec<_> = expectations.iter().map(|it| it.judge(&decision)).collect();
     let are_met = verdicts.iter().all(|it| it.is_met);
-    let mut out = io::stdout().lock();
-    let text = match args.format {
+    report::print(&match args.format {
         Format::Json => {
             let document = json::document(&request, &decision, &verdicts, &input, &diagnostics);
             format!("{document:#}\n")
@@ -125,12 +111,10 @@ fn explained(mut args: Args) -> anyhow::Result<bool> {
             &text::Page {
                 positions: &input.positions,
                 diagnostics: &diagnostics,
-                is_colourful: report::is_colourful(&out),
+                is_colourful: report::is_colourful(&io::stdout()),
             },
         ),
-    };
-    // A reader that has seen enough closes its end.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    })?;
     let mut notes = io::stderr().lock();
     if let Some(count) = report::count(&diagnostics) {
         let _ = writeln!(notes, "the manifests have {count}, which `lint` shows");
@@ -161,11 +145,21 @@ impl Args {
             .or_else(|| self.input.take_url())
     }
 
+    /// What is said where there is no URL: maybe it stands among the manifests, without a scheme.
+    fn no_url(&self) -> String {
+        let among = self.input.files.iter().skip(1).next_back();
+        match among.filter(|it| it.as_os_str() != "-" && !it.exists()) {
+            Some(it) => format!(
+                "there is no file `{}`; behind -f, a URL begins with `http://` or `https://`",
+                it.display()
+            ),
+            None => "expected the URL of a request, such as `https://shop.example/cart`".into(),
+        }
+    }
+
     /// The request that is asked about.
     fn request(&mut self) -> anyhow::Result<Request> {
-        let url = self
-            .url()
-            .context("expected the URL of a request, such as `https://shop.example/cart`")?;
+        let url = self.url().with_context(|| self.no_url())?;
         let mut request = Request::of_url(&url).map_err(|it| anyhow::anyhow!("{it}"))?;
         request.method.clone_from(&self.method);
         request.client = self.client;

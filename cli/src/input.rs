@@ -14,7 +14,7 @@ use clap::ArgAction;
 use haproxy_ingress_core::compile::{Compiled, compile};
 use haproxy_ingress_core::diagnostic::{Diagnostic, Sink};
 use haproxy_ingress_core::manifest::{self, Positions};
-use haproxy_ingress_core::options::{DefaultCertificate, Name, Options, Version};
+use haproxy_ingress_core::options::{DefaultCertificate, Name, Options, ParseError, Version};
 use haproxy_ingress_core::snapshot::Snapshot;
 use haproxy_ingress_core::verdict::{self, Verdict};
 
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     #[arg(short = 'f', long = "filename", value_name = "PATH", required = true, num_args = 1..)]
     pub(crate) files: Vec<PathBuf>,
     /// The version of HAProxy that will read the result
-    #[arg(long, value_name = "VERSION", default_value_t = Options::default().haproxy)]
+    #[arg(long, value_name = "VERSION", default_value_t = Options::default().haproxy, value_parser = haproxy)]
     pub(crate) haproxy_version: Version,
     /// The global ConfigMap
     #[arg(long, value_name = "NS/NAME", help_heading = FLAGS)]
@@ -224,6 +224,15 @@ impl Input {
     }
 }
 
+/// A version for which configuration is written.
+fn haproxy(text: &str) -> Result<Version, String> {
+    let version: Version = text.parse().map_err(|it: ParseError| it.to_string())?;
+    if version.is_at_least(2, 4) {
+        return Ok(version);
+    }
+    Err("configuration is written for HAProxy 2.4 and newer".into())
+}
+
 /// The texts of files, of what is in folders, and of standard input, each once.
 fn texts(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let mut texts: Vec<(String, String)> = Vec::new();
@@ -233,6 +242,10 @@ fn texts(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
             std::io::stdin()
                 .read_to_end(&mut bytes)
                 .context("cannot read standard input")?;
+            // Nothing at all is what a program leaves that failed, and must not pass for good manifests.
+            if bytes.trim_ascii().is_empty() {
+                bail!("there is nothing in standard input, where manifests are expected");
+            }
             add(&mut texts, "<stdin>", bytes)?;
             continue;
         }
@@ -290,7 +303,7 @@ fn search(
 }
 
 /// Whether a file is for `test` by its name, `*.test.yaml`, and not a manifest among others.
-fn is_expectations(path: &Path) -> bool {
+pub(crate) fn is_expectations(path: &Path) -> bool {
     let stem = path.file_stem().unwrap_or_default();
     stem.as_encoded_bytes().ends_with(b".test")
 }

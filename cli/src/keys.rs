@@ -4,12 +4,12 @@ mod schema;
 mod search;
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::process::ExitCode;
 
 use haproxy_ingress_core::keys::{FAMILIES, Family, Key, REGISTRY};
 use haproxy_ingress_core::reference;
 use serde_json::{Value, json};
+
+use crate::report;
 
 /// Flags of `keys`.
 #[derive(Debug, clap::Args)]
@@ -62,27 +62,17 @@ enum Chosen {
 }
 
 /// Runs `keys`.
-pub(crate) fn run(args: &Args) -> ExitCode {
-    match chosen(&args.name) {
-        Ok(chosen) => {
-            let text = match args.format {
-                Format::Text => text(&chosen),
-                Format::Json => document(&chosen),
-                Format::Markdown => markdown(&chosen),
-                Format::Schema => format!(
-                    "{:#}\n",
-                    schema::of(&chosen.pairs(), &args.configmap, &args.class_parameters)
-                ),
-            };
-            // A reader that has seen enough closes its end.
-            let _ = std::io::stdout().lock().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
-        Err(message) => {
-            let _ = writeln!(std::io::stderr(), "haproxy-ingress: {message}");
-            ExitCode::from(2)
-        }
-    }
+pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+    let chosen = chosen(&args.name).map_err(anyhow::Error::msg)?;
+    report::print(&match args.format {
+        Format::Text => text(&chosen),
+        Format::Json => document(&chosen),
+        Format::Markdown => markdown(&chosen),
+        Format::Schema => format!(
+            "{:#}\n",
+            schema::of(&chosen.pairs(), &args.configmap, &args.class_parameters)
+        ),
+    })
 }
 
 fn chosen(words: &[String]) -> Result<Chosen, String> {

@@ -6,7 +6,6 @@ mod sarif;
 mod verdicts;
 
 use std::io::{self, Write as _};
-use std::process::ExitCode;
 
 use anyhow::bail;
 use haproxy_ingress_core::diagnostic::{Code, Diagnostic, Severity};
@@ -65,22 +64,12 @@ enum Format {
     Github,
 }
 
-/// Runs `lint`; says what went wrong, if that is not a finding.
-pub(crate) fn run(args: &Args) -> ExitCode {
-    if let Some(explained) = args.explain.and_then(|it| code::print(it.name)) {
-        return explained;
+/// Runs `lint`; whether no finding is denied.
+pub(crate) fn run(args: &Args) -> anyhow::Result<bool> {
+    if let Some(code) = args.explain {
+        report::print(&code::text(code))?;
+        return Ok(true);
     }
-    match lint(args) {
-        Ok(diagnostics) if args.deny.denies(&diagnostics) => ExitCode::from(1),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "haproxy-ingress: {error:#}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn lint(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
     if args.verdicts && !matches!(args.format, Format::Text | Format::Json) {
         bail!("--verdicts goes with --format text or json");
     }
@@ -96,8 +85,7 @@ fn lint(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
     diagnostics.retain(|it| !args.allow.contains(&it.code));
     let positions = &input.positions;
     let mut out = io::stdout().lock();
-    // A reader that has seen enough closes its end.
-    let _ = match args.format {
+    let written = match args.format {
         Format::Text if args.verdicts => {
             let text = verdicts::text(verdicts.as_deref().unwrap_or_default(), positions);
             out.write_all(text.as_bytes())
@@ -113,8 +101,8 @@ fn lint(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
         Format::Sarif => writeln!(out, "{:#}", sarif::document(&diagnostics, positions)),
         Format::Github => out.write_all(github::commands(&diagnostics, positions).as_bytes()),
     };
-    let _ = out.flush();
-    Ok(diagnostics)
+    report::is_written(written.and_then(|()| out.flush()))?;
+    Ok(!args.deny.denies(&diagnostics))
 }
 
 /// How much was read.

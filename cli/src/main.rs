@@ -32,11 +32,13 @@ fn main() -> ExitCode {
         Ok(Invocation::Controller(task)) => controller::start(*task),
         Ok(Invocation::Init(prefix)) => controller::init(&prefix),
         Ok(Invocation::Tool(tool)) => tool.run(),
-        Ok(Invocation::Print(text)) => {
-            // A reader that has seen enough closes its end.
-            let _ = std::io::stdout().write_all(text.as_bytes());
-            ExitCode::SUCCESS
-        }
+        Ok(Invocation::Print(text)) => match report::print(&text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(std::io::stderr(), "haproxy-ingress: {error:#}");
+                ExitCode::from(2)
+            }
+        },
         Err(usage) => {
             let _ = writeln!(std::io::stderr(), "haproxy-ingress: {usage}");
             ExitCode::from(2)

@@ -7,7 +7,6 @@ mod trace;
 
 use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use haproxy_ingress_core::bundle::{Bundle, File, Role, Section};
 use haproxy_ingress_core::compile::Compiled;
@@ -64,19 +63,8 @@ pub(crate) struct Args {
     deny: Deny,
 }
 
-/// Runs `render`; says what went wrong, if that is not a finding.
-pub(crate) fn run(args: &Args) -> ExitCode {
-    match render(args) {
-        Ok(diagnostics) if args.deny.denies(&diagnostics) => ExitCode::from(1),
-        Ok(_) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "haproxy-ingress: {error:#}");
-            ExitCode::from(2)
-        }
-    }
-}
-
-fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
+/// Runs `render`; whether no finding is denied.
+pub(crate) fn run(args: &Args) -> anyhow::Result<bool> {
     let input = args.input.read()?;
     if let Some(object) = &args.only {
         only::is_there(object, &input.snapshot)?;
@@ -120,15 +108,15 @@ fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
             document["notes"] = json!(notes);
             let acme = acme.map(|it| report_json::acme(&it, &input.positions));
             document["acme"] = json!(acme);
-            print(&format!("{document:#}\n"));
+            report::print(&format!("{document:#}\n"))?;
         }
         Format::Text => {
             if let Some(object) = &args.only {
-                print(&only::text(&bundle, object, &input.positions));
+                report::print(&only::text(&bundle, object, &input.positions))?;
             } else if args.trace {
-                print(&trace::text(&bundle, &input.positions));
+                report::print(&trace::text(&bundle, &input.positions))?;
             } else if args.out.is_none() {
-                print(bundle.config());
+                report::print(bundle.config())?;
             }
             let _ = report::write(&mut io::stderr(), &diagnostics, &input.positions);
             for note in notes {
@@ -136,7 +124,7 @@ fn render(args: &Args) -> anyhow::Result<Vec<Diagnostic>> {
             }
         }
     }
-    Ok(diagnostics)
+    Ok(!args.deny.denies(&diagnostics))
 }
 
 /// Everything as one JSON document. Origins stand once; lines refer to them by number.
@@ -192,11 +180,4 @@ fn section(section: &Section) -> Value {
         "lines": section.lines,
         "digest": format!("{:016x}", section.digest),
     })
-}
-
-/// Prints what is meant for programs, or for a pager.
-fn print(text: &str) {
-    let mut out = io::stdout().lock();
-    // A reader that has seen enough closes its end.
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }

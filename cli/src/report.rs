@@ -6,8 +6,9 @@ mod excerpt;
 pub(crate) mod json;
 pub(crate) mod shown;
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
+use anyhow::Context as _;
 use haproxy_ingress_core::diagnostic::{Diagnostic, Severity};
 use haproxy_ingress_core::manifest::{Place, Positions};
 use haproxy_ingress_core::origin::{Field, Kind, Origin};
@@ -52,6 +53,24 @@ impl Deny {
         };
         // The most severe one comes first.
         diagnostics.iter().any(|it| it.severity() <= least)
+    }
+}
+
+/// Prints what was asked for to standard output.
+///
+/// # Errors
+///
+/// If not all of it could be written, as on a full disk: half a report must not pass for a whole one.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    is_written(out.write_all(text.as_bytes()).and_then(|()| out.flush()))
+}
+
+/// Whether standard output took all that it was given. A reader that has seen enough closes its end.
+pub(crate) fn is_written(result: io::Result<()>) -> anyhow::Result<()> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result.context("cannot write to standard output"),
     }
 }
 

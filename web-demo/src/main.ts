@@ -5,7 +5,7 @@ import { learnKeys } from './editor/keys'
 import { learnSchemas } from './editor/schema'
 import { markLines, markParts } from './editor/marks'
 import { ResourceEditor } from './editor/yaml'
-import type { Fix, Place, Question } from './engine/dto'
+import type { Fix, Place, Question, Section } from './engine/dto'
 import { showModel } from './output/model'
 import { showStatusOf } from './output/status'
 import { resultTabs, viewOf } from './output/tabs'
@@ -150,14 +150,14 @@ function dispatch(event: Event): void {
   if (state.good && (state.latest !== before.latest || state.kept !== before.kept)) {
     showKept(byId('kept'), state.kept, state.good, requestWays)
   }
-  if (
-    state.good !== before.good ||
+  const isTraceOther =
+    state.latest !== before.latest ||
     state.focus !== before.focus ||
     state.view !== before.view ||
-    state.active !== before.active
-  ) {
-    showProvenance()
-  }
+    state.active !== before.active ||
+    state.trouble !== before.trouble
+  // While an answer is on its way, places are those of another text: it is traced when the answer is there.
+  if (isTraceOther && (isAnswered() || state.trouble !== null)) showProvenance()
   byId('version').textContent = state.version && `Engine ${state.version}`
   if (event.type !== 'looked at') announcer.show(state)
 }
@@ -228,12 +228,19 @@ function showResult(before: State): void {
   if (view?.kind === 'status') showStatusOf(byId('other'), good.output, ways)
   const sections = byId<HTMLSelectElement>('sections')
   sections.disabled = file?.role !== 'config'
-  if (state.good !== before.good) {
+  if (state.good !== before.good && !isSameList(good.output.sections, before.good?.output.sections)) {
     sections.replaceChildren(
       make('option', { value: '' }, 'section…'),
       ...good.output.sections.map(it => make('option', { value: String(it.firstLine) }, it.name)),
     )
   }
+}
+
+function isSameList(now: readonly Section[], before: readonly Section[] | undefined): boolean {
+  return (
+    now.length === before?.length &&
+    now.every((it, index) => it.name === before[index]?.name && it.firstLine === before[index]?.firstLine)
+  )
 }
 
 function showLatest(): void {

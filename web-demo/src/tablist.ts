@@ -12,6 +12,9 @@ export interface Tab {
   className?: string
 }
 
+/** What was drawn last, by its list. */
+const drawn = new WeakMap<HTMLElement, string>()
+
 /** Draws the tabs into a `role=tablist`; `panel` is what they choose the content of. */
 export function showTabs(
   list: HTMLElement,
@@ -19,6 +22,10 @@ export function showTabs(
   tabs: readonly Tab[],
   choose: (key: string) => void,
 ): void {
+  // They are asked for after each edit, and seldom others.
+  const wanted = JSON.stringify(tabs)
+  if (drawn.get(list) === wanted) return
+  drawn.set(list, wanted)
   const hadFocus = list.contains(document.activeElement)
   const buttons = tabs.map((tab, index) => {
     const button = make('button', {

@@ -23,6 +23,8 @@ export class Tools {
   readonly #ways: Ways
   #knowsThePage: boolean
   #saving: number | undefined
+  /** What waits for an answer about the newest text. */
+  #waiting: (() => void)[] = []
 
   constructor(first: First, ways: Ways) {
     this.#ways = ways
@@ -52,6 +54,7 @@ export class Tools {
   follow(event: Event, before: State): void {
     const state = this.#ways.state()
     byId<HTMLSelectElement>('haproxy').value = state.haproxy
+    if (this.#waiting.length > 0 && this.#isAnswered()) for (const done of this.#waiting.splice(0)) done()
     if (state.latest !== before.latest || state.configMap !== before.configMap) this.#showConfigMaps(state)
     if (EMBEDDED && event.type === 'compiled') void this.#linkToWhole()
     if (event.type === 'edited' || state.kept !== before.kept) this.#saveSoon()
@@ -159,8 +162,15 @@ export class Tools {
     }
   }
 
+  #isAnswered(): boolean {
+    const { latest, files, trouble } = this.#ways.state()
+    return trouble !== null || (latest !== null && isSame(latest.files, files))
+  }
+
   /** The files as they may leave the browser, or nothing where it cannot be told what is secret. */
-  #forOthers(): { files: Input['files']; left: string; whole: boolean } | null {
+  async #forOthers(): Promise<{ files: Input['files']; left: string; whole: boolean } | null> {
+    // Only the engine knows what is secret in a text.
+    if (!this.#isAnswered()) await new Promise<void>(done => this.#waiting.push(done))
     const state = this.#ways.state()
     const whole = byId('with-secrets').querySelector('input')?.checked === true
     if (whole) return { files: state.files, left: '', whole }
@@ -179,7 +189,7 @@ export class Tools {
   }
 
   async #share(): Promise<void> {
-    const shown = this.#forOthers()
+    const shown = await this.#forOthers()
     if (!shown) return
     const shared = this.#shared()
     const { files, left, whole } = shown
@@ -192,7 +202,7 @@ export class Tools {
   }
 
   async #copyCommand(): Promise<void> {
-    const shown = this.#forOthers()
+    const shown = await this.#forOthers()
     if (!shown) return
     const { haproxy, configMap } = this.#ways.state()
     const command = commandLine(shown.files, haproxy, configMap)

@@ -2,7 +2,7 @@
 
 import initialise, { Playground, keys, schemas, version } from './engine/engine.js'
 import engineUrl from './engine/engine_bg.wasm?url'
-import type { Key, Output, Schema, Settings, Wanted } from './engine/dto'
+import type { Key, Schema, Settings, Wanted } from './engine/dto'
 import type { FromWorker, ToWorker } from './protocol'
 import { isSame, type Input } from './state'
 
@@ -39,8 +39,7 @@ self.onmessage = (event: MessageEvent<ToWorker>) => {
   try {
     const { files, model, difference, questions } = request
     const wanted: Wanted = { files: [...files], model, difference, questions }
-    const json = playground(request).compile(JSON.stringify(wanted))
-    const output = JSON.parse(json) as Output
+    const output = playground(request).compile(JSON.stringify(wanted))
     const milliseconds = performance.now() - start
     answer({ type: 'output', id: request.id, output, milliseconds })
   } catch (error) {

@@ -44,6 +44,19 @@ test('what is typed changes the configuration', () =>
     assert.match(await textOf(page, 'yaml'), /cors-max-age: "4242"/)
   }))
 
+test('an edit draws anew only what differs', () =>
+  visit(async page => {
+    await compiled(page)
+    const kept = () => page.locator('#files [role=tab]:first-child, #sections option:nth-child(2)').evaluateAll(all => all.map(it => it.isKept))
+    await page.locator('#files [role=tab], #sections option').evaluateAll(all => {
+      for (const it of all) it.isKept = true
+    })
+    await lookAt(page, 'yaml', 'cors-max-age: "600')
+    await page.keyboard.type('1')
+    await eventually(page, () => document.querySelector('#output .cm-content').cmTile.view.state.doc.toString().includes('6001'))
+    assert.deepEqual(await kept(), [true, true])
+  }))
+
 test('a finding is a button that leads to its place', () =>
   visit(async page => {
     await compiled(page)
@@ -217,7 +230,7 @@ test('a link carries no Secret unless it is asked to', () =>
     const key = /tls\.key: (\S+)/
     await compiled(page)
     await page.selectOption('#examples', 'tls')
-    await compiled(page)
+    await page.getByText('with Secrets').waitFor()
     assert.match(await textOf(page, 'yaml'), key)
     const shared = async () => {
       await page.click('#share')
@@ -236,6 +249,18 @@ test('a link carries no Secret unless it is asked to', () =>
     await page.getByRole('checkbox', { name: 'with Secrets' }).check()
     assert.match(await shared(), key)
     assert.doesNotMatch(await shared(), /tls\.key: ""/)
+  }))
+
+test('a link that is asked for at once waits until it is known what is secret', () =>
+  visit(async page => {
+    await compiled(page)
+    await page.evaluate(() => {
+      const examples = document.querySelector('#examples')
+      examples.value = 'tls'
+      examples.dispatchEvent(new Event('change'))
+      document.querySelector('#share').click()
+    })
+    await status(page, /^Link copied; \d values? of Secrets left out$/)
   }))
 
 test('no link is made while it cannot be told what is secret', () =>

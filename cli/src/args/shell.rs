@@ -1,15 +1,15 @@
 //! Completion scripts and manual pages, from the tools and the table of the controller's flags.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Arg, ArgAction, Command};
 use clap_complete::Shell;
 
 use crate::args::Tool;
 use crate::args::table::{FLAGS, Flag, Kind, Status};
+use crate::report;
 
 /// Flags of `completions`.
 #[derive(Debug, clap::Args)]
@@ -31,7 +31,7 @@ pub(crate) struct Man {
 }
 
 /// Prints a completion script.
-pub(crate) fn completions(args: &Completions) -> ExitCode {
+pub(crate) fn completions(args: &Completions) -> anyhow::Result<()> {
     let mut script = Vec::new();
     // The functions that bash gets do not find tools of a program with a dash in its name, so that the
     // dash stands only where the program is named.
@@ -42,27 +42,15 @@ pub(crate) fn completions(args: &Completions) -> ExitCode {
     clap_complete::generate(args.shell, &mut command(), name, &mut script);
     let script = String::from_utf8_lossy(&script);
     let script = script.replace(" default haproxyingress\n", " default haproxy-ingress\n");
-    // A reader that has seen enough closes its end.
-    let _ = io::stdout().write_all(script.as_bytes());
-    ExitCode::SUCCESS
+    report::print(&script)
 }
 
 /// Writes a manual page for the controller and one for each tool.
-pub(crate) fn man(args: &Man) -> ExitCode {
+pub(crate) fn man(args: &Man) -> anyhow::Result<()> {
     let folder = &args.folder;
-    let written =
-        std::fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command(), folder));
-    match written {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let folder = folder.display();
-            let _ = writeln!(
-                io::stderr(),
-                "haproxy-ingress: cannot write to `{folder}`: {error}"
-            );
-            ExitCode::from(2)
-        }
-    }
+    std::fs::create_dir_all(folder)
+        .and_then(|()| clap_mangen::generate_to(command(), folder))
+        .with_context(|| format!("cannot write to `{}`", folder.display()))
 }
 
 /// The whole command line: the controller's flags, also behind its name, and the tools.

@@ -1,5 +1,6 @@
 //! The offline tools on the command line.
 
+use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -66,6 +67,12 @@ impl Tool {
             && !code.starts_with('-')
             && !code.contains("://")
         {
+            // A request may have been meant, too.
+            if let Err(message) = lint::code::parse(code) {
+                return Err(Usage::new(format!(
+                    "without manifests (-f), `{code}` would be a kind of finding: {message}"
+                )));
+            }
             return Self::parse(&["lint".into(), "--explain".into(), code.clone()]);
         }
         let program = ["haproxy-ingress".to_owned()];
@@ -80,17 +87,27 @@ impl Tool {
         }
     }
 
-    /// Does it.
+    /// Does it, and says what went wrong. The exit status is 1 if what was found is not as it should be,
+    /// and 2 if it could not be found.
     pub(crate) fn run(self) -> ExitCode {
-        match self {
+        let fine = |()| true;
+        let result = match self {
             Self::Render(args) => render::run(&args),
             Self::Lint(args) => lint::run(&args),
             Self::Diff(args) => diff::run(&args),
             Self::Explain(args) => explain::run(*args),
             Self::Test(args) => expectations::run(&args),
-            Self::Keys(args) => keys::run(&args),
-            Self::Completions(args) => shell::completions(&args),
-            Self::Man(args) => shell::man(&args),
+            Self::Keys(args) => keys::run(&args).map(fine),
+            Self::Completions(args) => shell::completions(&args).map(fine),
+            Self::Man(args) => shell::man(&args).map(fine),
+        };
+        match result {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::from(1),
+            Err(error) => {
+                let _ = writeln!(io::stderr(), "haproxy-ingress: {error:#}");
+                ExitCode::from(2)
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use anyhow::{Context as _, bail};
 use haproxy_ingress_core::explain::Request;
@@ -13,6 +14,8 @@ use serde_saphyr::Spanned;
 pub(super) struct Asked {
     /// Its name, or else what is asked.
     pub(super) name: String,
+    /// The file in which it stands.
+    pub(super) file: Rc<str>,
     /// The line on which it stands, from 1.
     pub(super) line: u64,
     pub(super) request: Request,
@@ -25,7 +28,7 @@ pub(super) struct Asked {
 pub(super) struct Wanted {
     /// The status; 200 is what every server answers.
     pub(super) status: Option<u16>,
-    /// The name of the backend that gets it.
+    /// The backend that gets it: its name, or `NAMESPACE/SERVICE`.
     pub(super) backend: Option<String>,
     /// The path with its query as the server gets it.
     pub(super) path: Option<String>,
@@ -66,7 +69,11 @@ struct Entry {
 }
 
 /// Reads a file with expectations.
-pub(super) fn read(text: &str) -> anyhow::Result<Vec<Asked>> {
+pub(super) fn read(file: &Rc<str>, text: &str) -> anyhow::Result<Vec<Asked>> {
+    let says_nothing = |it: &str| it.is_empty() || it.starts_with('#');
+    if text.lines().all(|it| says_nothing(it.trim())) {
+        bail!("it is empty: expected `requests`, a list");
+    }
     let document: Document =
         serde_saphyr::from_str(text).context("it is no list of expectations")?;
     if document.requests.is_empty() {
@@ -76,12 +83,17 @@ pub(super) fn read(text: &str) -> anyhow::Result<Vec<Asked>> {
     requests
         .map(|it| {
             let line = it.referenced.line();
-            asked(it.value, &document.defaults, line).with_context(|| format!("line {line}"))
+            asked(it.value, &document.defaults, (file, line))
+                .with_context(|| format!("line {line}"))
         })
         .collect()
 }
 
-fn asked(entry: Entry, defaults: &Defaults, line: u64) -> anyhow::Result<Asked> {
+fn asked(
+    entry: Entry,
+    defaults: &Defaults,
+    (file, line): (&Rc<str>, u64),
+) -> anyhow::Result<Asked> {
     let Entry {
         name,
         request: text,
@@ -122,6 +134,7 @@ fn asked(entry: Entry, defaults: &Defaults, line: u64) -> anyhow::Result<Asked> 
     }
     Ok(Asked {
         name: name.unwrap_or(text),
+        file: file.clone(),
         line,
         request,
         wanted,
@@ -135,6 +148,7 @@ mod tests {
     #[test]
     fn a_request_is_a_method_and_a_url() {
         let asked = read(
+            &"a.test.yaml".into(),
             "defaults: {client: 203.0.113.7, headers: {X-A: a}}\nrequests:\n- request: POST https://a.example/x?y\n  \
              headers: {x-a: b}\n  expect: {status: 403}\n- {name: plain, request: a.example, client: '::1', \
              expect: {headers: {Location: null}}}\n",
@@ -179,7 +193,7 @@ mod tests {
             ),
             ("request: []", "request"),
         ] {
-            let error = read(text).expect_err(text);
+            let error = read(&"a.test.yaml".into(), text).expect_err(text);
             let error = format!("{error:#}");
             assert!(error.contains(expected), "{text}: {error}");
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::expectations::Outcome;
 
 /// A suite for each who was asked, a case for each request.
-pub(super) fn document(outcomes: &[Outcome<'_>], file: &str) -> String {
+pub(super) fn document(outcomes: &[Outcome<'_>]) -> String {
     let mut text = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     let head = |name: &str, outcomes: &[Outcome<'_>]| {
         let failures = outcomes.iter().filter(|it| !it.mismatches.is_empty());
@@ -30,7 +30,7 @@ pub(super) fn document(outcomes: &[Outcome<'_>], file: &str) -> String {
                 "    <testcase name=\"{}\" classname=\"{}\" file=\"{}\" line=\"{}\" time=\"{:.6}\"",
                 escaped(&it.asked.name),
                 escaped(by),
-                escaped(file),
+                escaped(&it.asked.file),
                 it.asked.line,
                 it.took.as_secs_f64()
             );

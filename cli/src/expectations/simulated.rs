@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use haproxy_ingress_core::compile::compile_with_model;
-use haproxy_ingress_core::explain::{Decision, End, HeaderAction, Request, explain};
+use haproxy_ingress_core::explain::{Decision, HeaderAction, Request, explain};
 use haproxy_ingress_core::haproxy::Config;
 
 use crate::expectations::compare::Found;
+use crate::explain::expectation::status;
 use crate::input::Input;
 
 /// A configuration that requests are sent through in thought.
@@ -51,11 +52,7 @@ fn found(decision: &Decision) -> Found {
     if let Some(location) = decision.end.location() {
         headers.push(("Location".into(), Some(location.into())));
     }
-    let status = match &decision.end {
-        // Servers that stand in answer 200; where there is none, HAProxy says so.
-        End::Backend { servers, .. } => Some(if servers.is_empty() { 503 } else { 200 }),
-        other => other.status(),
-    };
+    let status = status(&decision.end);
     let is_served = status != Some(503);
     Found {
         status,

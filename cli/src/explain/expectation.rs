@@ -60,7 +60,7 @@ impl Expectation {
         let end = &decision.end;
         let (name, found) = match self.what {
             What::Backend => ("backend", end.backend().map(str::to_owned)),
-            What::Status => ("status", end.status().map(|it| it.to_string())),
+            What::Status => ("status", status(end).map(|it| it.to_string())),
             What::Redirect => ("redirect", end.location().map(str::to_owned)),
             What::Path => ("path", decision.path.clone()),
         };
@@ -78,8 +78,16 @@ impl Expectation {
     }
 }
 
+/// The status that a client gets where every server answers 200; where there is none, HAProxy says so.
+pub(crate) fn status(end: &End) -> Option<u16> {
+    match end {
+        End::Backend { servers, .. } => Some(if servers.is_empty() { 503 } else { 200 }),
+        other => other.status(),
+    }
+}
+
 /// Whether a backend is meant by its name or by its Service.
-fn is_backend(name: &str, meant: &str) -> bool {
+pub(crate) fn is_backend(name: &str, meant: &str) -> bool {
     let of_service = || {
         let (namespace, service) = meant.split_once('/')?;
         // No part of a backend's name holds `_`.

@@ -1,21 +1,10 @@
 //! What a kind of finding means.
 
-use std::io::Write as _;
-use std::process::ExitCode;
-
 use haproxy_ingress_core::diagnostic::{Code, codes};
 use haproxy_ingress_core::reference;
 
-/// Prints what a kind of finding means; `None` if there is no kind of that name.
-pub(crate) fn print(name: &str) -> Option<ExitCode> {
-    let code = codes::find(name)?;
-    // A reader that has seen enough closes its end.
-    let _ = std::io::stdout().write_all(text(code).as_bytes());
-    Some(ExitCode::SUCCESS)
-}
-
 /// Reads the name of a kind of finding.
-pub(super) fn parse(name: &str) -> Result<&'static Code, String> {
+pub(crate) fn parse(name: &str) -> Result<&'static Code, String> {
     codes::find(name).ok_or_else(|| {
         let near = |it: &&&Code| strsim::damerau_levenshtein(name, it.name);
         let nearest = codes::ALL.iter().min_by_key(near);
@@ -24,12 +13,19 @@ pub(super) fn parse(name: &str) -> Result<&'static Code, String> {
                 "there is no such kind of finding; did you mean `{}`?",
                 it.name
             ),
-            None => "there is no such kind of finding; docs/diagnostics.md lists them".into(),
+            None => {
+                let names: Vec<&str> = codes::ALL.iter().map(|it| it.name).collect();
+                format!(
+                    "there is no such kind of finding; there are {}",
+                    names.join(", ")
+                )
+            }
         }
     })
 }
 
-fn text(code: &Code) -> String {
+/// What a kind of finding means.
+pub(super) fn text(code: &Code) -> String {
     format!(
         "{}[{}]\n\n{}\n",
         code.severity,
@@ -53,8 +49,11 @@ mod tests {
             );
             assert_eq!(parse(code.name), Ok(*code));
         }
-        assert!(print("no-such-code").is_none());
         let message = parse("invalid-valeu").expect_err("it is misspelt");
         assert!(message.contains("`invalid-value`"), "{message}");
+        let message = parse("what-is-this").expect_err("nothing is like it");
+        for code in codes::ALL {
+            assert!(message.contains(code.name), "{message}");
+        }
     }
 }

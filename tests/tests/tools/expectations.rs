@@ -207,3 +207,35 @@ fn a_file_that_is_none_is_said_to_be_so() {
         printed.stderr
     );
 }
+
+#[test]
+fn of_several_files_with_expectations_none_is_passed_over() {
+    let folder = folder("");
+    folder.write("a.test.yaml", WRONG);
+    let right = "requests: [{request: 'http://nowhere.example/', expect: {status: 404}}]\n";
+    folder.write("b.test.yaml", right);
+    // As a shell writes out `*.test.yaml`.
+    for words in [
+        ["test", "-f", "m", "a.test.yaml", "b.test.yaml"],
+        ["test", "a.test.yaml", "b.test.yaml", "-f", "m"],
+        ["test", "b.test.yaml", "-f", "m", "a.test.yaml"],
+    ] {
+        let printed = folder.run(&words);
+        assert_eq!(printed.code, 1, "{words:?}: {}", printed.stderr);
+        let text = printed.stdout;
+        assert!(text.contains("\n          a.test.yaml:3\n"), "{text}");
+        assert!(text.ends_with("\n2 passed, 1 failed\n"), "{text}");
+        let report = folder.run(&[&words[..], &["--format", "junit"]].concat());
+        for file in ["a", "b"] {
+            let file = format!("file=\"{file}.test.yaml\"");
+            assert!(report.stdout.contains(&file), "{}", report.stdout);
+        }
+    }
+    let alone = folder.run(&["test", "-f", "a.test.yaml"]);
+    assert_eq!(alone.code, 2);
+    assert!(
+        alone.stderr.contains("there are no manifests"),
+        "{}",
+        alone.stderr
+    );
+}

@@ -4,6 +4,7 @@ mod diff;
 mod expectations;
 mod keys;
 mod lint;
+mod mistakes;
 mod only;
 mod page;
 mod pipes;

@@ -78,29 +78,34 @@ fn what_helm_renders_is_rendered_and_linted() {
 
 #[test]
 fn long_work_shows_a_sign_of_life_on_a_terminal_only() {
-    let shops: Vec<String> = (0..1_500)
+    let shops: Vec<String> = (0..6_000)
         .map(|it| {
             let ingress = shop(&[]);
             let ingress = ingress.split("---\n").next().unwrap_or_default();
             ingress.replace("shop", &format!("shop{it}"))
         })
         .collect();
-    let folder = Folder::new(&[("all.yaml", &shops.join("---\n"))]);
+    let folder = Folder::new(&[("all.yaml", &shops.join("---\n")), ("one.yaml", &shops[0])]);
     let piped = folder.run(&["lint", "-f", "all.yaml", "--format", "json"]);
     assert_eq!((piped.code, &*piped.stderr), (0, ""));
     // `script` gives the command a terminal.
-    let command = terminal::command::<&str>([]);
-    let program = command.get_program().display();
-    let line = format!("{program} lint -f all.yaml --format json > out.json");
-    let output = Command::new("script")
-        .args(["-qec", &line, "/dev/null"])
-        .current_dir(folder.path(""))
-        .env("TERM", "xterm")
-        .env_remove("NO_COLOR")
-        .stdin(std::process::Stdio::null())
-        .output()
-        .expect("`script` of the package bsdutils is there");
-    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    let shown = |file: &str| {
+        let command = terminal::command::<&str>([]);
+        let program = command.get_program().display();
+        let line = format!("{program} lint -f {file} --format json > out.json");
+        let output = Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(folder.path(""))
+            .env("TERM", "xterm")
+            .env_remove("NO_COLOR")
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("`script` of the package bsdutils is there");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    // What is done at once shows none: it would only flicker.
+    assert_eq!(shown("one.yaml"), "");
+    let shown = shown("all.yaml");
     assert!(
         shown.contains("Reading") || shown.contains("Compiling"),
         "{shown:?}"

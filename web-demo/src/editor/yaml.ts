@@ -3,7 +3,7 @@
 import { defaultKeymap, history, historyKeymap, indentLess, indentMore } from '@codemirror/commands'
 import { yaml } from '@codemirror/lang-yaml'
 import { bracketMatching, indentOnInput, indentUnit } from '@codemirror/language'
-import { lintGutter, nextDiagnostic, setDiagnostics, type Diagnostic as Marker } from '@codemirror/lint'
+import { diagnosticCount, lintGutter, nextDiagnostic, setDiagnostics, type Diagnostic as Marker } from '@codemirror/lint'
 import { EditorState, type Extension } from '@codemirror/state'
 import {
   EditorView,
@@ -151,7 +151,9 @@ export class ResourceEditor {
         },
       ]
     })
-    this.view.dispatch(setDiagnostics(this.view.state, markers.slice(0, UNDERLINED)))
+    const { state } = this.view
+    if (markers.length === 0 && diagnosticCount(state) === 0) return
+    this.view.dispatch(setDiagnostics(state, markers.slice(0, UNDERLINED)))
   }
 
   #fresh(text: string): EditorState {

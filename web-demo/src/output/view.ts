@@ -1,7 +1,7 @@
 // The result: one file of it, read-only.
 
 import { defaultKeymap } from '@codemirror/commands'
-import { lintGutter, setDiagnostics, type Diagnostic as Marker } from '@codemirror/lint'
+import { diagnosticCount, lintGutter, setDiagnostics, type Diagnostic as Marker } from '@codemirror/lint'
 import { Compartment, EditorState } from '@codemirror/state'
 import { EditorView, drawSelection, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view'
 
@@ -92,7 +92,7 @@ export function showFindingsOf(view: EditorView, output: Output, file: OutputFil
       }
     }
   }
-  view.dispatch(setDiagnostics(view.state, markers))
+  if (markers.length > 0 || diagnosticCount(view.state) > 0) view.dispatch(setDiagnostics(view.state, markers))
 }
 
 /** Scrolls to a line, counted from 1, and leaves the cursor where it is. */
