@@ -369,7 +369,7 @@ impl Output {
         shared.lock().open += 1;
         std::thread::spawn(move || {
             for line in BufReader::new(stream).split(b'\n') {
-                let Ok(line) = line else { return };
+                let Ok(line) = line else { break };
                 let line = String::from_utf8_lossy(&line).into_owned();
                 shared.lock().so_far.push(line);
                 shared.0.1.notify_all();

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::haproxy::{ENDED, Output};
 
 /// How long a command may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a command printed and how it ended.
 #[derive(Clone, Debug)]

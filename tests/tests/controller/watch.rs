@@ -270,7 +270,7 @@ fn a_token_that_is_renewed_is_used() {
     let renewed = Instant::now();
     while !api.seen().iter().any(|it| it.user == "new") {
         assert!(
-            renewed.elapsed() < Duration::from_secs(70),
+            renewed.elapsed() < Duration::from_mins(2),
             "the new token is not used"
         );
         std::thread::sleep(Duration::from_millis(100));
