@@ -10,7 +10,7 @@ use haproxy_ingress_tests::haproxy::in_parallel;
 use haproxy_ingress_tests::http::{Load, Request, Response};
 use haproxy_ingress_tests::object;
 use haproxy_ingress_tests::random::{Random, seed};
-use haproxy_ingress_tests::rig::{Rig, app, slice, until};
+use haproxy_ingress_tests::rig::{Rig, app, rests, slice, until};
 use haproxy_ingress_tests::show::show;
 use haproxy_ingress_tests::terminal::{Program, command};
 
@@ -39,6 +39,7 @@ fn a_list_that_suddenly_has_nothing_takes_nothing_away() {
     (0..APPS).for_each(|it| {
         rig.soon_served_by(&controller, &host(it), "app");
     });
+    rests(&controller);
     let before = generation(&rig);
     let load = Load::start(rig.http, &Request::get("/").host("app-1.example"), 1);
 
@@ -56,6 +57,7 @@ fn a_list_that_suddenly_has_nothing_takes_nothing_away() {
     // What the watch says is done at once all the same.
     api.loses("Ingress", "default", "app-0");
     rig.soon_answers(&controller, "app-0.example", 404);
+    rests(&controller);
     let (before, reloads) = (generation(&rig), rig.haproxy().reloads());
 
     for plural in ["ingresses", "services", "endpointslices", "configmaps"] {
@@ -84,6 +86,7 @@ fn an_api_server_that_is_away_is_missed_by_nobody() {
     let rig = Rig::external();
     let controller = rig.reads(&api);
     rig.soon_served_by(&controller, "app.example", "first");
+    rests(&controller);
     let before = generation(&rig);
     let load = Load::start(rig.http, &Request::get("/").host("app.example"), 1);
 
@@ -91,14 +94,15 @@ fn an_api_server_that_is_away_is_missed_by_nobody() {
     let seen = api.seen().len();
     std::thread::sleep(Duration::from_secs(5));
     assert_eq!(generation(&rig), before, "{}", controller.output.text());
-    let watches = api.seen().split_off(seen);
-    let watches = watches.iter().filter(|it| it.target.contains("watch="));
-    // Seven kinds, each asked for two or three times.
-    let watches = watches.count();
-    assert!(
-        (7..=40).contains(&watches),
-        "{watches} requests in five seconds"
-    );
+    let watches = || {
+        let watches = api.seen().split_off(seen);
+        let watches = watches.iter().filter(|it| it.target.contains("watch="));
+        watches.count()
+    };
+    // Seven kinds, each asked for two or three times; a busy machine may need longer for the first.
+    let count = watches();
+    assert!(count <= 40, "{count} requests in five seconds");
+    until(&controller, "requests for all kinds", || watches() >= 7);
     let report = load.stop();
     assert!(report.failures.is_empty(), "{report:?}");
 
@@ -123,14 +127,17 @@ fn storms_of_refusals_are_not_answered_with_storms_of_requests() {
         api.drops_every_connection();
         let seen = api.seen().len();
         std::thread::sleep(Duration::from_secs(6));
-        let refused = api.seen().split_off(seen);
-        let watches = refused.iter().filter(|it| it.target.contains("watch="));
+        let refused = || api.seen().split_off(seen);
+        let watches = || {
+            let refused = refused();
+            let watches = refused.iter().filter(|it| it.target.contains("watch="));
+            watches.count()
+        };
         let most = if retry_after.is_some() { 7 * 2 } else { 7 * 5 };
-        let count = watches.count();
-        assert!(
-            (7..=most).contains(&count),
-            "{count} of {most}: {refused:#?}"
-        );
+        let count = watches();
+        assert!(count <= most, "{count} of {most}: {:#?}", refused());
+        // Those who were refused often before come late.
+        until(&controller, "requests for all kinds", || watches() >= 7);
         api.fails(0, 503);
         rig.soon_served_by(&controller, "app.example", "first");
     }
