@@ -175,6 +175,8 @@ impl Row {
     /// An agent looks at requests.
     pub(crate) fn agent(mut self, agent: Agent) -> Self {
         self = self.global("modsecurity-endpoints", &agent.endpoint());
+        // The default for the first word is a tenth of a second, which a busy machine does not keep.
+        self = self.global("modsecurity-timeout-hello", "20s");
         self.agent = Some(agent);
         self
     }
