@@ -259,11 +259,21 @@ impl Row {
                 self.send(&stage, port)
             }
         };
-        for _ in 0..self.before {
-            // Only what comes last is judged.
-            drop(send());
+        let ask = || {
+            for _ in 0..self.before {
+                // Only what comes last is judged.
+                drop(send());
+            }
+            self.judge(&send())
+        };
+        let (mut answer, mut is_open) = ask();
+        // On a busy machine the last two may be so far apart that a limit of each second does not mind.
+        for _ in 0..5 {
+            if self.before == 0 || self.is_good || !is_open {
+                break;
+            }
+            (answer, is_open) = ask();
         }
-        let (answer, is_open) = self.judge(&send());
         if is_open || self.is_good || !self.is_tls {
             return (answer, is_open);
         }
