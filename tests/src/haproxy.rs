@@ -339,6 +339,15 @@ impl Running {
     }
 
     fn end(&mut self) {
+        self.end_master();
+        // One that is told to end while it starts itself anew leaves its workers behind, who end a moment later.
+        let deadline = Instant::now() + ENDED;
+        while Instant::now() < deadline && UnixStream::connect(&self.admin).is_ok() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn end_master(&mut self) {
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }
