@@ -139,8 +139,8 @@ fn a_reload_waits_for_old_workers_and_endpoints_do_not() {
 
 /// Has the worker that serves take the memory that it needs for requests, whoever asks how much later.
 fn warms_up(rig: &Rig) {
-    for _ in 0..300 {
-        // What is not there is answered by a script.
+    for _ in 0..50 {
+        // What is not there is answered by a script, of which the first takes two of nine MiB.
         for host in ["app.example", "nobody.example"] {
             rig.get(host, "/").expect("it is answered");
         }
