@@ -13,14 +13,18 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use haproxy_ingress_core::bundle::Bundle;
 use haproxy_ingress_core::options::Version;
 
-/// How long HAProxy may take to check, to start or to stop.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long HAProxy may take to check, to start or to stop. A machine that does a lot beside takes long, and
+/// who waits for what comes does not wait so long.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How long what a process has printed may be on its way when it has ended.
+pub(crate) const ENDED: Duration = Duration::from_secs(5);
 
 /// The program.
 #[derive(Clone, Debug)]
@@ -55,7 +59,14 @@ pub struct Running {
 
 /// The lines that a process prints, standard output and standard error alike.
 #[derive(Clone, Default)]
-pub struct Output(Arc<(Mutex<Vec<String>>, Condvar)>);
+pub struct Output(Arc<(Mutex<Lines>, Condvar)>);
+
+#[derive(Default)]
+struct Lines {
+    so_far: Vec<String>,
+    /// How many streams have not ended.
+    open: usize,
+}
 
 impl Haproxy {
     /// The program of this machine.
@@ -261,8 +272,7 @@ impl Running {
                 return Ok(());
             }
             if self.has_ended() || Instant::now() > deadline {
-                // What it printed last may still be on its way here.
-                std::thread::sleep(Duration::from_millis(50));
+                self.output.wait_for_end(ENDED);
                 return Err(self.output.text());
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -329,6 +339,15 @@ impl Running {
     }
 
     fn end(&mut self) {
+        self.end_master();
+        // One that is told to end while it starts itself anew leaves its workers behind, who end a moment later.
+        let deadline = Instant::now() + ENDED;
+        while Instant::now() < deadline && UnixStream::connect(&self.admin).is_ok() {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    fn end_master(&mut self) {
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }
@@ -355,22 +374,35 @@ impl Drop for Running {
 impl Output {
     /// Collects the lines of a stream until it ends.
     pub fn follow(&self, stream: impl Read + Send + 'static) {
-        let shared = self.0.clone();
+        let shared = self.clone();
+        shared.lock().open += 1;
         std::thread::spawn(move || {
             for line in BufReader::new(stream).split(b'\n') {
-                let Ok(line) = line else { return };
+                let Ok(line) = line else { break };
                 let line = String::from_utf8_lossy(&line).into_owned();
-                let mut lines = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
-                lines.push(line);
-                shared.1.notify_all();
+                shared.lock().so_far.push(line);
+                shared.0.1.notify_all();
             }
+            shared.lock().open -= 1;
+            shared.0.1.notify_all();
         });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until all that was printed has come, if the process has ended: its last lines may still be on
+    /// their way. A process that it has left behind may go on printing, so there is a limit.
+    pub fn wait_for_end(&self, limit: Duration) {
+        let is_open = |it: &mut Lines| it.open > 0;
+        let waited = self.0.1.wait_timeout_while(self.lock(), limit, is_open);
+        drop(waited.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// All lines so far.
     pub fn lines(&self) -> Vec<String> {
-        let lines = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.clone()
+        self.lock().so_far.clone()
     }
 
     /// All lines so far as one text.
@@ -385,13 +417,17 @@ impl Output {
     /// When none comes in time; the message shows what came instead.
     pub fn wait_for(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;
-        let mut lines = self.0.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.lock();
         loop {
-            if let Some(line) = lines.iter().find(|it| is_it(it)) {
+            if let Some(line) = lines.so_far.iter().find(|it| is_it(it)) {
                 return line.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "no {what} in:\n{}", lines.join("\n"));
+            assert!(
+                !left.is_zero(),
+                "no {what} in:\n{}",
+                lines.so_far.join("\n")
+            );
             lines = self
                 .0
                 .1

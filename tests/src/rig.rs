@@ -12,8 +12,9 @@ use crate::http::{Request, Response};
 use crate::object::{self, Object};
 use crate::terminal::{Program, command, under};
 
-/// How long a change may take until requests see it: two turns of the controller, and a reload.
-pub const SOON: Duration = Duration::from_secs(20);
+/// How long a change may take until requests see it: two turns of the controller, and a reload, on a machine
+/// that has a lot to do beside.
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// What a story needs. The HAProxy is stopped and the folder removed when it is dropped.
 pub struct Rig {
@@ -281,6 +282,15 @@ pub fn until(program: &Program, what: &str, is_so: impl Fn() -> bool) {
         );
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Waits until no run of a controller is under way: HAProxy serves a change a moment before it is noted that it
+/// does, on the disk and in what the controller knows.
+pub fn rests(controller: &Program) {
+    until(controller, "end of a run", || {
+        let words = controller.output.text();
+        words.rfind("starting haproxy update") < words.rfind("finish haproxy update")
+    });
 }
 
 /// What HAProxy runs before the controller has written anything.

@@ -6,10 +6,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use crate::haproxy::Output;
+use crate::haproxy::{ENDED, Output};
 
 /// How long a command may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a command printed and how it ended.
 #[derive(Clone, Debug)]
@@ -122,11 +122,13 @@ impl Program {
         self.child.id()
     }
 
-    /// Waits until it ends and returns its exit code, or `None` if a signal ended it.
+    /// Waits until it ends and all that it printed has come, and returns its exit code, or `None` if a signal
+    /// ended it.
     pub fn wait(&mut self) -> Option<i32> {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
+                self.output.wait_for_end(ENDED);
                 return status.code();
             }
             assert!(
@@ -175,4 +177,19 @@ fn program() -> &'static PathBuf {
             .find_map(|it| Some(PathBuf::from(it.get("executable")?.as_str()?)))
             .expect("cargo names the program that it built")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_program_printed_is_there_when_it_has_ended() {
+        const LINES: usize = 200_000;
+        let mut count = Command::new("seq");
+        count.arg(LINES.to_string());
+        let mut program = Program::start(count);
+        assert_eq!(program.wait(), Some(0));
+        assert_eq!(program.output.lines().len(), LINES);
+    }
 }

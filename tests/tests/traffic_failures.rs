@@ -236,17 +236,20 @@ fn a_connection_is_kept_as_long_as_the_operator_says() {
         &[("timeout-keep-alive", "1s")],
     );
     let mut connection = Connection::plain(stage.http).expect("it listens");
+    let mut start = Instant::now();
     for _ in 0..2 {
+        // Not later than HAProxy, which answers before this hears of it.
+        start = Instant::now();
         let answer = connection.send(&Request::get("/").host("app.example"));
         assert_eq!(answer.expect("it is kept").status, 200);
     }
-    let start = Instant::now();
     let mut rest = Vec::new();
     connection.read_to_end(&mut rest).expect("it is closed");
     assert!(rest.is_empty(), "{}", String::from_utf8_lossy(&rest));
     let took = start.elapsed();
     assert!(took >= Duration::from_millis(900), "{took:?}");
-    assert!(took < Duration::from_secs(5), "{took:?}");
+    // The default is a minute.
+    assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
 /// A server that says yes to whatever a client wants to speak, and repeats each line.
@@ -283,18 +286,18 @@ fn a_tunnel_may_be_silent_for_longer_than_requests() {
     let port = tunnel_server();
     let stage = Stage::with(
         service("app", port).into_iter().chain([
-            route("short", "app", port, &[("timeout-tunnel", "500ms")]),
+            route("short", "app", port, &[("timeout-tunnel", "2s")]),
             route("long", "app", port, &[("timeout-server", "500ms")]),
         ]),
         &[("timeout-client", "500ms")],
     );
     let mut long = tunnel(stage.http, "long.example");
     let mut short = tunnel(stage.http, "short.example");
-    assert_eq!(short.say("a\n").expect("it is open"), "a");
     let start = Instant::now();
+    assert_eq!(short.say("a\n").expect("it is open"), "a");
     assert_eq!(short.read(&mut [0]).expect("it is closed"), 0);
-    assert!(start.elapsed() >= Duration::from_millis(400));
-    std::thread::sleep(Duration::from_millis(700));
+    assert!(start.elapsed() >= Duration::from_millis(1900));
+    // That one was silent for as long.
     assert_eq!(long.say("b\n").expect("it is open"), "b");
 }
 

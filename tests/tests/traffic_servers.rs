@@ -13,6 +13,7 @@ use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::haproxy::free_port;
 use haproxy_ingress_tests::http::{Connection, Request};
 use haproxy_ingress_tests::object::{self, Object};
+use haproxy_ingress_tests::rig::SOON;
 use haproxy_ingress_tests::stage::Stage;
 use serde_json::json;
 
@@ -76,7 +77,7 @@ fn column(stage: &Stage, row: &str, column: &str) -> String {
 
 /// Waits until something is as it should be.
 fn wait_until(what: &str, mut is_it: impl FnMut() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + SOON;
     while !is_it() {
         assert!(Instant::now() < until, "{what}: it does not become true");
         std::thread::sleep(Duration::from_millis(10));
@@ -210,7 +211,10 @@ impl Agent {
     ) -> std::io::Result<()> {
         stream.set_read_timeout(Some(Duration::from_secs(2)))?;
         let mut line = String::new();
-        BufReader::new(stream.try_clone()?).read_line(&mut line)?;
+        if BufReader::new(stream.try_clone()?).read_line(&mut line)? == 0 {
+            // HAProxy has given it up before it said anything.
+            return Ok(());
+        }
         asked
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -279,8 +283,10 @@ fn a_server_that_is_not_well_gets_no_requests() {
     wait_until("both are down", is_down);
     assert_eq!(stage.get("app.example", "/").status, 503);
     stage.backend("app").answers("/ready", 204, &[]);
-    wait_until("they are back", || !is_down());
-    assert_eq!(stage.get("app.example", "/").status, 200);
+    // On a busy machine a check may fail once more.
+    wait_until("they are back", || {
+        !is_down() && stage.get("app.example", "/").status == 200
+    });
 }
 
 #[test]
@@ -500,7 +506,7 @@ fn haproxy_finds_servers_by_the_name_of_the_service() {
         [service, ingress.annotation("use-resolver", "cluster")],
         &[("dns-resolvers", &resolvers)],
     );
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + SOON;
     let mut seen = BTreeMap::new();
     while seen.len() < 2 && Instant::now() < until {
         let answer = stage.send(&get());

@@ -16,7 +16,7 @@ use haproxy_ingress_tests::stage::Stage;
 use serde_json::json;
 
 /// How long something may take that takes a while.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A stage with a Service of three endpoints, whose Pods are known, and an Ingress with annotations.
 fn stage(annotations: &[(&str, &str)], data: &[(&str, &str)]) -> Stage {
@@ -88,7 +88,7 @@ fn a_cookie_leads_back_to_the_server_that_set_it() {
             .collect();
         let stage = stage(&all, &[]);
         let mut reached = BTreeSet::new();
-        for _ in 0..10 {
+        for _ in 0..25 {
             let first = stage.get("app.example", "/");
             let value = cookie(&first, "ROUTE").expect("a client gets a cookie");
             assert!(
@@ -164,9 +164,9 @@ fn a_server_that_is_gone_costs_no_request_without_checks() {
     for _ in 0..50 {
         assert_eq!(stage.get("app.example", "/").status, 200);
     }
-    // HAProxy waits a second before it tries the same server again.
+    // HAProxy waits a second before it tries the same server again, and that would be each third time.
     assert!(
-        start.elapsed() < Duration::from_secs(5),
+        start.elapsed() < Duration::from_secs(12),
         "other servers are tried at once"
     );
     assert_eq!(status(&stage, "srv001"), "no check");
@@ -221,11 +221,10 @@ fn a_check_asks_for_a_path() {
 #[test]
 fn a_limit_of_requests_answers_429_and_recovers() {
     let stage = stage(&[("limit-rps", "3")], &[]);
-    let statuses: Vec<u16> = (0..6)
-        .map(|_| stage.get("app.example", "/").status)
-        .collect();
-    assert_eq!(statuses[..3], [200; 3]);
-    assert!(statuses[3..].contains(&429), "{statuses:?}");
+    let status = || stage.get("app.example", "/").status;
+    assert_eq!([status(), status(), status()], [200; 3]);
+    // The first of them may be a second ago when the next one comes.
+    eventually("refusing a request", || status() == 429);
     std::thread::sleep(Duration::from_millis(2_100));
     assert_eq!(stage.get("app.example", "/").status, 200);
 }
@@ -357,10 +356,15 @@ fn processes_share_what_they_count_and_remember_it_over_a_reload() {
     let before = one.running.worker();
     one.running.master("reload");
     eventually("a reload", || one.running.worker() != before);
-    // Asking does not count.
-    eventually("remembering", || {
-        let table = one.running.admin("show table _peers_global_proxy01");
-        table.contains("http_req_cnt=3")
-    });
+    // Asking does not count. The new worker learns of both from others.
+    for (number, count) in [(1, 3), (2, own)] {
+        eventually("remembering", || {
+            let table = format!("show table _peers_global_proxy0{number}");
+            let table = one.running.admin(&table);
+            table
+                .split_whitespace()
+                .any(|it| it == format!("http_req_cnt={count}"))
+        });
+    }
     assert_eq!(one.count(), own + 4);
 }

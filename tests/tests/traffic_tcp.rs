@@ -9,6 +9,7 @@ use haproxy_ingress_tests::case::Settings;
 use haproxy_ingress_tests::haproxy::free_port;
 use haproxy_ingress_tests::http::{Connection, Identity, Request};
 use haproxy_ingress_tests::object::{self, Object};
+use haproxy_ingress_tests::rig::SOON;
 use haproxy_ingress_tests::speaker::Speaker;
 use haproxy_ingress_tests::stage::Stage;
 
@@ -210,12 +211,18 @@ fn one_client_has_no_more_connections_than_its_limit() {
     // What is refused ends nobody else's connection, and one that ends makes room.
     assert_eq!(open[0].say("b\n").expect("it is open"), "db - b");
     open.clear();
-    let until = Instant::now() + Duration::from_secs(10);
+    let until = Instant::now() + SOON;
     while say(few, "a\n").is_none() {
         assert!(Instant::now() < until, "there is no room");
     }
+    let begun = Instant::now();
     let answered = (0..20).filter(|_| say(slow, "a\n").is_some()).count();
-    assert!((3..10).contains(&answered), "{answered} connections of 20");
+    // Some more where that takes longer than a second.
+    let most = 10 + 3 * usize::try_from(begun.elapsed().as_secs()).unwrap_or(0);
+    assert!(
+        (3..most).contains(&answered),
+        "{answered} connections of 20"
+    );
     let answered = (0..20).filter(|_| say(exempt, "a\n").is_some()).count();
     assert_eq!(answered, 20);
 }
@@ -244,7 +251,7 @@ fn a_server_of_a_tcp_service_that_is_down_is_noticed() {
 }
 
 fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let until = Instant::now() + SOON;
     while !is_so() {
         assert!(Instant::now() < until, "it takes too long until {what}");
         std::thread::sleep(Duration::from_millis(20));
@@ -268,7 +275,8 @@ fn servers_of_a_tcp_service_can_be_asked_over_http() {
         let request = Request::get("/").host("any.example");
         request.send_to(at(port)).is_ok_and(|it| it.status == 200)
     };
-    assert!(is_served());
+    // On a busy machine a check may fail once.
+    wait_until("it is served", is_served);
     stage.backend("app").answers("/ready", 500, &[]);
     wait_until("nobody is let through to a server that is not well", || {
         !is_served()

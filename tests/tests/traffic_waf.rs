@@ -28,6 +28,16 @@ fn status(stage: &Stage, path: &str) -> u16 {
     stage.get("app.example", path).status
 }
 
+/// Where the agents are, which have more time for an answer than a busy machine needs; the default for the first
+/// word is a tenth of a second.
+fn at(endpoints: &str) -> [(&'static str, &str); 3] {
+    [
+        ("modsecurity-endpoints", endpoints),
+        ("modsecurity-timeout-hello", "20s"),
+        ("modsecurity-timeout-processing", "20s"),
+    ]
+}
+
 /// Objects to whatever has `evil` in one of its arguments.
 fn modsecurity(message: &Message) -> Answer {
     let is_evil = (0..message.arguments.len()).any(|it| message.text("-", it).contains("evil"));
@@ -42,7 +52,7 @@ fn modsecurity(message: &Message) -> Answer {
 #[test]
 fn only_paths_that_ask_for_it_are_looked_at() {
     let agent = Agent::start(modsecurity);
-    let stage = Stage::with(objects(), &[("modsecurity-endpoints", &agent.endpoint())]);
+    let stage = Stage::with(objects(), &at(&agent.endpoint()));
     for (path, wanted) in [
         ("/guarded/good", 200),
         ("/guarded/evil", 403),
@@ -64,7 +74,7 @@ fn only_paths_that_ask_for_it_are_looked_at() {
 #[test]
 fn an_agent_sees_the_body() {
     let agent = Agent::start(modsecurity);
-    let stage = Stage::with(objects(), &[("modsecurity-endpoints", &agent.endpoint())]);
+    let stage = Stage::with(objects(), &at(&agent.endpoint()));
     for (body, wanted) in [("good", 200), ("evil", 403)] {
         let request = Request::new("POST", "/guarded/form").host("app.example");
         let answer = stage.send(&request.body(body.as_bytes()));
@@ -81,6 +91,7 @@ fn where_no_agent_answers_only_watched_paths_are_served() {
         &[
             ("modsecurity-endpoints", &agent.endpoint()),
             ("modsecurity-timeout-connect", "1s"),
+            ("modsecurity-timeout-hello", "20s"),
         ],
     );
     assert_eq!(status(&stage, "/guarded"), 200);
@@ -92,13 +103,14 @@ fn where_no_agent_answers_only_watched_paths_are_served() {
 
 #[test]
 fn an_agent_that_is_silent_or_talks_nonsense_is_none() {
-    for (answer, most) in [(Answer::Silence, 3), (Answer::Nonsense, 3)] {
+    for answer in [Answer::Silence, Answer::Nonsense] {
         let what = format!("{answer:?}");
         let agent = Agent::start(move |_| answer.clone());
         let stage = Stage::with(objects(), &[("modsecurity-endpoints", &agent.endpoint())]);
         let start = Instant::now();
         assert_eq!(status(&stage, "/guarded"), 504, "{what}");
-        assert!(start.elapsed().as_secs() < most, "{what}");
+        // HAProxy waits a second for an answer, and 50 for a server.
+        assert!(start.elapsed().as_secs() < 15, "{what}");
         assert_eq!(status(&stage, "/watched"), 200, "{what}");
         assert_eq!(status(&stage, "/plain"), 200, "{what}");
     }
@@ -125,6 +137,8 @@ fn an_agent_of_coraza_says_what_becomes_of_a_request() {
         &[
             ("modsecurity-endpoints", &agent.endpoint()),
             ("modsecurity-use-coraza", "true"),
+            ("modsecurity-timeout-hello", "20s"),
+            ("modsecurity-timeout-processing", "20s"),
         ],
     );
     for (path, wanted) in [
@@ -149,7 +163,7 @@ fn an_agent_of_coraza_says_what_becomes_of_a_request() {
 fn another_agent_is_asked_where_one_is_down() {
     let (one, other) = (Agent::start(modsecurity), Agent::start(modsecurity));
     let endpoints = format!("{}, {}", one.endpoint(), other.endpoint());
-    let stage = Stage::with(objects(), &[("modsecurity-endpoints", &endpoints)]);
+    let stage = Stage::with(objects(), &at(&endpoints));
     drop(one);
     // Health checks notice after some seconds; a connection that is refused goes to another one.
     for path in ["/guarded/1", "/guarded/2"] {
@@ -158,7 +172,7 @@ fn another_agent_is_asked_where_one_is_down() {
     }
     let start = Instant::now();
     while status(&stage, "/guarded") != 200 || status(&stage, "/guarded") != 200 {
-        assert!(start.elapsed().as_secs() < 20, "nobody notices");
+        assert!(start.elapsed().as_secs() < 60, "nobody notices");
     }
 }
 

@@ -10,7 +10,8 @@ export async function visit(site, body, { path = '', expectErrors = false, prepa
     ...options,
   })
   const page = await context.newPage()
-  page.setDefaultTimeout(15_000)
+  // A machine that has a lot to do beside takes its time; who waits for what comes does not wait so long.
+  page.setDefaultTimeout(60_000)
   const complaints = []
   page.on('pageerror', it => complaints.push(it.message))
   page.on('console', it => {

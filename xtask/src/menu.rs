@@ -36,10 +36,10 @@ pub(crate) fn test() -> Result<()> {
         },
         Stage {
             name: "Tests with HAProxy 2.8",
-            commands: vec![with_haproxy(
-                &process_tests("--no-fail-fast")?,
-                &setup::haproxy_28()?,
-            )?],
+            commands: process_tests()?
+                .iter()
+                .map(|it| with_haproxy(it, &setup::haproxy_28()?))
+                .collect::<Result<_>>()?,
         },
         hostile(),
         page()?,
@@ -200,33 +200,51 @@ fn page() -> Result<Stage> {
     })
 }
 
-/// The tests that start HAProxy: those of the binary, and all of the package but those that only read
-/// the tree or render the chart. The whole workspace is named so that nothing is built again with fewer
+/// The tests that start HAProxy, as arguments of one call each: a module of the binary, and all of the package
+/// but those that ask the engine alone. The whole workspace is named so that nothing is built again with fewer
 /// features.
-fn process_tests(option: &'static str) -> Result<Vec<String>> {
-    let mut arguments: Vec<String> = ["test", "--workspace", option, "--bin", "haproxy-ingress"]
-        .map(String::from)
-        .into();
-    let folder = command::root().join("tests/tests");
-    let mut names: Vec<String> = fs::read_dir(folder)?
-        .filter_map(|it| {
-            let path = it.ok()?.path();
-            let is_test =
-                path.extension().is_some_and(|it| it == "rs") || path.join("main.rs").is_file();
-            is_test.then(|| path.file_stem()?.to_str().map(String::from))?
-        })
-        .filter(|it| {
-            !matches!(
-                it.as_str(),
-                "architecture" | "chart" | "fields" | "reference" | "injection"
-            )
-        })
-        .collect();
+fn process_tests() -> Result<[Vec<String>; 2]> {
+    let test = ["test", "--workspace", "--no-fail-fast"].map(String::from);
+    let binary = ["--bin", "haproxy-ingress", "haproxy::"].map(String::from);
+    let binary = test.iter().cloned().chain(binary).collect();
+    let mut arguments: Vec<String> = test.into();
+    let mut names = Vec::new();
+    for entry in fs::read_dir(command::root().join("tests/tests"))? {
+        let path = entry?.path();
+        let name = path.file_stem().and_then(|it| it.to_str());
+        // The chart is not another one for another HAProxy.
+        if let Some(name) = name.filter(|it| *it != "chart")
+            && starts_haproxy(&path)?
+        {
+            names.push(name.to_owned());
+        }
+    }
     names.sort();
     for name in names {
         arguments.extend(["--test".into(), name]);
     }
-    Ok(arguments)
+    Ok([binary, arguments])
+}
+
+/// Whether a file of tests, or one of a folder, has to do with a running HAProxy.
+fn starts_haproxy(path: &Path) -> Result<bool> {
+    if path.is_dir() {
+        for entry in fs::read_dir(path)? {
+            if starts_haproxy(&entry?.path())? {
+                return Ok(true);
+            }
+        }
+        return Ok(false);
+    }
+    let is_rust = path.extension().is_some_and(|it| it == "rs");
+    let text = if is_rust {
+        fs::read_to_string(path)?
+    } else {
+        String::new()
+    };
+    Ok(["Haproxy::", "Rig::", "Stage::"]
+        .iter()
+        .any(|it| text.contains(it)))
 }
 
 /// Cargo, with the HAProxy that tests shall start.
@@ -285,4 +303,25 @@ fn run(stages: Vec<Stage>) -> Result<()> {
         bail!("not everything passed");
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_haproxy_is_for_those_who_start_one() {
+        let [binary, package] = process_tests().expect("the tree can be read");
+        assert!(binary.ends_with(&["haproxy::".to_owned()]), "{binary:?}");
+        for (name, is_there) in [
+            ("faults", true),
+            ("traffic", true),
+            ("cases", true),
+            ("schema", false),
+            ("architecture", false),
+            ("chart", false),
+        ] {
+            assert_eq!(package.contains(&name.to_owned()), is_there, "{name}");
+        }
+    }
 }

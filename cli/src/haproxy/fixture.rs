@@ -6,16 +6,21 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use haproxy_ingress_core::bundle::{Bundle, Compiled, File, Role};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
 
 use crate::haproxy::admin::Admin;
 use crate::haproxy::master::Master;
 use crate::haproxy::socket::Socket;
+
+/// How long HAProxy may take to start or to end, on a machine that has a lot to do beside.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A HAProxy that somebody else has started. It ends when this is dropped.
 pub(super) struct External {
@@ -87,10 +92,25 @@ pub(super) fn certificate(host: &str) -> String {
     format!("{}{}", made.cert.pem(), made.signing_key.serialize_pem())
 }
 
-/// A port of this machine that nobody listens on.
+/// A port of this machine that nobody listens on, handed out once in this process.
+///
+/// It lies below the range from which the system takes ports, so that no client and no server of another test
+/// can have it by the time it is used.
 pub(super) fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("it has one").port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const FIRST: u16 = 10_300;
+    const COUNT: u16 = 20_000;
+    // Two test programs at the same time start at different places.
+    let process = u16::try_from(std::process::id() % u32::from(COUNT)).expect("it is less");
+    loop {
+        let step = NEXT.fetch_add(1, Ordering::Relaxed);
+        assert!(step < COUNT, "all ports were handed out");
+        let place = (u32::from(process) * 61 + u32::from(step)) % u32::from(COUNT);
+        let port = FIRST + u16::try_from(place).expect("it is less");
+        if std::net::TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Backend {
@@ -150,7 +170,6 @@ impl External {
 
     /// The worker, spoken to over its socket or its master.
     pub(super) fn admin(&self) -> Admin {
-        const PATIENCE: Duration = Duration::from_secs(10);
         let socket = Socket::worker(self.admin_socket(), PATIENCE);
         Admin::new(socket, self.master())
     }
@@ -178,7 +197,7 @@ impl External {
             .expect("HAProxy is installed; the variable HAPROXY may name it");
         self.child = Some(child);
         let master = self.master();
-        let end = Instant::now() + Duration::from_secs(20);
+        let end = Instant::now() + PATIENCE;
         // From 3.1 on the master listens before its worker has read anything.
         let show = ["show info".to_owned()];
         let is_worker = |it: &str| it.contains("Uptime_sec");
@@ -193,10 +212,7 @@ impl External {
     }
 
     pub(super) fn master(&self) -> Master {
-        Master::new(Socket::master(
-            self.master_socket(),
-            Duration::from_secs(10),
-        ))
+        Master::new(Socket::master(self.master_socket(), PATIENCE))
     }
 
     /// What HAProxy has written.
@@ -210,10 +226,15 @@ impl External {
         processes.worker().expect("there is a worker")
     }
 
-    /// Kills the master; its workers follow.
+    /// Kills the master; its workers follow, and none answers any more.
     pub(super) async fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().await.expect("it is our child");
+        }
+        let end = Instant::now() + PATIENCE;
+        while UnixStream::connect(self.admin_socket()).await.is_ok() {
+            assert!(Instant::now() < end, "a worker outlives its master");
+            sleep(Duration::from_millis(2)).await;
         }
     }
 
@@ -270,7 +291,6 @@ impl Script {
 
     /// The worker, spoken to over its socket; there is no master.
     pub(super) fn admin(&self) -> Admin {
-        const PATIENCE: Duration = Duration::from_secs(10);
         let socket = |name| self.folder.path().join(name);
         let master = Master::new(Socket::master(socket("master.sock"), PATIENCE));
         Admin::new(Socket::worker(socket("admin.sock"), PATIENCE), master)

@@ -204,6 +204,10 @@ impl Master {
     pub(crate) async fn reload(&self, limit: Duration) -> Result<Verdict, Error> {
         let end = Instant::now() + limit;
         let before = self.first_sign(end.min(Instant::now() + AWAY)).await?;
+        // It may have been replaced by an older one, which is silent for as long as it reads its files.
+        if before.version().is_some_and(|it| !it.is_at_least(2, 7)) {
+            self.tells_status.store(false, Ordering::Relaxed);
+        }
         loop {
             match self.ask_within("reload", remaining(end)).await {
                 Ok(answer) => match Status::read(&answer) {
@@ -629,6 +633,47 @@ mod tests {
         let verdict = master.reload(patience).await.expect("it ends well");
         let messages = "fine".to_owned();
         assert_eq!(verdict, Verdict::Loaded { messages });
+        answers.await.expect("no panic");
+    }
+
+    #[tokio::test]
+    async fn an_older_master_that_takes_the_place_of_another_is_waited_for() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        use tokio::net::UnixListener;
+
+        async fn says(listener: &UnixListener, answer: &str) {
+            let (mut stream, _) = listener.accept().await.expect("a caller");
+            let mut command = String::new();
+            let read = stream.read_to_string(&mut command);
+            read.await.expect("a command");
+            assert_eq!(command == "show proc\n", answer.starts_with('#'));
+            let write = stream.write_all(answer.as_bytes());
+            write.await.expect("the caller waits");
+        }
+        let folder = tempfile::tempdir_in("/tmp").expect("a folder for the test");
+        let path = folder.path().join("master.sock");
+        let patience = Duration::from_mins(1);
+        let master = Master::new(Socket::master(&path, patience));
+        let reloaded = V2_6
+            .replace("2 [failed: 1]", "3 [failed: 0]")
+            .replace("worker          1 ", "worker          0 ");
+        let listener = UnixListener::bind(&path).expect("a socket");
+        let answers = tokio::spawn(async move {
+            says(&listener, V3_2).await;
+            says(&listener, "Success=1\n--\n\n").await;
+            // Now it is the older one, which breaks off and does not listen while it reads.
+            says(&listener, V2_6).await;
+            says(&listener, "").await;
+            drop(listener);
+            std::fs::remove_file(&path).expect("the socket's file");
+            sleep(GONE * 2).await;
+            let listener = UnixListener::bind(&path).expect("a socket");
+            says(&listener, &reloaded).await;
+        });
+        for _ in 0..2 {
+            let verdict = master.reload(patience).await.expect("it ends well");
+            assert!(matches!(verdict, Verdict::Loaded { .. }), "{verdict:?}");
+        }
         answers.await.expect("no panic");
     }
 

@@ -546,14 +546,16 @@ async fn die_of_a_reload(listener: tokio::net::UnixListener, path: PathBuf) {
 
 #[tokio::test]
 async fn a_worker_that_stands_still_after_a_reload_is_no_rejection() -> Result<(), Error> {
-    let (it, _) = started().await;
+    let (it, mut haproxy) = started().await;
+    let good = shop(it.prefix(), 1);
+    assert_reloaded(&haproxy.carry_out(&reload(), &good).await?);
+    drop(haproxy);
+    // So little time is for those who do not answer at all.
     let settings = Settings {
         timeout: Duration::from_millis(200),
         ..external(&it)
     };
     let mut haproxy = Haproxy::open(settings).await?;
-    let good = shop(it.prefix(), 1);
-    assert_reloaded(&haproxy.carry_out(&reload(), &good).await?);
     for socket in [it.admin_socket(), it.master_socket()] {
         std::fs::remove_file(socket).expect("the socket's file");
     }
@@ -680,7 +682,7 @@ async fn an_embedded_haproxy_is_started_restarted_and_stopped() -> Result<(), Er
     let master = it.master().processes().await?.master.pid;
     let pid = Pid::from_raw(master.try_into().expect("an id")).expect("an id");
     kill_process(pid, Signal::KILL).expect("it runs");
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_mins(1);
     // For a moment the old worker still answers.
     loop {
         let now = it.master().processes().await;
@@ -709,7 +711,7 @@ async fn a_program_that_cannot_be_started_is_named() -> Result<(), Error> {
         ..external(&it)
     })
     .await?;
-    let end = Instant::now() + Duration::from_secs(5);
+    let end = Instant::now() + Duration::from_mins(1);
     loop {
         let Alive::Silent { why } = haproxy.alive().await else {
             panic!("nothing runs");
@@ -762,7 +764,8 @@ async fn a_second_signal_does_not_wait_for_requests() -> Result<(), Error> {
     haproxy.stop(sleep(Duration::from_millis(500))).await;
     let took = start.elapsed();
     assert!(took > Duration::from_millis(400), "{took:?}");
-    assert!(took < Duration::from_secs(10), "{took:?}");
+    // The grace period is five minutes.
+    assert!(took < Duration::from_mins(1), "{took:?}");
     assert!(it.master().processes().await.is_err());
     Ok(())
 }

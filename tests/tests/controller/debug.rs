@@ -112,10 +112,12 @@ fn diagnostics_are_those_that_a_pipeline_reads() {
         rig.page("/debug/diagnostics")
             .map_or(Value::Null, |it| it.json())
     };
-    until(&controller, "served configuration", || {
-        page()["served"] == true
-    });
+    // What is wrong is told at the end of the run, when the configuration is served already.
+    controller
+        .output
+        .wait_for("end of the run", |it| it.contains("finish haproxy update"));
     let document = page();
+    assert_eq!(document["served"], true, "{document:#}");
     let diagnostics = document["diagnostics"].as_array().expect("there are some");
     let about = |it: &&Value| it["origin"].to_string().contains("balance-algorithm");
     let found = diagnostics.iter().find(about);

@@ -11,7 +11,7 @@ use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::http::{Request, Response};
 use haproxy_ingress_tests::object;
-use haproxy_ingress_tests::rig::{Rig, app, until};
+use haproxy_ingress_tests::rig::{Rig, SOON, app, until};
 use haproxy_ingress_tests::terminal::{Program, command};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -94,7 +94,7 @@ impl Slow {
             let request = Request::get("/").host("slow.example");
             request.header("Connection", "close").send_to(http).ok()
         });
-        let reached = is_reached.recv_timeout(Duration::from_secs(10));
+        let reached = is_reached.recv_timeout(SOON);
         reached.expect("the request reaches its server");
         Self { go, request }
     }
@@ -133,11 +133,10 @@ fn it_is_driven_in_a_process_group_of_its_own_and_its_log_is_forwarded() {
     });
     let (code, _) = stop(&mut controller);
     assert_eq!(code, Some(0), "{}", controller.output.text());
-    thread::sleep(Duration::from_millis(100));
-    assert!(
-        rig.get("app.example", "/").is_none(),
-        "HAProxy outlives its controller"
-    );
+    // Workers end a moment after their master.
+    until(&controller, "end of HAProxy", || {
+        rig.get("app.example", "/").is_none()
+    });
 }
 
 #[test]
@@ -174,7 +173,7 @@ fn at_the_end_load_balancers_notice_then_requests_finish_then_it_is_gone() {
     let backend = Backend::start("app");
     let rig = Rig::without_haproxy();
     rig.manifest("app", &app("app.example", "app", &[&backend]));
-    let flags = ["--wait-before-shutdown=2s", "--haproxy-grace-period=15s"];
+    let flags = ["--wait-before-shutdown=4s", "--haproxy-grace-period=15s"];
     let mut controller = start(&rig, &flags);
     rig.soon_served_by(&controller, "app.example", "app");
     let slow = Slow::asked(&rig, &controller);
@@ -199,7 +198,7 @@ fn at_the_end_load_balancers_notice_then_requests_finish_then_it_is_gone() {
     let lines = controller.output.lines();
     let steps = [
         "SIGTERM received",
-        "waiting 2s",
+        "waiting 4s",
         "asked to finish",
         "] stopped",
     ];
@@ -223,7 +222,7 @@ fn requests_have_the_grace_period_and_no_longer_than_the_timeout_of_stopping() {
         let text = controller.output.text();
         assert_eq!(code, Some(0), "{flags:?}: {text}");
         assert!(took > Duration::from_millis(650), "{flags:?}: {took:?}");
-        assert!(took < Duration::from_secs(6), "{flags:?}: {took:?}");
+        assert!(took < Duration::from_secs(15), "{flags:?}: {took:?}");
         assert!(text.contains("asked to end at once"), "{flags:?}: {text}");
         let is_there = fs::exists(format!("/proc/{master}")).expect("it can be asked");
         assert!(!is_there, "{flags:?}: HAProxy outlives its controller");
@@ -245,6 +244,6 @@ fn a_second_signal_waits_for_nothing() {
         .wait_for("word about the wait", |it| it.contains("waiting 60s"));
     let (code, took) = stop(&mut controller);
     assert_eq!(code, Some(0), "{}", controller.output.text());
-    assert!(took < Duration::from_secs(6), "{took:?}");
+    assert!(took < Duration::from_secs(30), "{took:?}");
     drop(slow);
 }

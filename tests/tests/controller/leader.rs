@@ -61,9 +61,11 @@ fn gained(program: &Program) -> usize {
     text.matches("successfully acquired lease").count()
 }
 
-/// Waits until another one of several replicas leads, and returns which one.
-pub(crate) fn next_leader(replicas: &[&Program], limit: Duration) -> usize {
+/// Waits until another one of several replicas leads after something has happened, and returns which one.
+fn next_leader(replicas: &[&Program], limit: Duration, happens: impl FnOnce()) -> usize {
+    // Whoever leads then may do so at once.
     let before: Vec<usize> = replicas.iter().map(|it| gained(it)).collect();
+    happens();
     let started = Instant::now();
     loop {
         let mut counts = replicas.iter().zip(&before);
@@ -114,9 +116,10 @@ fn of_three_replicas_one_writes_whether_leaders_die_or_sleep() {
 
     // It sleeps: another one leads, and it does not write when it wakes up, though it has not heard of
     // anything since.
-    first.signal(Signal::STOP);
     let slept = Instant::now();
-    let leader = next_leader(&[&second, &third], TAKEOVER);
+    let leader = next_leader(&[&second, &third], TAKEOVER, || {
+        first.signal(Signal::STOP);
+    });
     assert!(slept.elapsed() > Duration::from_secs(10), "not too early");
     served("two");
     let before = api.seen().len();
@@ -141,8 +144,7 @@ fn of_three_replicas_one_writes_whether_leaders_die_or_sleep() {
     } else {
         (third, second)
     };
-    leading.kill();
-    let leader = next_leader(&[&first, &standing], TAKEOVER);
+    let leader = next_leader(&[&first, &standing], TAKEOVER, || leading.kill());
     served("four");
 
     // It stops: the one that is left leads at once.
@@ -151,8 +153,9 @@ fn of_three_replicas_one_writes_whether_leaders_die_or_sleep() {
     } else {
         (standing, first)
     };
-    leading.signal(Signal::TERM);
-    next_leader(&[&standing], Duration::from_secs(10));
+    next_leader(&[&standing], Duration::from_secs(10), || {
+        leading.signal(Signal::TERM);
+    });
     assert_eq!(leading.wait(), Some(0), "{}", leading.output.text());
     wait_for(&leading, "released lease");
     served("five");

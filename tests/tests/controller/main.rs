@@ -3,6 +3,7 @@
 //!
 //! [`rig`](haproxy_ingress_tests::rig) sets all of it up; each file tells one kind of story.
 
+mod access;
 mod acme;
 mod classes;
 mod cluster;

@@ -9,7 +9,7 @@ use haproxy_ingress_tests::apiserver::{ApiServer, Seen};
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::random::{Random, seed};
-use haproxy_ingress_tests::rig::{Rig, app, slice};
+use haproxy_ingress_tests::rig::{Rig, SOON, app, slice};
 use rustix::process::Signal;
 
 use crate::leader::{PUBLISH, TAKEOVER, intruders};
@@ -128,7 +128,7 @@ fn three_replicas_end_with_the_same_bytes_though_leaders_sleep_and_die() {
     api.waits_for("Ingress", "default", "app-0", |it| {
         it["status"]["loadBalancer"]["ingress"][0]["ip"] == "192.0.2.1"
     });
-    let mut replicas = [first, start(1), start(2)];
+    let mut replicas = vec![first, start(1), start(2)];
     for (rig, replica) in rigs.iter().zip(&replicas) {
         rig.soon_served_by(replica, "app-0.example", "first");
     }
@@ -139,8 +139,9 @@ fn three_replicas_end_with_the_same_bytes_though_leaders_sleep_and_die() {
             10 => replicas[0].signal(Signal::STOP),
             25 => replicas[0].signal(Signal::CONT),
             35 => {
-                let again = start(0);
-                std::mem::replace(&mut replicas[0], again).kill();
+                // The next one has the same ports.
+                replicas.remove(0).kill();
+                replicas.insert(0, start(0));
             }
             _ => {}
         }
@@ -150,7 +151,7 @@ fn three_replicas_end_with_the_same_bytes_though_leaders_sleep_and_die() {
     for (rig, replica) in rigs.iter().zip(&replicas) {
         rig.soon_served_by(replica, "last.example", "second");
     }
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + SOON;
     loop {
         let all: Vec<_> = rigs.iter().zip(NAMES).map(|it| files(it.0, it.1)).collect();
         assert!(

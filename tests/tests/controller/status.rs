@@ -4,7 +4,7 @@ use haproxy_ingress_core::resource::Kind;
 use haproxy_ingress_tests::apiserver::{ApiServer, Seen};
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::object::{self, Object};
-use haproxy_ingress_tests::rig::{Rig, app};
+use haproxy_ingress_tests::rig::{Rig, app, until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
@@ -129,8 +129,9 @@ fn the_addresses_of_a_service_are_followed() {
 
     // Without an address all stays as it is.
     api.has(edge.clone());
-    controller.output.wait_for("word about the address", |it| {
-        it.contains("has no address yet")
+    until(&controller, "word about the address", || {
+        let words = controller.output.text();
+        words.matches("has no address yet").count() == 2
     });
     let moved = json!([{ "ip": "192.0.2.8", "ipMode": "VIP" }]);
     api.has(edge.with("/status/loadBalancer/ingress", moved));

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::seen;
 
 /// How long a step may take; the program is not optimised, and the machine has other things to do.
-const PATIENCE: Duration = Duration::from_mins(2);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// The most memory the controller may ever have had, in MB: what operators give such a container.
 const MOST: u64 = 512;

@@ -29,7 +29,6 @@ fn what_somebody_edits_behind_our_back_is_repaired() {
         lines.iter().filter(is_fine).count()
     };
     until(&controller, "audit", || rests() > 0);
-
     let (map, key) = entry_of(&rig, "app.example");
     let (list, certificate) = certificate_of(&rig, "app.example");
     let server = server_of(&rig, "default_app_80");
@@ -43,6 +42,9 @@ fn what_somebody_edits_behind_our_back_is_repaired() {
             stranger.port()
         ),
     ];
+    // An audit that is under way would see some of the edits, and the next one the others.
+    let before = rests();
+    until(&controller, "end of an audit", || rests() > before);
     rig.haproxy().admin(&edits.join(";"));
     let said = controller
         .output

@@ -137,6 +137,16 @@ fn a_reload_waits_for_old_workers_and_endpoints_do_not() {
     );
 }
 
+/// Has the worker that serves take the memory that it needs for requests, whoever asks how much later.
+fn warms_up(rig: &Rig) {
+    for _ in 0..50 {
+        // What is not there is answered by a script, of which the first takes two of nine MiB.
+        for host in ["app.example", "nobody.example"] {
+            rig.get(host, "/").expect("it is answered");
+        }
+    }
+}
+
 #[test]
 fn a_reload_waits_until_memory_is_enough() {
     let backend = Backend::start("first");
@@ -146,6 +156,7 @@ fn a_reload_waits_until_memory_is_enough() {
     // Otherwise the next one has to reload first.
     has_begun(&controller);
     controller.kill();
+    warms_up(&rig);
     let haproxy = rig.haproxy();
     let master = u32::try_from(haproxy.pid().as_raw_nonzero().get()).expect("it is a number");
     let (master, worker) = (memory_of(master), memory_of(haproxy.worker()));
@@ -153,8 +164,10 @@ fn a_reload_waits_until_memory_is_enough() {
     let limit = format!("--max-haproxy-memory={}", master + worker * 5 / 2);
     let controller = rig.reads_manifests_with(&[&limit, "--max-reload-wait=1s"]);
     is_served(&rig, &controller);
+    has_begun(&controller);
     let connection = open(&rig);
     reload(&rig, &controller, &[], 0);
+    warms_up(&rig);
     rig.manifest("new", &app("new.example", "new", &[&backend]));
     let said = controller
         .output

@@ -262,7 +262,9 @@ pub(crate) fn firewalls() -> Vec<Row> {
     let objects = || Agent::start(|_| Answer::Set(vec![("code", Value::Number(403))]));
     let down = format!("127.0.0.1:{}", free_port());
     vec![
-        Row::good(KEY, "modsecurity").agent(content()),
+        Row::good(KEY, "modsecurity")
+            .global("modsecurity-timeout-processing", "20s")
+            .agent(content()),
         Row::new(KEY, "agent objects", "modsecurity").agent(objects()),
         Row::new(KEY, "agent down", "modsecurity").global(ENDPOINTS, &down),
         Row::new(KEY, "agent slow", "modsecurity").agent(silence()),

@@ -175,6 +175,8 @@ impl Row {
     /// An agent looks at requests.
     pub(crate) fn agent(mut self, agent: Agent) -> Self {
         self = self.global("modsecurity-endpoints", &agent.endpoint());
+        // The default for the first word is a tenth of a second, which a busy machine does not keep.
+        self = self.global("modsecurity-timeout-hello", "20s");
         self.agent = Some(agent);
         self
     }
@@ -257,11 +259,21 @@ impl Row {
                 self.send(&stage, port)
             }
         };
-        for _ in 0..self.before {
-            // Only what comes last is judged.
-            drop(send());
+        let ask = || {
+            for _ in 0..self.before {
+                // Only what comes last is judged.
+                drop(send());
+            }
+            self.judge(&send())
+        };
+        let (mut answer, mut is_open) = ask();
+        // On a busy machine the last two may be so far apart that a limit of each second does not mind.
+        for _ in 0..5 {
+            if self.before == 0 || self.is_good || !is_open {
+                break;
+            }
+            (answer, is_open) = ask();
         }
-        let (answer, is_open) = self.judge(&send());
         if is_open || self.is_good || !self.is_tls {
             return (answer, is_open);
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Where HAProxy listens.
 #[derive(Debug)]
@@ -24,18 +25,25 @@ pub(super) struct Rewritten {
     pub(super) backends: BTreeMap<IpAddr, String>,
 }
 
-/// Ports that are free as long as this holds them.
-#[derive(Default)]
-struct Ports(Vec<TcpListener>);
-
-impl Ports {
-    fn next(&mut self) -> io::Result<SocketAddr> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let address = listener.local_addr()?;
-        // Held until all are found, so that none is found twice.
-        self.0.push(listener);
-        Ok(address)
+/// A free port. It lies below the range from which the system takes those of clients, so that it is
+/// no client's by the time HAProxy binds it.
+fn free_port() -> io::Result<SocketAddr> {
+    // None is handed out twice.
+    static TAKEN: AtomicU32 = AtomicU32::new(0);
+    const FIRST: u16 = 10_300;
+    const COUNT: u32 = 20_000;
+    // Two processes at the same time begin at different places.
+    let start = std::process::id().wrapping_mul(61);
+    let mut last = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..COUNT {
+        let place = start.wrapping_add(TAKEN.fetch_add(1, Ordering::Relaxed)) % COUNT;
+        let port = FIRST + u16::try_from(place).unwrap_or_default();
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(listener) => return listener.local_addr(),
+            Err(error) => last = error,
+        }
     }
+    Err(last)
 }
 
 /// Puts free ports in the place of those of listeners, and stand-ins in that of servers. Lines are neither
@@ -44,7 +52,6 @@ pub(super) fn rewrite(config: &str, stand_in: SocketAddr) -> io::Result<Rewritte
     let mut text = String::with_capacity(config.len());
     let mut listeners = Vec::new();
     let mut backends: BTreeMap<IpAddr, String> = BTreeMap::new();
-    let mut ports = Ports::default();
     let (mut section, mut name) = ("", "");
     let local_peer = config
         .lines()
@@ -58,7 +65,7 @@ pub(super) fn rewrite(config: &str, stand_in: SocketAddr) -> io::Result<Rewritte
         let new = match (section, &words[..]) {
             ("frontend" | "listen", ["bind", address, rest @ ..]) if !address.contains('@') => {
                 let port = address.rsplit(':').next().and_then(|it| it.parse().ok());
-                let address = ports.next()?;
+                let address = free_port()?;
                 listeners.push(Listener {
                     section: name.into(),
                     port: port.unwrap_or_default(),
@@ -77,7 +84,7 @@ pub(super) fn rewrite(config: &str, stand_in: SocketAddr) -> io::Result<Rewritte
                 format!("    server {server}1 {stand_in} source {from}")
             }
             ("peers", ["peer", peer, ..]) if local_peer == Some(*peer) => {
-                format!("    peer {peer} {}", ports.next()?)
+                format!("    peer {peer} {}", free_port()?)
             }
             // What would go to other machines, asks for rights, or is said of servers that are replaced.
             (_, ["default-server" | "use-fcgi-app" | "source" | "peer", ..])
@@ -142,6 +149,9 @@ mod tests {
         };
         assert_eq!((&*http.section, http.port), ("_front_http", 80));
         assert_eq!((&*https.section, https.port), ("_front_https", 443));
+        // Linux takes the ports of clients from 32768 on.
+        assert_ne!(http.address, https.address);
+        assert!(http.address.port().max(https.address.port()) < 32_768);
         let expected = format!(
             "global\n    # log 10.0.0.9:514 len 1024 local0\n    # user haproxy\n\nfrontend _front_http\n    bind {} \
              accept-proxy\n    bind unix@/x accept-proxy\n    log global\n\nfrontend _front_https\n    bind {} \
