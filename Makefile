@@ -1,6 +1,6 @@
 # The menu. Each line calls cargo or `cargo xtask`, which anyone may call instead.
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster check update generate bench bench-reload web docs release image-root
+.PHONY: help demo test test-cluster faults check update generate bench bench-reload web docs release image-root
 
 help:     ## this list
 	@sed -n 's/^\([a-z-]*\):\( *\)## /  make \1\2 /p' $(firstword $(MAKEFILE_LIST))
@@ -10,6 +10,8 @@ test:     ## everything: lints, all tests with two versions of HAProxy, the page
 	@cargo xtask test
 test-cluster: ## the controller's tests on the real API server in the folder KUBEBUILDER_ASSETS
 	@cargo xtask cluster
+faults:   ## all faults with two versions of HAProxy, as a table of what was seen
+	@cargo xtask faults
 check:    ## what to run before a commit: format, lints, and the tests that start no process
 	@cargo xtask check
 update:   ## rewrites what the case files expect; review the difference like code

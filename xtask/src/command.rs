@@ -62,6 +62,16 @@ pub(crate) fn output(command: &mut Command) -> Option<String> {
         .then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
+/// What a HAProxy calls itself.
+pub(crate) fn version(haproxy: &Path) -> Result<String> {
+    let said = output(Command::new(haproxy).arg("-v"))
+        .with_context(|| format!("{} does not run", haproxy.display()))?;
+    let first = said.lines().next().unwrap_or_default();
+    // Where to ask for support, and until when, follows.
+    let name = first.split(" - ").next().unwrap_or_default();
+    Ok(name.trim().to_owned())
+}
+
 /// A command as one would type it, with the variables that are set for it.
 fn shown(command: &Command) -> String {
     let mut shown = String::new();

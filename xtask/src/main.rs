@@ -6,6 +6,7 @@
 
 mod cluster;
 mod command;
+mod faults;
 mod setup;
 mod menu;
 mod demo;
@@ -67,6 +68,8 @@ enum Task {
     },
     /// Tries a million hostile values: that none leaves its directive, and no tenant its place.
     Injection,
+    /// Lets everything go wrong that can, with two versions of HAProxy, and prints a table of what was seen.
+    Faults,
     /// Runs the tests of the controller against the kube-apiserver and the etcd of KUBEBUILDER_ASSETS.
     Cluster {
         /// Passed on to the tests, such as a part of a name.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Task::ImageRoot(arguments) => image_root::build(&arguments),
         Task::Man { folder } => menu::man(&folder),
         Task::Injection => menu::injection(),
+        Task::Faults => faults::test(),
         Task::Cluster { arguments } => cluster::test(&arguments),
         Task::Bench { arguments } => menu::bench(&arguments),
     };

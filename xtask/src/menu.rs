@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 
 use crate::command::{self, cargo};
 use crate::setup::{self, Tool};
@@ -248,10 +248,8 @@ fn starts_haproxy(path: &Path) -> Result<bool> {
 }
 
 /// Cargo, with the HAProxy that tests shall start.
-fn with_haproxy<T: AsRef<str>>(arguments: &[T], haproxy: &Path) -> Result<Command> {
-    let version = command::output(Command::new(haproxy).arg("-v"))
-        .with_context(|| format!("{} does not run", haproxy.display()))?;
-    command::say(version.lines().next().unwrap_or_default());
+pub(crate) fn with_haproxy<T: AsRef<str>>(arguments: &[T], haproxy: &Path) -> Result<Command> {
+    command::say(&command::version(haproxy)?);
     let arguments: Vec<&str> = arguments.iter().map(AsRef::as_ref).collect();
     let mut tests = cargo(&arguments);
     tests

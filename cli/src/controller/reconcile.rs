@@ -89,6 +89,8 @@ pub(crate) struct Reconcile<P> {
     audit_period: Duration,
     /// When to do so next.
     audit_due: Option<Instant>,
+    /// What was put right with a reload, until a comparison says that it is.
+    repaired: Option<Plan>,
     readiness: watch::Sender<Readiness>,
     /// What others see of each run, if anybody does.
     progress: Option<watch::Sender<Progress>>,
@@ -198,6 +200,7 @@ impl<P: Proxy> Reconcile<P> {
             retry: pace.retry,
             audit_period: pace.audit,
             audit_due: None,
+            repaired: None,
             readiness,
             progress: None,
             current: watch::Sender::default(),

@@ -495,6 +495,8 @@ fn remaining(end: Instant) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use haproxy_ingress_tests::show::seen;
+
     use super::*;
 
     const V2_2: &str = "\
@@ -634,6 +636,10 @@ mod tests {
         let messages = "fine".to_owned();
         assert_eq!(verdict, Verdict::Loaded { messages });
         answers.await.expect("no panic");
+        seen(
+            "`Another reload is still in progress`, as 3.2 answers",
+            "no rejection: asked for again until it is carried out",
+        );
     }
 
     #[tokio::test]

@@ -18,13 +18,13 @@ macro_rules! codes {
 }
 
 codes! {
-    /// A certificate does not fit: its key is another one's, it is out of its dates, or it does not
-    /// cover the host.
+    /// A certificate does not fit: its key is another one's, it is out of its dates, it does not cover the
+    /// host, or it is of a kind or a length that TLS libraries refuse.
     ///
-    /// A key that does not match leaves the host with the default certificate. Dates and hosts are
-    /// only reported: the certificate is served as it is. An authority whose certificate or whose list of
-    /// revoked certificates is out of its dates stays in use, and HAProxy accepts no certificate that it
-    /// signed.
+    /// A key that does not match, or what TLS libraries refuse, leaves the host with the default
+    /// certificate. Dates and hosts are only reported: the certificate is served as it is. An authority
+    /// whose certificate or whose list of revoked certificates is out of its dates stays in use, and
+    /// HAProxy accepts no certificate that it signed.
     BAD_CERTIFICATE = Warning "bad-certificate";
     /// Two objects ask for the same thing. The oldest one has it.
     CONFLICT = Warning "conflict";

@@ -40,7 +40,7 @@ pub(super) fn plan(found: &Found, wanted: &Compiled) -> Plan {
                 of_table(found, file, &mut commands);
             }
             Role::Certificate | Role::Authorities | Role::Revocations => {
-                of_certificates(found, file, &mut commands);
+                of_certificates(found, file, &mut commands, &mut reasons);
             }
             Role::CertificateList => of_list(found, file, &mut commands),
             _ => {}
@@ -146,6 +146,12 @@ fn as_wanted(
                 if wanted.state == ServerState::Maint && it.state == ServerState::Maint {
                     it = (*wanted).clone();
                 }
+                // A file has no word for draining but a weight of 0, which means the same.
+                if wanted.state == ServerState::Drain
+                    && (it.state, it.weight) == (ServerState::Ready, 0)
+                {
+                    it.state = ServerState::Drain;
+                }
                 if is_judged && wanted.state != ServerState::Maint {
                     (it.weight, it.state) = (wanted.weight, wanted.state);
                 }
@@ -199,9 +205,25 @@ fn of_table(found: &Found, file: &File, commands: &mut Vec<Command>) {
     }
 }
 
-fn of_certificates(found: &Found, file: &File, commands: &mut Vec<Command>) {
-    if found.certificates.get(&file.path) == Some(&false) {
-        commands.extend(files::set(file));
+fn of_certificates(
+    found: &Found,
+    file: &File,
+    commands: &mut Vec<Command>,
+    reasons: &mut Vec<Reason>,
+) {
+    if found.certificates.get(&file.path) != Some(&false) {
+        return;
+    }
+    match files::set(file) {
+        Some(command) => commands.push(command),
+        None => reasons.push(Reason {
+            area: Area::Certificate,
+            place: file.path.clone(),
+            change: Change::Changed,
+            origins: vec![Origin::Engine(
+                "HAProxy has something else, and it is too long for a command",
+            )],
+        }),
     }
 }
 
@@ -314,7 +336,11 @@ mod tests {
     }
 
     fn repair(found: &Found) -> Vec<String> {
-        match Plan::repair(found, &wanted()) {
+        repair_to(found, &wanted())
+    }
+
+    fn repair_to(found: &Found, wanted: &Compiled) -> Vec<String> {
+        match Plan::repair(found, wanted) {
             Plan::Nothing => Vec::new(),
             Plan::Update { commands } => commands.iter().map(ToString::to_string).collect(),
             Plan::Reload { reasons } => reasons.iter().map(ToString::to_string).collect(),
@@ -369,6 +395,38 @@ mod tests {
         assert_eq!(
             reasons[0].to_string(),
             "backend b changed by engine: HAProxy does not have it"
+        );
+    }
+
+    #[test]
+    fn a_server_that_drains_by_its_weight_is_left_alone() {
+        let mut wanted = wanted();
+        let places = wanted.places.get_mut("b").expect("it is there");
+        (places[0].weight, places[0].state) = (0, ServerState::Drain);
+        let mut it = found();
+        assert_eq!(
+            repair_to(&it, &wanted),
+            ["set server b/s1 weight 0", "set server b/s1 state drain"]
+        );
+        // As a reload leaves it.
+        it.servers.get_mut("b").expect("it is there")[1].weight = 0;
+        assert_eq!(repair_to(&it, &wanted), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_too_long_for_a_command_needs_a_reload() {
+        let mut wanted = wanted();
+        let long = "A".repeat(20_000);
+        wanted.bundle.files[2] = File::new("a.pem", 0o600, Role::Certificate, &*long);
+        let mut it = found();
+        assert_eq!(Plan::repair(&it, &wanted), Plan::Nothing);
+        it.certificates.insert("a.pem".into(), false);
+        let Plan::Reload { reasons } = Plan::repair(&it, &wanted) else {
+            panic!("no command can carry it");
+        };
+        assert_eq!(
+            reasons[0].to_string(),
+            "a.pem changed by engine: HAProxy has something else, and it is too long for a command"
         );
     }
 

@@ -45,6 +45,10 @@ pub struct Certificate {
     key_at: usize,
 }
 
+/// The longest chain that clients take, in bytes: OpenSSL's default (`SSL_CTX_set_max_cert_list`). Those
+/// written in Rust and Go take less.
+const LONGEST_CHAIN: usize = 100 << 10;
+
 /// Whether a private key belongs to a certificate.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum KeyMatch {
@@ -143,6 +147,7 @@ impl Certificate {
             let (_, it) = X509Certificate::from_der(der).map_err(|_| not_a_certificate(1))?;
             weakness = weakness.or_else(|| weakness_of(&it));
         }
+        weakness = weakness.or_else(|| too_long(chain.iter().map(|it| it.len())));
         let mut pem: String = chain.iter().map(|it| block("CERTIFICATE", it)).collect();
         let key_at = pem.len();
         pem.push_str(&block(&key.label, &key.contents));
@@ -164,8 +169,13 @@ impl Certificate {
     pub fn with_authorities(mut self, pem: &[u8]) -> Result<Self, CertificateError> {
         let authorities = authorities(pem)?.pem;
         let (chain, key) = self.pem.split_at(self.key_at);
-        self.key_at += authorities.len();
-        self.pem = [chain, &authorities, key].concat().into();
+        let chain = [chain, &authorities].concat();
+        // HAProxy sends them as a part of the chain.
+        let all = blocks(chain.as_bytes())?;
+        let is_too_long = || too_long(all.iter().map(|it| it.contents.len()));
+        self.weakness = self.weakness.or_else(is_too_long);
+        self.key_at = chain.len();
+        self.pem = [&*chain, key].concat().into();
         Ok(self)
     }
 
@@ -404,6 +414,13 @@ fn weakness_of(certificate: &X509Certificate<'_>) -> Option<String> {
     Some(found.1.into())
 }
 
+/// What is longer than clients take, by the sizes of the certificates.
+fn too_long(sizes: impl Iterator<Item = usize>) -> Option<String> {
+    let size: usize = sizes.sum();
+    (size > LONGEST_CHAIN)
+        .then(|| format!("a chain of {size} bytes, for {LONGEST_CHAIN} are the most"))
+}
+
 /// A PEM block (RFC 7468) in its strictest form.
 fn block(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
@@ -515,6 +532,27 @@ mod tests {
             weakness(&chain, EC_KEY).as_deref(),
             Some("an RSA key of 1024 bits")
         );
+    }
+
+    #[test]
+    fn a_chain_that_no_client_takes_is_known_before() {
+        let one = blocks(EC.as_bytes()).expect("it can be read")[0]
+            .contents
+            .len();
+        let most = LONGEST_CHAIN / one;
+        let of = |chain, authorities| {
+            let cert = parse(&EC.repeat(chain), EC_KEY).expect("both can be read");
+            let all = cert.with_authorities(EC.repeat(authorities).as_bytes());
+            all.expect("all can be read").weakness().map(str::to_owned)
+        };
+        assert_eq!(of(most - 1, 1), None);
+        let found = format!(
+            "a chain of {} bytes, for 102400 are the most",
+            one * (most + 1)
+        );
+        let alone = parse(&EC.repeat(most + 1), EC_KEY).expect("both can be read");
+        assert_eq!(alone.weakness(), Some(&*found));
+        assert_eq!(of(most, 1), Some(found));
     }
 
     #[test]

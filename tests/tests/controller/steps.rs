@@ -14,6 +14,9 @@ use haproxy_ingress_tests::random::{Random, number, seed};
 use haproxy_ingress_tests::rig::{Rig, SOON};
 use haproxy_ingress_tests::show::show;
 use haproxy_ingress_tests::world::World;
+use x509_parser::asn1_rs::FromDer as _;
+use x509_parser::pem::Pem;
+use x509_parser::revocation_list::CertificateRevocationList;
 
 #[test]
 fn haproxy_has_in_memory_what_its_files_say() {
@@ -112,6 +115,12 @@ fn differences(haproxy: &Running, prefix: &Path) -> Vec<String> {
             differences.push(format!("{name}: {wanted:?}\nin memory: {found:?}"));
         }
     }
+    for (folder, kind) in KINDS {
+        let files = fs::read_dir(prefix.join("var/lib/haproxy").join(folder));
+        for entry in files.into_iter().flatten().flatten() {
+            differences.extend(difference(haproxy, kind, &entry.path()));
+        }
+    }
     let config = fs::read_to_string(etc.join("haproxy.cfg")).unwrap_or_default();
     let wanted = servers(&config);
     let found = running(&haproxy.admin("show servers state"));
@@ -122,6 +131,46 @@ fn differences(haproxy: &Running, prefix: &Path) -> Vec<String> {
         }
     }
     differences
+}
+
+/// Where certificates are, authorities, and what they revoked, with what HAProxy calls them.
+const KINDS: [(&str, &str); 3] = [("crt", "cert"), ("cacerts", "ca-file"), ("crl", "crl-file")];
+
+/// How a certificate, authorities or what they revoked differ from their file, if HAProxy has read it.
+fn difference(haproxy: &Running, kind: &str, path: &Path) -> Option<String> {
+    let name = path.display();
+    let answer = haproxy.admin(&format!("show ssl {kind} {name}"));
+    // Files that nothing uses any more are not read again, and may stay.
+    let answer = answer.strip_prefix(&format!("Filename: {name}\n"))?;
+    let found = answer.lines().filter_map(|line| {
+        let line = line.trim();
+        let number = line.strip_prefix("Serial Number: ");
+        number.or_else(|| line.strip_prefix("Serial: "))
+    });
+    let found: BTreeSet<String> = found
+        .map(|it| it.trim_start_matches('0').to_owned())
+        .collect();
+    let content = fs::read(path).ok()?;
+    let mut wanted = BTreeSet::new();
+    for block in Pem::iter_from_buffer(&content).map_while(Result::ok) {
+        let is_first = wanted.is_empty();
+        let mut add = |serial: &[u8]| {
+            let digits: String = serial.iter().map(|it| format!("{it:02X}")).collect();
+            wanted.insert(digits.trim_start_matches('0').to_owned());
+        };
+        match (kind, &*block.label) {
+            ("crl-file", _) => {
+                let (_, list) = CertificateRevocationList::from_der(&block.contents).ok()?;
+                let revoked = list.iter_revoked_certificates();
+                revoked.for_each(|it| add(it.raw_serial()));
+            }
+            // Of a certificate the first is its own, and others are those that it was issued by.
+            ("cert", "CERTIFICATE") if !is_first => {}
+            (_, "CERTIFICATE") => add(block.parse_x509().ok()?.raw_serial()),
+            _ => {}
+        }
+    }
+    (found != wanted).then(|| format!("{name}: {wanted:?}\nin memory: {found:?}"))
 }
 
 fn list(text: &str) -> BTreeSet<ListEntry> {

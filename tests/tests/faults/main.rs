@@ -2,7 +2,7 @@
 //! configuration, full disks. Traffic goes on where it can, nobody gets a wrong answer, and the state
 //! becomes right again by itself.
 //!
-//! Each fault shows what was seen of it in a line of its own.
+//! Each fault shows what was seen of it in a line of its own; `cargo xtask faults` makes a table of them.
 
 mod certificates;
 mod crash;
@@ -19,14 +19,9 @@ mod workers;
 
 use haproxy_ingress_tests::http::{Report, Request};
 use haproxy_ingress_tests::rig::Rig;
-use haproxy_ingress_tests::show::show;
+use haproxy_ingress_tests::show::seen;
 use haproxy_ingress_tests::terminal::Program;
 use rustix::process::{Pid, Signal, kill_process};
-
-/// Shows what was seen of a fault.
-fn seen(fault: &str, what: &str) {
-    show(&format!("{fault} | {what}"));
-}
 
 /// Waits until the first run of a controller has come to its end: it may be served before.
 fn has_begun(controller: &Program) {

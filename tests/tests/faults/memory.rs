@@ -20,6 +20,15 @@ fn what_somebody_edits_behind_our_back_is_repaired() {
         .annotation("ssl-redirect", "false");
     objects.push(object::tls_secret("app", &["app.example"]));
     objects.extend(app("calm.example", "calm", &[&backend]));
+    // Expressions are tried in an order of their own, which is nobody's edit.
+    let mut expressions = object::ingress("expressions").annotation("path-type", "regex");
+    for (number, path) in ["/z/longer", "/a"].into_iter().enumerate() {
+        expressions = expressions.route("calm.example", path, "calm", 80).with(
+            &format!("/spec/rules/0/http/paths/{number}/pathType"),
+            "ImplementationSpecific",
+        );
+    }
+    objects.push(expressions);
     rig.manifest("app", &objects);
     let controller = rig.reads_manifests_with(&["--sync-period=1s", "--v=3"]);
     rig.soon_served_by(&controller, "app.example", "app");
@@ -56,6 +65,13 @@ fn what_somebody_edits_behind_our_back_is_repaired() {
     until(&controller, "audit that finds nothing", || rests() > before);
     let words = controller.output.text();
     assert_eq!(words.matches("haproxy differs").count(), 1, "{words}");
+    // What was found and put right is counted by the command for it.
+    for kind in ["commit_entries", "add_ssl_crt_list", "set_server"] {
+        for what in ["found", "repaired"] {
+            let name = format!("haproxyingress_drift_{what}_total{{command=\"{kind}\"}}");
+            assert_eq!(rig.metric(&name), Some(1.0), "{name}\n{words}");
+        }
+    }
     rig.soon_served_by(&controller, "app.example", "app");
     let tls = Connection::tls(rig.https, Some("app.example")).expect("it is served over TLS");
     let names = tls.certificate().map(|it| it.names.clone());

@@ -142,6 +142,40 @@ fn a_port_that_somebody_else_has_is_not_tried_again_and_again() {
 }
 
 #[test]
+fn a_port_that_is_known_to_be_taken_is_not_tried_at_all() {
+    let backend = Backend::start("app");
+    let rig = Rig::external();
+    rig.manifest("app", &app("app.example", "app", &[&backend]));
+    let controller = rig.reads_manifests();
+    rig.soon_served_by(&controller, "app.example", "app");
+    has_begun(&controller);
+    let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
+    let reloads = rig.haproxy().reloads();
+    let port = rig.http.port().to_string();
+    let mut objects = app("db.example", "db", &[&backend]);
+    objects[0] = objects[0].clone().annotation("tcp-service-port", &port);
+    rig.manifest("db", &objects);
+    let taken = format!("has port {port} already");
+    let said = controller
+        .output
+        .wait_for("word about the port", |it| it.contains(&taken));
+    assert!(said.contains("Ingress default/db"), "{said}");
+    // Whatever would be tried because of it is tried by then.
+    rig.manifest("new", &app("new.example", "new", &[&backend]));
+    rig.soon_served_by(&controller, "new.example", "app");
+    let words = controller.output.text();
+    assert!(!words.contains("rejected the configuration"), "{words}");
+    assert_eq!(rig.haproxy().reloads(), reloads + 1, "for the new host");
+    seen(
+        "a port that is asked for is one of HAProxy's own",
+        &format!(
+            "never tried, and its Ingress is named; {}",
+            unharmed(&load.stop())
+        ),
+    );
+}
+
+#[test]
 fn a_rejected_configuration_is_off_the_disk_within_a_second() {
     let backend = Backend::start("app");
     let rig = Rig::external();

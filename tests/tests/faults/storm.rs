@@ -126,9 +126,11 @@ fn a_thousand_changes_a_second_neither_starve_nor_thrash() {
     );
     assert!(grown < 64 << 20, "{grown} bytes more in {took:?}");
     seen(
-        &format!("{changes} changes in {:.1} s", took.as_secs_f64()),
+        &format!("{EACH_SECOND} changes a second for {seconds} s"),
         &format!(
-            "{} updates, at most {longest:.1} s apart, {reloads} reloads, {} MiB more memory; {unharmed}",
+            "took {:.1} s: {} updates, at most {longest:.1} s apart, {reloads} reloads, {} MiB more memory; \
+             {unharmed}",
+            took.as_secs_f64(),
             ends.len(),
             grown >> 20
         ),

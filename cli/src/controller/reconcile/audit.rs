@@ -28,12 +28,20 @@ impl<P: Proxy> Reconcile<P> {
         let differences = match &plan {
             Plan::Nothing => {
                 debug!("haproxy has what it should have");
+                self.repaired = None;
                 self.audit_at(self.audit_period);
                 return;
             }
             Plan::Update { commands } => sentence(commands),
             Plan::Reload { reasons } => sentence(reasons),
         };
+        // HAProxy has read its files since then, and does not take from them what we look for.
+        if self.repaired.as_ref() == Some(&plan) {
+            warn!("haproxy still differs from its configuration after a reload: {differences}");
+            self.metrics.drift(&plan, false);
+            self.audit_at(self.audit_period);
+            return;
+        }
         let next = self.reloaded.map(|it| it + self.reload_interval);
         if let (Plan::Reload { .. }, Some(time)) = (&plan, next)
             && time > Instant::now()
@@ -48,11 +56,14 @@ impl<P: Proxy> Reconcile<P> {
         warn!("haproxy differs from its configuration: {differences}");
         // One that is refused is not tried again before something changes.
         let mut timer = Timer::default();
+        let before = self.reloaded;
         let done = self.carry_out(&plan, running, &mut timer).await;
         let is_repaired = matches!(done, Done::Confirmed);
         self.metrics.drift(&plan, is_repaired);
         if is_repaired {
             info!("haproxy was repaired");
+            // Commands that are not enough end in a reload, too.
+            self.repaired = (self.reloaded != before).then_some(plan);
         }
     }
 

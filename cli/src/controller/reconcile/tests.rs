@@ -49,6 +49,8 @@ struct Strings {
     refused: Vec<&'static str>,
     /// What is kept on its disk of what is held back.
     held: Option<Vec<u8>>,
+    /// What would put its memory right, whatever is done about it.
+    differs: Option<Plan>,
 }
 
 impl Failure for String {
@@ -158,7 +160,7 @@ impl Proxy for Puppet {
 
     async fn audit(&mut self, _: &Compiled) -> Result<Plan, String> {
         self.tell("audit");
-        Ok(Plan::Nothing)
+        Ok(self.strings().differs.clone().unwrap_or(Plan::Nothing))
     }
 
     async fn alive(&mut self) -> Alive {
@@ -371,6 +373,58 @@ async fn what_haproxy_has_is_compared_after_a_reload_and_at_intervals() {
             "1201 audit"
         ]
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_reload_does_not_put_right_is_not_reloaded_for_again() {
+    let reason = Reason {
+        area: Area::Backend,
+        place: "backend shop".into(),
+        change: Changed::Changed,
+        origins: Vec::new(),
+    };
+    let reload = Plan::Reload {
+        reasons: vec![reason],
+    };
+    // Commands that are not enough end in a reload, too.
+    let update = Plan::Update {
+        commands: Vec::new(),
+    };
+    for (plan, word) in [(reload, "reload"), (update, "update")] {
+        let scene = Scene::with(0, None, Duration::from_mins(10));
+        scene.listed().await;
+        scene.wait(5).await;
+        let mut story = scene.story();
+        assert_eq!(story, ["0 ready", "0 reload |", "1 audit"]);
+        let reloaded = || {
+            Ok(Outcome::Reloaded {
+                instead: Some("it is refused".into()),
+            })
+        };
+        scene.strings().outcomes.extend([reloaded(), reloaded()]);
+        scene.strings().differs = Some(plan);
+        scene.wait(1_900).await;
+        let repair = format!("601 {word} |");
+        story = scene.story();
+        assert_eq!(
+            story,
+            [
+                "601 audit",
+                &repair,
+                "602 audit",
+                "1202 audit",
+                "1802 audit"
+            ]
+        );
+        // It was right in between: somebody changed it anew.
+        let plan = scene.strings().differs.take();
+        scene.wait(600).await;
+        scene.strings().differs = plan;
+        scene.wait(700).await;
+        let repair = format!("3002 {word} |");
+        story = scene.story();
+        assert_eq!(story, ["2402 audit", "3002 audit", &repair, "3003 audit"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]

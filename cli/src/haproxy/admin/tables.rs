@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use haproxy_ingress_core::bundle::Role;
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::plan::{Command, Entry, Table, entries};
 
@@ -71,10 +72,15 @@ impl Admin {
     ) -> Result<(), Error> {
         let tables: BTreeSet<&Table> = commands.iter().filter_map(table_of).collect();
         for table in tables {
-            let found = self.entries(table).await?;
-            let content = wanted.bundle.file(table.file()).map(|it| &*it.content);
-            let mut wanted: Vec<Entry> = entries(table, content.unwrap_or_default()).collect();
-            wanted.sort_unstable();
+            let mut found = self.entries(table).await?;
+            let file = wanted.bundle.file(table.file());
+            let content = file.map_or("", |it| &*it.content);
+            let mut wanted: Vec<Entry> = entries(table, content).collect();
+            // Expressions are tried in their order.
+            if file.is_none_or(|it| it.role != Role::RegexMap) {
+                found.sort_unstable();
+                wanted.sort_unstable();
+            }
             if let Some((wanted, found)) = difference(&wanted, &found) {
                 return Err(Error::Differs {
                     what: format!("`{table}`"),
@@ -86,7 +92,7 @@ impl Admin {
         Ok(())
     }
 
-    /// What a table holds now, sorted.
+    /// What a table holds now, in its order.
     pub(super) async fn entries(&mut self, table: &Table) -> Result<Vec<Entry>, Error> {
         let command = format!("show {} {}", table.kind(), escaped(table.file()));
         let answer = self.ask_one(&command).await?;
@@ -103,7 +109,6 @@ impl Admin {
             let (key, value) = (key.into(), value.into());
             found.push(Entry { key, value });
         }
-        found.sort_unstable();
         Ok(found)
     }
 }
@@ -118,7 +123,7 @@ fn table_of(command: &Command) -> Option<&Table> {
     }
 }
 
-/// The first entry that only one of two sorted tables has: what was wanted, and what was found.
+/// The first entry in which two tables differ: what was wanted, and what was found.
 fn difference(wanted: &[Entry], found: &[Entry]) -> Option<(String, String)> {
     let quoted = |it: Option<&Entry>| it.map_or_else(|| "nothing".into(), |it| format!("`{it}`"));
     let same = wanted.iter().zip(found).take_while(|(a, b)| a == b).count();
@@ -128,7 +133,6 @@ fn difference(wanted: &[Entry], found: &[Entry]) -> Option<(String, String)> {
 
 #[cfg(test)]
 mod tests {
-    use haproxy_ingress_core::bundle::Role;
     use haproxy_ingress_core::plan::Plan;
 
     use super::*;
@@ -189,6 +193,27 @@ mod tests {
         let commands = commands(&old, &listed);
         assert_eq!(commands.len(), 1, "{commands:?}");
         admin.carry_out(&commands, &listed, None).await
+    }
+
+    #[tokio::test]
+    async fn expressions_are_compared_in_their_order() -> Result<(), Error> {
+        let (external, wanted) = with_tables("b 1\na 2\n", "^longer 2\n^a 1\n", "::1\n").await;
+        let mut admin = external.admin();
+        let found = admin.find(&wanted).await?;
+        assert_eq!(Plan::repair(&found, &wanted), Plan::Nothing);
+        // Somebody else brings what is tried last to the front.
+        let file = format!("{}/etc/haproxy/maps/b.map", external.prefix().display());
+        let table = Table::Map(file.into());
+        admin.replace(&table, "^a 1\n^longer 2\n").await?;
+        let repair = Plan::repair(&admin.find(&wanted).await?, &wanted);
+        let Plan::Update { commands } = repair else {
+            panic!("another order is another map: {repair:?}");
+        };
+        assert_eq!(commands.len(), 1, "{commands:?}");
+        admin.carry_out(&commands, &wanted).await?;
+        let found = admin.find(&wanted).await?;
+        assert_eq!(Plan::repair(&found, &wanted), Plan::Nothing);
+        Ok(())
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use haproxy_ingress_core::assemble::Places;
 use haproxy_ingress_core::bundle::{File, Role};
 use haproxy_ingress_tests::haproxy::in_parallel;
-use haproxy_ingress_tests::show::show;
+use haproxy_ingress_tests::show::seen;
 
 use super::disk::fuse::End;
 use super::tests::folder;
@@ -209,10 +209,13 @@ fn a_haproxy_started_after_a_crash_at_any_step_serves_the_old_or_the_new() {
     assert!(ends.len() >= 200, "{} steps", ends.len());
     let new = ends.iter().filter(|it| **it).count();
     assert!(new > 0 && new < ends.len(), "{new} of {}", ends.len());
-    show(&format!(
-        "the controller is killed at each of {} steps of writing, and HAProxy started | {} times it \
-         serves what was there before and {new} times the new, never an error or a mix",
-        ends.len(),
-        ends.len() - new,
-    ));
+    seen(
+        "the controller is killed at each step of writing, and HAProxy started",
+        &format!(
+            "{} steps: {} times it serves what was there before and {new} times the new, never an error \
+             or a mix",
+            ends.len(),
+            ends.len() - new,
+        ),
+    );
 }

@@ -14,11 +14,17 @@ use crate::Measured;
 /// How many applications there are.
 const APPS: u32 = 50;
 
+/// How long after its start a controller compares what HAProxy has with the files, and a little more.
+const COMPARED: Duration = Duration::from_millis(1_500);
+
+/// Which of the restarts waits for that: the last of so many.
+const WAITS: u32 = 10;
+
 /// What the controller says when it has changed something.
 const DONE: [&str; 4] = [
     "updated without reload",
     "haproxy successfully reloaded",
-    "haproxy differed from its configuration",
+    "haproxy differs from its configuration",
     "haproxy was not updated",
 ];
 
@@ -68,11 +74,16 @@ pub(crate) fn restarts() -> Measured {
     let (mut scene, count) = (start(), scaled(100));
     let (disk, reloads) = (scene.disk(), scene.haproxy().reloads());
     let mut updates = 0;
-    for _ in 0..count {
+    for number in 1..=count {
         scene.restarts_controller();
         scene.says("finish haproxy update", 1);
-        // A comparison or a second run would come now.
-        std::thread::sleep(Duration::from_millis(300));
+        // A second run would come now; a comparison of HAProxy's memory is later.
+        let waits = number % WAITS == 0 || number == count;
+        std::thread::sleep(if waits {
+            COMPARED
+        } else {
+            Duration::from_millis(300)
+        });
         updates += scene.done();
     }
     let now = scene.disk();

@@ -5,7 +5,7 @@ use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::object::Object as Made;
 use haproxy_ingress_tests::refused::certificate;
 use haproxy_ingress_tests::rig::{Rig, SOON, app, slice};
-use haproxy_ingress_tests::show::show;
+use haproxy_ingress_tests::show::seen;
 
 use super::*;
 use crate::haproxy::{Haproxy, Mode, Settings};
@@ -177,8 +177,11 @@ async fn a_panic_of_the_engine_costs_its_object_only() {
     answers(&rig, "late.example.com", 200, Some("new")).await;
     the_loop.ends().await;
     assert!(!held().contains("\"name\""), "{}", held());
-    show(&format!(
-        "a panic in the engine | two objects to blame, the last good state of one kept, everybody else served; {} reloads",
-        rig.haproxy().reloads()
-    ));
+    seen(
+        "a panic in the engine",
+        &format!(
+            "two objects to blame, the last good state of one kept, everybody else served; {} reloads",
+            rig.haproxy().reloads()
+        ),
+    );
 }
