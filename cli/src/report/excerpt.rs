@@ -8,6 +8,13 @@ use haproxy_ingress_core::origin::{Field, Origin};
 
 use crate::report::{is_secret, named, place};
 
+/// The longest line that is shown, in bytes. A whole text may be one, as of JSON, and the renderer goes
+/// through all that it is given, for each diagnostic.
+const LONGEST_LINE: usize = 1_000;
+
+/// How much is shown of what a longer one says, in bytes.
+const LONGEST_WORDS: usize = 100;
+
 /// Renders diagnostics about some texts.
 pub(super) struct Excerpts<'p> {
     positions: &'p Positions,
@@ -39,7 +46,7 @@ impl<'p> Excerpts<'p> {
             .id(diagnostic.code.name);
         let place = place(diagnostic, self.positions);
         let mut group = match &place {
-            Some(place) => title.element(self.source(diagnostic, place)),
+            Some(place) => title.elements(self.source(diagnostic, place)),
             None => title.element(Path::path(diagnostic.origin.to_string())),
         };
         // Where the line is shown, the object's name may be far above it.
@@ -63,7 +70,7 @@ impl<'p> Excerpts<'p> {
     }
 
     /// The line with a mark below it; of Secrets only where it is.
-    fn source(&self, diagnostic: &Diagnostic, place: &Place) -> Element<'_> {
+    fn source(&self, diagnostic: &Diagnostic, place: &Place) -> Vec<Element<'_>> {
         let text = self
             .positions
             .text(&place.file)
@@ -72,11 +79,11 @@ impl<'p> Excerpts<'p> {
                 origin => !is_secret(origin),
             });
         let line_number = place.line as usize;
+        let path = Path::path(place.file.to_string())
+            .line(line_number)
+            .char_column(place.column as usize);
         let Some(text) = text else {
-            return Path::path(place.file.to_string())
-                .line(line_number)
-                .char_column(place.column as usize)
-                .into();
+            return vec![path.into()];
         };
         // Only the line itself: the renderer goes through all of a source.
         let start = text[..place.span.start].rfind('\n').map_or(0, |it| it + 1);
@@ -86,11 +93,18 @@ impl<'p> Excerpts<'p> {
         let start = start + (rest.len() - rest.trim_start_matches('\u{feff}').len());
         let from = place.span.start.saturating_sub(start).min(line.len());
         let to = place.span.end.saturating_sub(start).clamp(from, line.len());
-        Snippet::source(line)
-            .path(place.file.to_string())
-            .line_start(line_number)
-            .annotation(AnnotationKind::Primary.span(from..to))
-            .into()
+        if line.len() <= LONGEST_LINE {
+            let snippet = Snippet::source(line)
+                .path(place.file.to_string())
+                .line_start(line_number)
+                .annotation(AnnotationKind::Primary.span(from..to));
+            return vec![snippet.into()];
+        }
+        let end = line.floor_char_boundary(to.min(from + LONGEST_WORDS));
+        let words = line[from..end].escape_debug();
+        let more = if end < to { "…" } else { "" };
+        let words = format!("found `{words}{more}` in a line of {} bytes", line.len());
+        vec![path.into(), Level::NOTE.no_name().message(words).into()]
     }
 }
 
@@ -154,6 +168,21 @@ metadata:
         );
         let coloured = Excerpts::new(&read.positions, true).render(&diagnostic);
         assert!(coloured.contains('\u{1b}'), "{coloured}");
+    }
+
+    #[test]
+    fn of_a_long_line_only_the_words_are_shown_that_are_meant() {
+        let before = "ä".repeat(1_000);
+        let read = read(&format!("a: [{before}, b: [\u{7}{before}\n"));
+        let shown = Excerpts::new(&read.positions, false).render(&read.diagnostics[0]);
+        assert_eq!(
+            shown,
+            r"error[invalid-yaml]: unexpected character: `\u{7}`
+ --> shop.yaml:1:1011
+  |
+  = found `\u{7}` in a line of 4011 bytes
+  = this document is skipped"
+        );
     }
 
     #[test]
