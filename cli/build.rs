@@ -3,8 +3,6 @@
 //! *Invariant:* nothing of the machine, the time or the folder gets into the program: the same sources and
 //! the same compiler give the same bytes.
 
-#![expect(clippy::print_stdout, reason = "cargo reads it")]
-
 use std::env;
 use std::process::Command;
 

@@ -43,7 +43,10 @@ pub struct SecretData(Arc<[u8]>);
 /// to read a thousand certificates takes longer than all else in it. It says nothing that the contents do
 /// not say, so it takes no part when Secrets are compared, and a copy has none.
 #[derive(Default)]
-struct Reading(OnceLock<Box<(Contents, Result<Arc<Certificate>, CertificateError>)>>);
+struct Reading(OnceLock<Box<(Contents, Read)>>);
+
+/// A certificate, or why it is none.
+type Read = Result<Arc<Certificate>, CertificateError>;
 
 /// The contents that make a certificate: `tls.crt`, `tls.key` and `ca.crt`.
 #[derive(Clone)]

@@ -155,7 +155,9 @@ fn difference(haproxy: &Running, kind: &str, path: &Path) -> Option<String> {
     for block in Pem::iter_from_buffer(&content).map_while(Result::ok) {
         let is_first = wanted.is_empty();
         let mut add = |serial: &[u8]| {
-            let digits: String = serial.iter().map(|it| format!("{it:02X}")).collect();
+            let digits = serial
+                .iter()
+                .fold(String::new(), |digits, it| digits + &format!("{it:02X}"));
             wanted.insert(digits.trim_start_matches('0').to_owned());
         };
         match (kind, &*block.label) {

@@ -210,7 +210,7 @@ mod tests {
             panic!("another order is another map: {repair:?}");
         };
         assert_eq!(commands.len(), 1, "{commands:?}");
-        admin.carry_out(&commands, &wanted).await?;
+        admin.carry_out(&commands, &wanted, None).await?;
         let found = admin.find(&wanted).await?;
         assert_eq!(Plan::repair(&found, &wanted), Plan::Nothing);
         Ok(())

@@ -39,7 +39,19 @@ impl Garbage {
         self.count.set(self.count.get() + 1);
         let mut remover = self.remover.borrow_mut();
         if remover.is_none() {
-            *remover = self.start();
+            let (folders, waiting) = sync_channel::<PathBuf>(WAITING);
+            #[cfg(test)]
+            let gate = self.gate.clone();
+            let work = move || {
+                for folder in waiting {
+                    #[cfg(test)]
+                    let _open = gate.lock();
+                    remove(&folder);
+                }
+            };
+            let thread = Builder::new().name("garbage".into()).spawn(work);
+            // The system may have no threads left.
+            *remover = thread.ok().map(|thread| Remover { folders, thread });
         }
         let left = match &*remover {
             Some(it) => it.folders.send(folder).err().map(|it| it.0),
@@ -60,22 +72,6 @@ impl Garbage {
                 );
             }
         }
-    }
-
-    /// Starts a thread, unless the system has none left.
-    fn start(&self) -> Option<Remover> {
-        let (folders, waiting) = sync_channel::<PathBuf>(WAITING);
-        #[cfg(test)]
-        let gate = self.gate.clone();
-        let work = move || {
-            for folder in waiting {
-                #[cfg(test)]
-                let _open = gate.lock();
-                remove(&folder);
-            }
-        };
-        let thread = Builder::new().name("garbage".into()).spawn(work).ok()?;
-        Some(Remover { folders, thread })
     }
 }
 

@@ -90,7 +90,7 @@ async fn a_list_that_stalls_is_asked_for_again() -> anyhow::Result<()> {
     server.is(Manner::Stalling);
     let began = Instant::now();
     let pipeline = Pipeline::start_with(server.client_of_socket().await?);
-    sleep(SILENCE - SECOND).await;
+    sleep(SILENCE.saturating_sub(SECOND)).await;
     assert_eq!(since(&server, began).len(), 1, "it is waited for");
     server.is_well();
     sleep(3 * SECOND).await;
