@@ -68,10 +68,19 @@ use crate::http;
 /// How many changes may wait for the loop; more make the sources wait, which they can.
 const CHANGES: usize = 1024;
 
+/// How long a thread that does what takes long waits for more of it. When it ends, the allocator gives back
+/// to the system what has been free for a second, and at no other time while nothing happens. So what an
+/// update needed is given back soon after it.
+const KEPT: Duration = Duration::from_secs(2);
+
 /// Runs the controller until it is asked to stop.
 pub(crate) fn start(task: Controller) -> ExitCode {
     crate::log::start(task.log);
-    let runtime = match tokio::runtime::Runtime::new() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_keep_alive(KEPT)
+        .build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
             error!("cannot start: {error}");

@@ -13,8 +13,8 @@ mod namespace;
 mod pod;
 mod secret;
 mod service;
+mod texts;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -32,6 +32,7 @@ pub use self::secret::{Secret, SecretData};
 pub use self::service::{
     LoadBalancer, LoadBalancerIngress, PortRef, Service, ServicePort, ServiceSpec, ServiceStatus,
 };
+pub use self::texts::{Texts, TextsIter};
 
 pub use crate::origin::Kind;
 use crate::origin::{Field, ObjectRef, Origin};
@@ -53,10 +54,10 @@ pub struct Meta {
     pub deleted: Option<Box<str>>,
     /// Annotations by full name.
     #[serde(deserialize_with = "map_or_null")]
-    pub annotations: BTreeMap<Arc<str>, Arc<str>>,
+    pub annotations: Texts,
     /// Labels by full name.
     #[serde(deserialize_with = "map_or_null")]
-    pub labels: BTreeMap<Arc<str>, Arc<str>>,
+    pub labels: Texts,
 }
 
 /// What every kind of object has in common.
@@ -224,9 +225,9 @@ impl Object {
 }
 
 /// Reads a map for which the API may also say `null`.
-fn map_or_null<'de, D: serde::Deserializer<'de>>(
+fn map_or_null<'de, D: serde::Deserializer<'de>, M: Default + Deserialize<'de>>(
     deserializer: D,
-) -> Result<BTreeMap<Arc<str>, Arc<str>>, D::Error> {
+) -> Result<M, D::Error> {
     Ok(Option::deserialize(deserializer)?.unwrap_or_default())
 }
 

@@ -217,7 +217,7 @@ impl Ports {
         for ingress in snapshot.ingresses.values_mut() {
             let annotations = &mut Arc::make_mut(ingress).meta.annotations;
             let ports = annotations
-                .iter_mut()
+                .texts_mut()
                 .filter(|it| it.0.ends_with("/tcp-service-port"));
             for (_, value) in ports {
                 if let Some(port) = value.parse::<u16>().ok().filter(|it| *it > 0) {

@@ -273,7 +273,8 @@ impl World {
         let ingresses = snapshot.ingresses.values().map(|it| &it.meta.annotations);
         let services = snapshot.services.values().map(|it| &it.meta.annotations);
         let data = snapshot.config_maps.values().map(|it| &it.data);
-        for (name, text) in ingresses.chain(services).chain(data).flatten() {
+        let annotations = ingresses.chain(services).flatten();
+        for (name, text) in annotations.chain(data.flatten()) {
             if let Some(key) = key_of(name) {
                 keys.entry(key.name).or_default().insert(text.clone());
             }

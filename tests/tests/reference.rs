@@ -12,6 +12,7 @@ use haproxy_ingress_core::diagnostic::Severity;
 use haproxy_ingress_core::keys::{FAMILIES, REGISTRY};
 use haproxy_ingress_core::origin::{Field, Origin};
 use haproxy_ingress_core::reference::{self, Page};
+use haproxy_ingress_core::resource::Texts;
 use haproxy_ingress_tests::case::{Case, Target};
 use haproxy_ingress_tests::show::show;
 use haproxy_ingress_tests::terminal;
@@ -252,10 +253,8 @@ impl Seen {
         let ingresses = objects.ingresses.values().map(|it| &it.meta.annotations);
         let services = objects.services.values().map(|it| &it.meta.annotations);
         let data = objects.config_maps.values().map(|it| &it.data);
-        let names = ingresses
-            .chain(services)
-            .chain(data)
-            .flat_map(|it| it.keys());
+        let annotations = ingresses.chain(services).flat_map(Texts::keys);
+        let names = annotations.chain(data.flat_map(|it| it.keys()));
         let mut invalid = BTreeSet::new();
         let mut reports = Vec::new();
         for it in input.compile("").diagnostics {

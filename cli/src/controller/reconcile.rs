@@ -11,6 +11,7 @@ mod search;
 mod tell;
 #[cfg(test)]
 mod tests;
+mod thread;
 mod timer;
 
 use std::fmt::Write as _;
@@ -518,13 +519,9 @@ impl<P: Proxy> Reconcile<P> {
         let compile = self.engine.compile;
         let work = move || {
             let places = good.as_ref().map_or(&*places, |it| &it.places);
-            compile(&snapshot, &options, Some(places))
+            Arc::new(compile(&snapshot, &options, Some(places)))
         };
-        match tokio::task::spawn_blocking(work).await {
-            Ok(compiled) => Ok(Arc::new(compiled)),
-            Err(error) if error.is_panic() => Err(isolate::panicked(&*error.into_panic())),
-            Err(error) => Err(error.to_string()),
-        }
+        thread::alone(work).await
     }
 
     /// Brings HAProxy to a state, or as near as it can be; tells whether it got there.

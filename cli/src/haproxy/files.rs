@@ -438,7 +438,14 @@ impl Files {
         let former = self.stored.iter().rev().filter(is_former);
         let former: Vec<u64> = former.take(self.former).map(|it| *it.0).collect();
         for number in &former {
-            self.stored(*number).forget_texts();
+            self.stored(*number).forget_texts(|_| true);
+        }
+        // A configuration is as large as what the controller keeps of ten thousand objects, and no next
+        // one has the same text in memory. Certificates are recognised again after a way back.
+        let (current, lib) = (self.current, self.lib.path.clone());
+        for number in keep.iter().filter(|it| Some(**it) != current) {
+            self.stored(*number)
+                .forget_texts(|it| !Path::new(it).starts_with(&lib));
         }
         keep.extend(former);
         let old: Vec<u64> = self
@@ -526,10 +533,10 @@ impl Files {
 }
 
 impl Stored {
-    /// Leaves it to the disk to know what is in its files.
-    fn forget_texts(&mut self) {
-        if self.contents.values().any(|it| it.text.is_some()) {
-            for content in self.contents.values_mut() {
+    /// Leaves it to the disk to know what is in some of its files.
+    fn forget_texts(&mut self, is_forgotten: impl Fn(&str) -> bool) {
+        for (path, content) in &mut self.contents {
+            if content.text.is_some() && is_forgotten(path) {
                 content.text = None;
             }
         }

@@ -59,8 +59,17 @@ struct Inner {
     is_local: bool,
     /// Blocks of which such a source writes a key: one bit for each place in the registry.
     touched: Vec<u64>,
-    /// Blocks that were read, at their place in the registry.
-    read: RefCell<Vec<Option<Rc<dyn Any>>>>,
+    /// Blocks that were read.
+    read: RefCell<Blocks>,
+}
+
+/// Blocks that were read.
+#[derive(Debug)]
+enum Blocks {
+    /// At their place in the registry: of what is global, all are read, again and again.
+    All(Vec<Option<Rc<dyn Any>>>),
+    /// With their place in the registry: an object writes keys of a few, and there are many objects.
+    Few(Vec<(usize, Rc<dyn Any>)>),
 }
 
 /// Hands out the settings of one block, key after key.
@@ -100,11 +109,16 @@ impl Layers {
                 touched[block / 64] |= 1 << (block % 64);
             }
         }
+        let read = if touched.is_empty() {
+            Blocks::default()
+        } else {
+            Blocks::Few(Vec::new())
+        };
         Self(Rc::new(Inner {
             sources,
             is_local: !touched.is_empty(),
             touched,
-            read: RefCell::default(),
+            read: read.into(),
         }))
     }
 
@@ -179,7 +193,7 @@ impl Layers {
         sink: &mut Sink,
         reads: Option<&mut Reads>,
     ) -> Rc<dyn Any> {
-        if let Some(Some(read)) = self.0.read.borrow().get(place) {
+        if let Some(read) = self.0.read.borrow().get(place) {
             return read.clone();
         }
         let (block, first) = REGISTRY.blocks[place];
@@ -190,12 +204,35 @@ impl Layers {
             reads,
         };
         let read = (block.read)(&mut reader);
-        let mut all = self.0.read.borrow_mut();
-        if all.is_empty() {
-            all.resize(REGISTRY.blocks.len(), None);
-        }
-        all[place] = Some(read.clone());
+        self.0.read.borrow_mut().add(place, read.clone());
         read
+    }
+}
+
+impl Blocks {
+    fn get(&self, place: usize) -> Option<&Rc<dyn Any>> {
+        match self {
+            Self::All(all) => all.get(place)?.as_ref(),
+            Self::Few(few) => few.iter().find(|it| it.0 == place).map(|it| &it.1),
+        }
+    }
+
+    fn add(&mut self, place: usize, read: Rc<dyn Any>) {
+        match self {
+            Self::All(all) => {
+                if all.is_empty() {
+                    all.resize(REGISTRY.blocks.len(), None);
+                }
+                all[place] = Some(read);
+            }
+            Self::Few(few) => few.push((place, read)),
+        }
+    }
+}
+
+impl Default for Blocks {
+    fn default() -> Self {
+        Self::All(Vec::new())
     }
 }
 

@@ -48,10 +48,20 @@ pub(crate) fn process_time(id: u32) -> f64 {
 
 /// Resident memory of a process in MB; `self` is this one.
 pub(crate) fn memory(id: &str) -> f64 {
+    status(id, "VmRSS:")
+}
+
+/// The most resident memory that a process ever had, in MB.
+pub(crate) fn most_memory(id: &str) -> f64 {
+    status(id, "VmHWM:")
+}
+
+/// An amount of memory of a process in MB.
+fn status(id: &str, name: &str) -> f64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).expect("the process runs");
     let kib: f64 = status
         .lines()
-        .find_map(|it| it.strip_prefix("VmRSS:")?.split_whitespace().next())
+        .find_map(|it| it.strip_prefix(name)?.split_whitespace().next())
         .and_then(|it| it.parse().ok())
         .expect("a process has resident memory");
     kib * 1024.0 / 1_000_000.0

@@ -98,7 +98,7 @@ const ROWS: &[Row] = &[
         live::restarts,
     ),
     (
-        "live: memory of the controller with 10,000 of each",
+        "live: memory of the controller with 10,000 of each, at rest",
         live::memory,
     ),
     ("live: CPU of the controller at rest", live::idle),

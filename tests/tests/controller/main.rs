@@ -13,6 +13,7 @@ mod events;
 mod flags;
 mod leader;
 mod manifests;
+mod memory;
 mod metrics;
 mod process;
 mod replicas;

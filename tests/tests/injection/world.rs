@@ -191,9 +191,9 @@ fn annotate(meta: &mut Meta, written: &[Written], place: Place) {
 /// Sets an annotation that is not there yet.
 fn annotation(meta: &mut Meta, key: &str, text: &str) {
     let name = format!("haproxy-ingress.github.io/{key}");
-    meta.annotations
-        .entry(name.into())
-        .or_insert_with(|| text.into());
+    if !meta.annotations.contains_key(&name) {
+        meta.annotations.insert(name.into(), text.into());
+    }
 }
 
 /// The objects of a tenant without the Secrets of the cases.

@@ -20,6 +20,7 @@ use tracing::{debug, error, warn};
 
 use super::held::{Evidence, put, suspicion};
 use super::search::{Search, Step};
+use super::thread::panicked;
 use super::{Reconcile, State};
 use crate::controller::apply::Proxy;
 use crate::controller::store::{find, objects};
@@ -380,11 +381,4 @@ fn because(said: &str) -> Evidence {
         said: format!("the engine fails on this object, which is a defect of it: {said}"),
         ..Evidence::default()
     }
-}
-
-/// The words of a panic.
-pub(super) fn panicked(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
-    text.unwrap_or("it says nothing").to_owned()
 }

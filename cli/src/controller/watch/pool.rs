@@ -3,7 +3,7 @@
 //! A copy takes 32 bytes and more, and an object has dozens. Lists are made as long as they are, too: one
 //! that is read item by item has room for four of them at first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use haproxy_ingress_core::resource::{Backend, Meta, Object, PortRef};
@@ -106,7 +106,7 @@ impl Pool {
             self.one(&mut value);
             (name, value)
         });
-        meta.annotations = shared.collect::<BTreeMap<_, _>>();
+        meta.annotations = shared.collect();
         let labels = std::mem::take(&mut meta.labels);
         let shared = labels.into_iter().map(|(mut name, value)| {
             self.one(&mut name);

@@ -1,7 +1,6 @@
 //! Objects as they arrive, and what is kept of them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use haproxy_ingress_core::diagnostic::{Diagnostic, codes};
@@ -118,26 +117,28 @@ impl Wire {
 /// and what others keep in the same Secrets. So an object that differs there only is equal, too.
 fn trim(object: Object, annotations: &Annotations) -> Object {
     fn bare(meta: &mut Meta) {
-        meta.annotations = BTreeMap::new();
-        meta.labels = BTreeMap::new();
+        meta.annotations.clear();
+        meta.labels.clear();
     }
     let with_keys = |meta: &mut Meta| {
-        keep(&mut meta.annotations, |it| annotations.has(it));
-        meta.labels = BTreeMap::new();
+        meta.annotations.retain(|it, _| annotations.has(it));
+        meta.labels.clear();
     };
     match object {
         Object::Ingress(it) => Object::Ingress(changed(it, |it| with_keys(&mut it.meta))),
         Object::Service(it) => Object::Service(changed(it, |it| with_keys(&mut it.meta))),
         Object::EndpointSlice(it) => Object::EndpointSlice(changed(it, |it| {
-            it.meta.annotations = BTreeMap::new();
-            keep(&mut it.meta.labels, |it| it == EndpointSlice::SERVICE_LABEL);
+            it.meta.annotations.clear();
+            it.meta
+                .labels
+                .retain(|it, _| &**it == EndpointSlice::SERVICE_LABEL);
         })),
         Object::Secret(it) => Object::Secret(changed(it, |it| {
             bare(&mut it.meta);
             it.data.retain(|name, _| Secret::ENTRIES.contains(&&**name));
         })),
         // Weights go by any label.
-        Object::Pod(it) => Object::Pod(changed(it, |it| it.meta.annotations = BTreeMap::new())),
+        Object::Pod(it) => Object::Pod(changed(it, |it| it.meta.annotations.clear())),
         Object::IngressClass(it) => Object::IngressClass(changed(it, |it| bare(&mut it.meta))),
         Object::ConfigMap(it) => Object::ConfigMap(changed(it, |it| bare(&mut it.meta))),
         Object::Namespace(it) => Object::Namespace(changed(it, |it| bare(&mut it.meta))),
@@ -147,11 +148,6 @@ fn trim(object: Object, annotations: &Annotations) -> Object {
 fn changed<T: Clone>(mut object: Arc<T>, change: impl FnOnce(&mut T)) -> Arc<T> {
     change(Arc::make_mut(&mut object));
     object
-}
-
-fn keep(texts: &mut BTreeMap<Arc<str>, Arc<str>>, is_read: impl Fn(&str) -> bool) {
-    let kept = std::mem::take(texts).into_iter();
-    *texts = kept.filter(|it| is_read(&it.0)).collect();
 }
 
 /// What is read of every object before it is decoded.

@@ -326,6 +326,25 @@ fn only_the_current_and_the_last_good_generation_are_kept() -> Result<(), Error>
 }
 
 #[test]
+fn the_text_of_a_configuration_is_in_memory_while_it_is_the_current_one() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    let mut files = Files::open(prefix, 0)?;
+    let first = old(prefix);
+    let number = files.write(&first, &Places::new(), true)?;
+    files.confirm(number, None)?;
+    let [config, certificate] = [0, 3].map(|it| Arc::clone(&first[it].content));
+    drop(first);
+    let holders = || [&config, &certificate].map(Arc::strong_count);
+    assert_eq!(holders(), [2, 2]);
+    files.write(&new(prefix), &Places::new(), true)?;
+    assert_eq!(holders(), [1, 2], "certificates are known by their address");
+    assert!(files.roll_back()?);
+    assert!(files.holds(&old(prefix)));
+    Ok(())
+}
+
+#[test]
 fn as_many_former_configurations_are_kept_as_asked_for() -> Result<(), Error> {
     let folder = folder();
     let prefix = folder.path();
