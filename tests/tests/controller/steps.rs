@@ -2,6 +2,7 @@
 //! memory what its files say, whichever way it came to it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -155,9 +156,10 @@ fn difference(haproxy: &Running, kind: &str, path: &Path) -> Option<String> {
     for block in Pem::iter_from_buffer(&content).map_while(Result::ok) {
         let is_first = wanted.is_empty();
         let mut add = |serial: &[u8]| {
-            let digits = serial
-                .iter()
-                .fold(String::new(), |digits, it| digits + &format!("{it:02X}"));
+            let digits = serial.iter().fold(String::new(), |mut digits, it| {
+                let _ = write!(digits, "{it:02X}");
+                digits
+            });
             wanted.insert(digits.trim_start_matches('0').to_owned());
         };
         match (kind, &*block.label) {
