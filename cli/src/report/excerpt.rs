@@ -87,24 +87,26 @@ impl<'p> Excerpts<'p> {
         };
         // Only the line itself: the renderer goes through all of a source.
         let start = text[..place.span.start].rfind('\n').map_or(0, |it| it + 1);
-        let rest = &text[start..];
+        let end = text.ceil_char_boundary(start + LONGEST_LINE + 1);
+        let rest = &text[start..end];
         let line = rest.split(['\n', '\r']).next().unwrap_or_default();
+        if line.len() > LONGEST_LINE || start + line.len() < place.span.start {
+            let end = place.span.end.min(place.span.start + LONGEST_WORDS);
+            let end = text.floor_char_boundary(end);
+            let words = text[place.span.start..end].escape_debug();
+            let more = if end < place.span.end { "…" } else { "" };
+            let words = format!("found `{words}{more}`, in a line too long to be shown");
+            return vec![path.into(), Level::NOTE.no_name().message(words).into()];
+        }
         let line = line.strip_prefix('\u{feff}').unwrap_or(line);
         let start = start + (rest.len() - rest.trim_start_matches('\u{feff}').len());
         let from = place.span.start.saturating_sub(start).min(line.len());
         let to = place.span.end.saturating_sub(start).clamp(from, line.len());
-        if line.len() <= LONGEST_LINE {
-            let snippet = Snippet::source(line)
-                .path(place.file.to_string())
-                .line_start(line_number)
-                .annotation(AnnotationKind::Primary.span(from..to));
-            return vec![snippet.into()];
-        }
-        let end = line.floor_char_boundary(to.min(from + LONGEST_WORDS));
-        let words = line[from..end].escape_debug();
-        let more = if end < to { "…" } else { "" };
-        let words = format!("found `{words}{more}` in a line of {} bytes", line.len());
-        vec![path.into(), Level::NOTE.no_name().message(words).into()]
+        let snippet = Snippet::source(line)
+            .path(place.file.to_string())
+            .line_start(line_number)
+            .annotation(AnnotationKind::Primary.span(from..to));
+        vec![snippet.into()]
     }
 }
 
@@ -177,11 +179,10 @@ metadata:
         let shown = Excerpts::new(&read.positions, false).render(&read.diagnostics[0]);
         assert_eq!(
             shown,
-            r"error[invalid-yaml]: unexpected character: `\u{7}`
- --> shop.yaml:1:1011
-  |
-  = found `\u{7}` in a line of 4011 bytes
-  = this document is skipped"
+            r"error[invalid-yaml]: unexpected character: `\u{7}'
+--> shop.yaml:1:1011
+ = found `\u{7}`, in a line too long to be shown
+ = this document is skipped"
         );
     }
 
