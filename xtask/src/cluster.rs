@@ -26,15 +26,12 @@ const PROGRAMS: [(&str, &str); 3] = [
 ];
 
 /// Tests about objects that a real server takes from nobody, or in another form.
-const REFUSED: [&str; 9] = [
+const REFUSED: [&str; 6] = [
     "a_class_may_come_later_change_and_go",
     "an_object_of_a_wrong_shape_is_kept_apart",
     "findings_are_told_once_and_so_is_their_end",
-    "our_ingresses_get_the_addresses_and_those_of_others_are_left_alone",
     "the_addresses_of_a_service_are_followed",
-    "the_addresses_of_nodes_are_those_of_the_pods_of_the_controller",
     "the_last_replica_takes_the_addresses_away_and_no_other_one",
-    "without_the_right_to_a_lease_all_else_goes_on",
     "without_the_right_to_events_all_else_goes_on",
 ];
 

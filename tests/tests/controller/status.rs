@@ -28,8 +28,13 @@ fn pod(name: &str, node: &str) -> Object {
     Object::new(Kind::Pod, "ingress-controller", name)
         .with("/metadata/labels", labels)
         .with("/spec/nodeName", node)
-        .with("/spec/containers", json!([]))
+        .with("/spec/containers", containers())
         .with("/status/conditions", ready)
+}
+
+/// What a real API server wants a Pod to have.
+fn containers() -> Value {
+    json!([{ "name": "controller", "image": "haproxy-ingress" }])
 }
 
 fn node(name: &str, internal: &str, external: &str) -> Value {
@@ -85,6 +90,7 @@ fn our_ingresses_get_the_addresses_and_those_of_others_are_left_alone() {
     api.has(
         object::ingress("new")
             .class("other")
+            .route("new.example", "/", "new", 80)
             .with("/status/loadBalancer/ingress", theirs.clone()),
     );
     rig.soon_answers(&controller, "new.example", 404);
@@ -156,7 +162,7 @@ fn the_addresses_of_nodes_are_those_of_the_pods_of_the_controller() {
     api.has(
         object::Object::new(Kind::Pod, "ingress-controller", "waiting")
             .with("/metadata/labels/app", "haproxy-ingress")
-            .with("/spec/containers", json!([])),
+            .with("/spec/containers", containers()),
     );
     api.has_all(app("app.example", "app", &[&backend]));
     let rig = Rig::external();
