@@ -371,20 +371,19 @@ impl Processes {
         self.master.version.parse().ok()
     }
 
-    /// The id of the worker that serves.
+    /// The id of the worker that serves. After a failed reload 3.1 and later list it among the old ones,
+    /// of which it is the youngest.
     pub(crate) fn worker(&self) -> Option<u32> {
-        self.workers.first().map(|it| it.pid)
+        let youngest = || self.old_workers.iter().min_by_key(|it| it.reloads);
+        let serving = self.workers.first().or_else(youngest);
+        serving.map(|it| it.pid)
     }
 
-    /// The workers that serve no new connection. After a failed reload 3.1 and later list the one that
-    /// does among them: it is the youngest.
+    /// The workers that serve no new connection.
     pub(crate) fn leaving(&self) -> Vec<&Process> {
-        let mut leaving: Vec<&Process> = self.old_workers.iter().collect();
-        leaving.sort_by_key(|it| it.reloads);
-        if self.workers.is_empty() && !leaving.is_empty() {
-            leaving.remove(0);
-        }
-        leaving
+        let worker = self.worker();
+        let old = self.old_workers.iter();
+        old.filter(|it| Some(it.pid) != worker).collect()
     }
 
     /// How long an old worker has been one, at least: as long as there is a younger one.
@@ -542,7 +541,7 @@ mod tests {
         assert_eq!(it.version(), Some(Version::new(2, 6)));
 
         let it = read(V3_2);
-        assert_eq!(it.worker(), None);
+        assert_eq!(it.worker(), Some(12));
         assert_eq!(it.old_workers[0].pid, 12);
         assert_eq!(it.version(), Some(Version::new(3, 2)));
     }

@@ -4,7 +4,9 @@
 //! would hear the second half of an update only: what is taken away, and not what takes its place. A
 //! session stays with its worker, even one that has stopped to serve.
 //!
-//! Behind each answer comes a prompt, an empty line and `> `; no answer has a line that begins so.
+//! Behind each answer comes a prompt, an empty line and `> `; no answer has a line that begins so. From
+//! 3.0 on, all answers to the commands of one line share the prompt behind the last of them, which the
+//! first words of a session find out.
 
 use std::io;
 use std::time::Duration;
@@ -23,11 +25,16 @@ const PROMPT: &[u8] = b"\n> ";
 /// What stands in front of the answer, for each line that was handed over.
 const CONTINUED: &str = "+ ";
 
+/// Two commands that are answered alike, by which it is found out how many prompts two commands get.
+const TWICE: &str = "show version;show version";
+
 /// A connection on which commands follow each other.
 #[derive(Debug)]
 pub(crate) struct Session {
     /// Nothing after an answer that did not come, as the next would be taken for it.
     stream: Option<UnixStream>,
+    /// Whether a prompt stands behind each answer, or behind all answers to a line.
+    is_prompted_each: bool,
     limit: Duration,
     answered: Option<Answered>,
 }
@@ -38,10 +45,16 @@ impl Socket {
         let stream = self.connect(Instant::now() + self.limit, "prompt").await?;
         let mut session = Session {
             stream: Some(stream),
+            is_prompted_each: true,
             limit: self.limit,
             answered: self.answered.clone(),
         };
-        session.send("prompt", "prompt\n", 1).await?;
+        let once = |answer: &[u8]| ends(answer, 1);
+        session.send("prompt", "prompt\n", once).await?;
+        let sent = format!("{TWICE}\n");
+        let twice = |answer: &[u8]| ends(answer, if has_both(answer) { 1 } else { 2 });
+        let answer = session.send(TWICE, &sent, twice).await?;
+        session.is_prompted_each = !has_both(&answer);
         Ok(session)
     }
 }
@@ -52,7 +65,13 @@ impl Session {
         let line = commands.join(";");
         check(&line)?;
         let sent = format!("{line}\n");
-        self.send(&line, &sent, commands.len()).await
+        let prompts = if self.is_prompted_each {
+            commands.len()
+        } else {
+            1
+        };
+        let answer = self.send(&line, &sent, |it| ends(it, prompts)).await?;
+        Ok(readable(answer).replace("\n> ", "\n"))
     }
 
     /// Gives a command that reads some lines, of which none may be empty: behind the first empty one
@@ -60,11 +79,18 @@ impl Session {
     pub(crate) async fn ask_with(&mut self, command: &str, lines: &str) -> Result<String, Error> {
         check(command)?;
         check_lines(command, lines)?;
-        let answer = self.send(command, &with_lines(command, lines), 1).await?;
+        let sent = with_lines(command, lines);
+        let answer = self.send(command, &sent, |it| ends(it, 1)).await?;
+        let answer = readable(answer).replace("\n> ", "\n");
         Ok(answer.trim_start_matches(CONTINUED).to_owned())
     }
 
-    async fn send(&mut self, command: &str, text: &str, answers: usize) -> Result<String, Error> {
+    async fn send(
+        &mut self,
+        command: &str,
+        text: &str,
+        is_whole: impl Fn(&[u8]) -> bool,
+    ) -> Result<Vec<u8>, Error> {
         let broken = |source| Error::Broken {
             command: shorten(command),
             source,
@@ -74,7 +100,7 @@ impl Session {
         let mut stream = stream.ok_or_else(|| broken(io::ErrorKind::NotConnected.into()))?;
         let answer = timeout_at(
             start + self.limit,
-            converse(&mut stream, command, text, answers),
+            converse(&mut stream, command, text, is_whole),
         );
         let answer = answer.await.map_err(|_| Error::Silent {
             command: shorten(command),
@@ -88,13 +114,13 @@ impl Session {
     }
 }
 
-/// Sends a text that was checked, and reads as many answers as it has commands.
+/// Sends a text that was checked, and reads until there is the whole answer, prompts included.
 async fn converse(
     stream: &mut UnixStream,
     command: &str,
     sent: &str,
-    answers: usize,
-) -> Result<String, Error> {
+    is_whole: impl Fn(&[u8]) -> bool,
+) -> Result<Vec<u8>, Error> {
     let broken = |source| Error::Broken {
         command: shorten(command),
         source,
@@ -107,7 +133,7 @@ async fn converse(
     }
     stream.write_all(sent.as_bytes()).await.map_err(broken)?;
     let mut answer = Vec::new();
-    while !ends(&answer, answers) {
+    while !is_whole(&answer) {
         if stream.read_buf(&mut answer).await.map_err(broken)? == 0 {
             return Err(broken(io::ErrorKind::ConnectionReset.into()));
         }
@@ -117,7 +143,16 @@ async fn converse(
             });
         }
     }
-    Ok(readable(answer).replace("\n> ", "\n"))
+    Ok(answer)
+}
+
+/// Whether both answers to [`TWICE`] stand in front of the first prompt.
+fn has_both(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer);
+    let before = text.split("\n> ").next().unwrap_or_default();
+    let mut lines = before.lines().filter(|it| !it.is_empty());
+    let first = lines.next();
+    first.is_some() && lines.any(|it| Some(it) == first)
 }
 
 /// Whether so many prompts have come and nothing behind the last.
@@ -140,6 +175,12 @@ mod tests {
         assert!(!ends(b"", 1) && !ends(b"a\n", 1) && !ends(b"a\n> b", 1));
         assert!(ends(b"\n> ", 1) && ends(b"a\nb\n> ", 1));
         assert!(!ends(b"a\n> ", 2) && ends(b"a\n> \n> ", 2));
+    }
+
+    #[test]
+    fn the_first_answers_tell_how_many_prompts_there_are() {
+        assert!(!has_both(b"") && !has_both(b"2.8\n\n> ") && !has_both(b"2.8\n\n> 2.8\n\n> "));
+        assert!(has_both(b"3.4\n\n3.4\n\n> "));
     }
 
     #[tokio::test]
@@ -177,8 +218,18 @@ mod tests {
         Ok(())
     }
 
-    /// A session with somebody who answers all commands with the same bytes and goes after some of them.
+    /// A session with somebody who prompts behind each answer to a command, answers all lines with the same
+    /// bytes and goes after some of them.
     async fn with_peer(answer: &'static [u8], times: usize) -> (tempfile::TempDir, Session) {
+        with_peer_of(b"2.8\n\n> 2.8\n\n> ", answer, times).await
+    }
+
+    /// The same with somebody who says this of his version, when he is asked twice.
+    async fn with_peer_of(
+        versions: &'static [u8],
+        answer: &'static [u8],
+        times: usize,
+    ) -> (tempfile::TempDir, Session) {
         let folder = tempfile::Builder::new().prefix("hi-").tempdir_in("/tmp");
         let folder = folder.expect("a folder for the test");
         let path = folder.path().join("a.sock");
@@ -186,18 +237,33 @@ mod tests {
         tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.expect("a caller");
             let mut buffer = [0; 1_000];
-            for turn in 0..=times {
+            for turn in 0..times + 2 {
                 let read = stream.read(&mut buffer).await.expect("a command");
                 if read == 0 {
                     return;
                 }
-                let answer = if turn == 0 { PROMPT } else { answer };
+                let answer = match turn {
+                    0 => PROMPT,
+                    1 => versions,
+                    _ => answer,
+                };
                 stream.write_all(answer).await.expect("a reader");
             }
             let _ = stream.read(&mut buffer).await;
         });
         let session = Socket::worker(&path, LIMIT).session().await;
         (folder, session.expect("a session"))
+    }
+
+    #[tokio::test]
+    async fn one_prompt_may_stand_behind_the_answers_to_all_commands_of_a_line() {
+        let commands = ["get weight a/b", "get weight a/c"].map(str::to_owned);
+        let answer = b"1\n\n2\n\n> ";
+        let (_folder, mut session) = with_peer_of(b"3.4\n\n3.4\n\n> ", answer, 1).await;
+        assert_eq!(session.ask(&commands).await.expect("all"), "1\n\n2\n\n");
+        let (_folder, mut session) = with_peer(answer, 1).await;
+        let error = session.ask(&commands).await.expect_err("one is missing");
+        assert!(matches!(error, Error::Silent { .. }), "{error}");
     }
 
     #[tokio::test]
