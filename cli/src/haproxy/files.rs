@@ -7,19 +7,21 @@
 //! ```text
 //! etc/haproxy/haproxy.cfg             ─▶ .current/files/haproxy.cfg
 //! etc/haproxy/maps/front.map          ─▶ ../.current/files/maps/front.map
-//! var/lib/haproxy/crt/shop.pem        ─▶ ../../../../etc/haproxy/.current/lib/crt/shop.pem
+//! var/lib/haproxy/crt/shop.pem        ─▶ ../../../../etc/haproxy/.current/lib/crt/.3f/shop.pem
 //!
 //! etc/haproxy/.current                ─▶ .generations/7            one rename(2) switches everything
 //! etc/haproxy/.generations/7/files/      haproxy.cfg, generation.cfg, maps/front.map, …
 //! etc/haproxy/.generations/7/lib      ─▶ ../../../../var/lib/haproxy/.generations/5
 //! etc/haproxy/.generations/7/generation.json, places.json
-//! var/lib/haproxy/.generations/5/        crt/shop.pem, …
+//! var/lib/haproxy/.generations/5/crt/.3f ─▶ ../../../.parts/4-0
+//! var/lib/haproxy/.parts/4-0/            shop.pem, …
 //! ```
 //!
 //! The two folders may be different mounts: private keys stay on theirs, the switch is on the other.
 //! All links are relative, so the tree may be mounted elsewhere. A generation is built under a name
 //! that begins with `.new-`, synced and renamed; what does not change is a second name of the same
-//! file, and the certificates are a generation of their own that many of the others share.
+//! file, and the certificates are a generation of their own that many of the others share, as its parts
+//! are shared by those that come after it.
 //!
 //! HAProxy reads all `*.cfg` in `etc/haproxy`, and a link that leads nowhere stops it. Therefore a new
 //! one first leads to a comment in the generations that do not have that file. A file that somebody
@@ -40,6 +42,7 @@ mod contents;
 mod disk;
 mod garbage;
 mod held;
+mod library;
 mod links;
 mod recover;
 
@@ -56,6 +59,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::haproxy::files::contents::Contents;
 use crate::haproxy::files::disk::{Disk, failed, unfinished};
+use crate::haproxy::files::library::{Library, PARTS};
 
 /// The files of HAProxy below one prefix. One process may write them.
 #[derive(Debug)]
@@ -131,7 +135,7 @@ struct Place {
 struct Stored {
     generation: Generation,
     /// Which generation of `var/lib/haproxy` it uses.
-    library: Option<u64>,
+    library: Option<Library>,
     contents: Contents,
 }
 
@@ -152,9 +156,6 @@ const PLACEHOLDER: &[u8] = b"# Another generation has a file of this name.\n";
 
 /// Where servers stand in a generation, so that a controller that starts can go on from there.
 const PLACES: &str = "places.json";
-
-/// From here on the whole disk is synced instead of each file.
-const MANY_FILES: usize = 32;
 
 const BOOTSTRAP: &str = "\
 # Until the controller has written its first configuration.
@@ -214,6 +215,7 @@ impl Files {
             Ok::<_, disk::Error>(Place { path, real })
         };
         let (etc, lib) = (place("etc/haproxy")?, place("var/lib/haproxy")?);
+        disk.make_folder(&lib.path.join(PARTS))?;
         let mut files = Self {
             etc,
             lib,
@@ -424,6 +426,9 @@ impl Files {
             self.disk.remove_folder(&unfinished(&folder))?;
             self.disk.remove_folder(&folder)?;
         }
+        for folder in self.unused_libraries()? {
+            self.disk.remove_folder(&folder)?;
+        }
         Ok(())
     }
 
@@ -477,19 +482,8 @@ impl Files {
             }
             self.linked.remove(path);
         }
-        self.disk.discard(&self.etc.generation(number))?;
-        self.remove_unused_libraries()
-    }
-
-    fn remove_unused_libraries(&self) -> Result<(), Error> {
-        let folder = self.lib.generations();
-        for name in names(&folder)? {
-            let Ok(number) = name.parse() else { continue };
-            if !self.stored.values().any(|it| it.library == Some(number)) {
-                self.disk.discard(&folder.join(name))?;
-            }
-        }
-        Ok(())
+        self.disk.discard([self.etc.generation(number)])?;
+        Ok(self.disk.discard(self.unused_libraries()?)?)
     }
 
     /// Refuses paths elsewhere, hidden ones and the one that is ours.
@@ -544,10 +538,6 @@ impl Stored {
 }
 
 impl Place {
-    fn holds(&self, path: &str) -> bool {
-        Path::new(path).starts_with(&self.path)
-    }
-
     fn generations(&self) -> PathBuf {
         self.path.join(GENERATIONS)
     }

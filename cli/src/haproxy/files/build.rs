@@ -2,18 +2,19 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use haproxy_ingress_core::assemble::Places;
 
 use crate::haproxy::files::contents::{self, Content, Contents};
-use crate::haproxy::files::disk::{Disk, Unsynced, failed, unfinished};
+use crate::haproxy::files::disk::{Disk, Unsynced, Waiting, failed, unfinished};
+use crate::haproxy::files::library::{self, Library};
 use crate::haproxy::files::links::relative;
 use crate::haproxy::files::{
-    Error, Files, GENERATIONS, Generation, MANY_FILES, MARKER, MARKER_VARIABLE, PLACEHOLDER,
-    PLACES, Place, Stored, is_config, marker, names, note,
+    Error, Files, GENERATIONS, Generation, MARKER, MARKER_VARIABLE, PLACEHOLDER, PLACES, Stored,
+    is_config, marker, names, note,
 };
 
 impl Files {
@@ -26,16 +27,12 @@ impl Files {
         marked: bool,
     ) -> Result<(), Error> {
         let start = Instant::now();
-        let mut unsynced = Vec::new();
-        stored.library = self.build_library(number, &stored.contents, &mut unsynced)?;
+        let mut lib = Waiting::below(&self.lib.path);
+        let mut etc = Waiting::below(&self.etc.path);
+        stored.library = self.build_library(number, &stored.contents, &mut lib)?;
         self.maps_in = start.elapsed();
-        if stored.library.is_some_and(|it| it != number)
-            && let Some(current) = self.current
-        {
-            let extra = &self.stored[&current].generation.extra;
-            let shared = extra.iter().filter(|it| self.lib.holds(it)).cloned();
-            stored.generation.extra.extend(shared);
-        }
+        let shared = self.shared_extra(stored.library.as_ref());
+        stored.generation.extra.extend(shared);
         let folder = self.etc.generation(number);
         let new = unfinished(&folder);
         self.disk.make_folder(&new.join("files"))?;
@@ -45,7 +42,7 @@ impl Files {
                 marker(number, &stored.generation.digest)
             );
             let path = new.join("files").join(MARKER);
-            unsynced.push(self.disk.write(&path, 0o644, text.as_bytes())?);
+            etc.add(self.disk.write(&path, 0o644, text.as_bytes())?);
         }
         // Configuration files that other generations have.
         for name in names(&self.etc.path)? {
@@ -54,99 +51,77 @@ impl Files {
             let place: Arc<str> = file.to_string_lossy().into();
             let has = stored.contents.contains_key(&place) || path.exists();
             if is_config(&name) && self.is_ours(&file) && !has {
-                unsynced.push(self.disk.write(&path, 0o644, PLACEHOLDER)?);
+                etc.add(self.disk.write(&path, 0o644, PLACEHOLDER)?);
                 stored.generation.extra.insert(place);
             }
         }
-        let files = new.join("files");
-        let source = |from| self.etc.generation(from).join("files");
-        let maps_in = self.fill(&files, &self.etc, &stored.contents, source, &mut unsynced)?;
+        let maps_in = self.fill(&new.join("files"), &stored.contents, &mut etc)?;
         self.maps_in += maps_in;
-        if let Some(library) = stored.library {
+        if let Some(library) = &stored.library {
+            let library = library.number.to_string();
             let target = relative(
                 &self.etc.real.join(GENERATIONS).join(number.to_string()),
-                &self.lib.real.join(GENERATIONS).join(library.to_string()),
+                &self.lib.real.join(GENERATIONS).join(library),
             );
             self.disk.point(&new.join("lib"), &target)?;
         }
         let note = note(&stored.generation);
         let path = new.join("generation.json");
-        unsynced.push(self.disk.write(&path, 0o644, &note)?);
+        etc.add(self.disk.write(&path, 0o644, &note)?);
         if !places.is_empty() {
             let text = serde_json::to_vec(places).expect("plain fields become JSON");
-            unsynced.push(self.disk.write(&new.join(PLACES), 0o644, &text)?);
+            etc.add(self.disk.write(&new.join(PLACES), 0o644, &text)?);
         }
-        unsynced.push(Disk::names_in(&new)?);
-        self.disk.sync(&unsynced)?;
+        etc.add(Disk::names_in(&new)?);
+        self.disk.sync_waiting([lib, etc])?;
         self.disk.rename(&new, &folder)?;
         self.stored.insert(number, stored);
         Ok(self.disk.sync_folder(&self.etc.generations())?)
     }
 
-    /// Writes the certificates, unless they are those of the current generation.
-    fn build_library(
-        &self,
-        number: u64,
-        contents: &Contents,
-        unsynced: &mut Vec<Unsynced>,
-    ) -> Result<Option<u64>, Error> {
-        let ours = |contents: &Contents| -> Vec<(Arc<str>, Content)> {
-            contents
-                .iter()
-                .filter(|(path, _)| self.lib.holds(path))
-                .map(|(path, it)| (Arc::clone(path), it.clone()))
-                .collect()
+    /// Paths of the current generation's parts that a library has, too, although no bundle holds them.
+    fn shared_extra(&self, library: Option<&Library>) -> Vec<Arc<str>> {
+        let Some((library, current)) = library.zip(self.current) else {
+            return Vec::new();
         };
-        let wanted = ours(contents);
-        if wanted.is_empty() {
-            return Ok(None);
-        }
-        if let Some(current) = self.current
-            && let stored = &self.stored[&current]
-            && ours(&stored.contents) == wanted
-        {
-            return Ok(stored.library);
-        }
-        let folder = self.lib.generation(number);
-        let new = unfinished(&folder);
-        let source = |from| {
-            let library = self.stored[&from].library.unwrap_or(from);
-            self.lib.generation(library)
+        let current = &self.stored[&current];
+        let is_shared = |path: &&Arc<str>| {
+            let below = Path::new(&***path).strip_prefix(&self.lib.path).ok();
+            below
+                .zip(current.library.as_ref())
+                .is_some_and(|(it, known)| {
+                    let part = library::part(it);
+                    let is_same = library.parts.get(&part) == known.parts.get(&part);
+                    library.number == known.number || is_same && library.parts.contains_key(&part)
+                })
         };
-        self.fill(&new, &self.lib, contents, source, unsynced)?;
-        // Nothing leads there before all of it is on the disk.
-        self.disk.rename(&new, &folder)?;
-        unsynced.push(Disk::names_in(&self.lib.generations())?);
-        Ok(Some(number))
+        let extra = current.generation.extra.iter();
+        extra.filter(is_shared).cloned().collect()
     }
 
-    /// Writes all files of one place into a new folder, and returns how long those that are no
+    /// Writes all files of `etc/haproxy` into a new folder, and returns how long those that are no
     /// configuration took. What the current generation has already gets a second name.
-    ///
-    /// New files are left to be synced with the rest of the generation, unless there are many.
     fn fill(
         &self,
         folder: &Path,
-        place: &Place,
         contents: &Contents,
-        source: impl Fn(u64) -> PathBuf,
-        unsynced: &mut Vec<Unsynced>,
+        waiting: &mut Waiting,
     ) -> Result<Duration, Error> {
-        let known = self
-            .current
-            .map(|it| (source(it), &self.stored[&it].contents));
+        let known = self.current.map(|it| {
+            let folder = self.etc.generation(it).join("files");
+            (folder, &self.stored[&it].contents)
+        });
         let known = |path: &Arc<str>, content: &Content| {
             let (folder, contents) = known.as_ref()?;
             (contents.get(path)? == content).then_some(folder)
         };
         let files = contents.iter().filter_map(|(path, content)| {
-            let below = Path::new(&**path).strip_prefix(&place.path).ok()?;
+            let below = Path::new(&**path).strip_prefix(&self.etc.path).ok()?;
             Some((below, content, known(path, content)))
         });
         self.disk.make_folder(folder)?;
         let mut folders = BTreeSet::from([folder.to_owned()]);
         let mut others_in = Duration::ZERO;
-        let (mut written, mut many) = (Vec::new(), false);
         for (below, content, known) in files {
             let path = folder.join(below);
             let parent = path.parent().expect("it is below the folder");
@@ -157,29 +132,21 @@ impl Files {
             }
             let start = Instant::now();
             let from = known.map(|it| it.join(below));
-            written.extend(self.put(&path, content, from.as_deref())?);
-            if written.len() > MANY_FILES {
-                // None of them needs to stay open.
-                written.clear();
-                many = true;
+            if let Some(written) = self.put(&path, content, from.as_deref())? {
+                waiting.add(written);
             }
             if parent != folder || !is_config(&below.to_string_lossy()) {
                 others_in += start.elapsed();
             }
         }
-        if many {
-            self.disk.sync_all(folder)?;
-        } else {
-            unsynced.extend(written);
-            for folder in &folders {
-                unsynced.push(Disk::names_in(folder)?);
-            }
+        for folder in &folders {
+            waiting.add(Disk::names_in(folder)?);
         }
         Ok(others_in)
     }
 
     /// Writes one file, unless the same is there already and can have a second name.
-    fn put(
+    pub(super) fn put(
         &self,
         path: &Path,
         content: &Content,

@@ -41,12 +41,23 @@ pub(super) struct Unsynced {
     file: File,
 }
 
+/// What below one folder a crash may still take away: a few files and folders, or everything.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    folder: PathBuf,
+    few: Vec<Unsynced>,
+    is_everything: bool,
+}
+
 /// What is written before it takes its place begins like this, as does what has lost its place, and is
 /// removed when found later.
 pub(super) const UNFINISHED: &str = ".new-";
 
 /// How many files are synced at once: a file system writes its journal for all that wait for it.
 const AT_ONCE: usize = 8;
+
+/// From here on the whole disk is synced instead of each file, none of which then needs to stay open.
+const MANY: usize = 100;
 
 impl Disk {
     /// Writes a file that was not there.
@@ -128,15 +139,19 @@ impl Disk {
             .map_err(failed("remove", path))
     }
 
-    /// Takes a folder away with all that is in it. What takes long of that is done while others go on.
-    pub(super) fn discard(&self, path: &Path) -> Result<(), Error> {
-        if path.symlink_metadata().is_err() {
-            return Ok(());
+    /// Takes folders away with all that is in them. What takes long of that is done while others go on.
+    pub(super) fn discard(&self, paths: impl IntoIterator<Item = PathBuf>) -> Result<(), Error> {
+        let mut gone = Vec::new();
+        for path in paths {
+            if path.symlink_metadata().is_err() {
+                continue;
+            }
+            let mut name = unfinished(&path).into_os_string();
+            name.push(format!("-gone-{}", self.garbage.count() + gone.len()));
+            let name = PathBuf::from(name);
+            self.rename(&path, &name)?;
+            gone.push(name);
         }
-        let mut name = unfinished(path).into_os_string();
-        name.push(format!("-gone-{}", self.garbage.count()));
-        let gone = PathBuf::from(name);
-        self.rename(path, &gone)?;
         self.garbage.remove(gone);
         Ok(())
     }
@@ -175,9 +190,21 @@ impl Disk {
         })
     }
 
+    /// Waits until all is on the disk that waits for it.
+    pub(super) fn sync_waiting(&self, all: impl IntoIterator<Item = Waiting>) -> Result<(), Error> {
+        let mut few = Vec::new();
+        for waiting in all {
+            few.extend(waiting.few);
+            if waiting.is_everything {
+                self.sync_all(&waiting.folder)?;
+            }
+        }
+        self.sync(&few)
+    }
+
     /// Waits until everything on the disk that holds a folder is on it. For many files this is much
     /// faster than one after the other.
-    pub(super) fn sync_all(&self, path: &Path) -> Result<(), Error> {
+    fn sync_all(&self, path: &Path) -> Result<(), Error> {
         self.spend(false)
             .and_then(|()| Ok(rustix::fs::syncfs(File::open(path)?)?))
             .map_err(failed("sync", path))
@@ -196,6 +223,28 @@ impl Disk {
     #[cfg(test)]
     fn spend(&self, takes_space: bool) -> io::Result<()> {
         self.fuse.spend(takes_space)
+    }
+}
+
+impl Waiting {
+    /// Nothing below a folder.
+    pub(super) fn below(folder: &Path) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            few: Vec::new(),
+            is_everything: false,
+        }
+    }
+
+    /// One thing more.
+    pub(super) fn add(&mut self, it: Unsynced) {
+        if self.few.len() == MANY {
+            self.few.clear();
+            self.is_everything = true;
+        }
+        if !self.is_everything {
+            self.few.push(it);
+        }
     }
 }
 

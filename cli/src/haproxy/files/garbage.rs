@@ -13,7 +13,7 @@ use std::thread::{Builder, JoinHandle};
 #[derive(Debug, Default)]
 pub(super) struct Garbage {
     remover: RefCell<Option<Remover>>,
-    count: Cell<u64>,
+    count: Cell<usize>,
     /// Who holds it keeps everything where it is.
     #[cfg(test)]
     pub(super) gate: std::sync::Arc<std::sync::Mutex<()>>,
@@ -21,29 +21,32 @@ pub(super) struct Garbage {
 
 #[derive(Debug)]
 struct Remover {
-    folders: SyncSender<PathBuf>,
+    folders: SyncSender<Vec<PathBuf>>,
     thread: JoinHandle<()>,
 }
 
-/// How many folders wait at most. Whoever has more waits, too, so that the disk does not fill up.
+/// How many lists of folders wait at most. Whoever has more waits, too, so that the disk does not fill up.
 const WAITING: usize = 4;
 
 impl Garbage {
     /// How many folders it was given.
-    pub(super) fn count(&self) -> u64 {
+    pub(super) fn count(&self) -> usize {
         self.count.get()
     }
 
-    /// Removes a folder with all that is in it, soon.
-    pub(super) fn remove(&self, folder: PathBuf) {
-        self.count.set(self.count.get() + 1);
+    /// Removes folders with all that is in them, soon.
+    pub(super) fn remove(&self, folders: Vec<PathBuf>) {
+        if folders.is_empty() {
+            return;
+        }
+        self.count.set(self.count.get() + folders.len());
         let mut remover = self.remover.borrow_mut();
         if remover.is_none() {
-            let (folders, waiting) = sync_channel::<PathBuf>(WAITING);
+            let (sender, waiting) = sync_channel::<Vec<PathBuf>>(WAITING);
             #[cfg(test)]
             let gate = self.gate.clone();
             let work = move || {
-                for folder in waiting {
+                for folder in waiting.into_iter().flatten() {
                     #[cfg(test)]
                     let _open = gate.lock();
                     remove(&folder);
@@ -51,13 +54,16 @@ impl Garbage {
             };
             let thread = Builder::new().name("garbage".into()).spawn(work);
             // The system may have no threads left.
-            *remover = thread.ok().map(|thread| Remover { folders, thread });
+            *remover = thread.ok().map(|thread| Remover {
+                folders: sender,
+                thread,
+            });
         }
         let left = match &*remover {
-            Some(it) => it.folders.send(folder).err().map(|it| it.0),
-            None => Some(folder),
+            Some(it) => it.folders.send(folders).err().map(|it| it.0),
+            None => Some(folders),
         };
-        if let Some(folder) = left {
+        for folder in left.unwrap_or_default() {
             remove(&folder);
         }
     }

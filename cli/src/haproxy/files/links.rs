@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::haproxy::files::disk::{Disk, UNFINISHED};
+use crate::haproxy::files::library::spread;
 use crate::haproxy::files::{CURRENT, Error, Files, MARKER, PLACEHOLDER, is_config, names};
 
 impl Files {
@@ -67,13 +68,13 @@ impl Files {
             }
             let path = match (
                 Path::new(&**file).strip_prefix(&self.etc.path),
-                stored.library,
+                &stored.library,
             ) {
                 (Ok(below), _) => self.etc.generation(number).join("files").join(below),
                 (Err(_), Some(library)) => {
                     let below = Path::new(&**file).strip_prefix(&self.lib.path);
                     let below = below.expect("it was checked");
-                    self.lib.generation(library).join(below)
+                    self.lib.generation(library.number).join(spread(below))
                 }
                 (Err(_), None) => continue,
             };
@@ -113,17 +114,16 @@ impl Files {
 
     /// Where the link at a path leads.
     pub(super) fn target(&self, file: &Path) -> PathBuf {
-        let (place, through, below) = if let Ok(below) = file.strip_prefix(&self.lib.path) {
-            (&self.lib, "lib", below)
+        let (place, below, through) = if let Ok(below) = file.strip_prefix(&self.lib.path) {
+            (&self.lib, below, Path::new("lib").join(spread(below)))
         } else {
             let below = file.strip_prefix(&self.etc.path).unwrap_or(file);
-            (&self.etc, "files", below)
+            (&self.etc, below, Path::new("files").join(below))
         };
         let folder = place.real.join(below.parent().unwrap_or(Path::new("")));
         relative(&folder, &self.etc.real)
             .join(CURRENT)
             .join(through)
-            .join(below)
     }
 }
 

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use crate::haproxy::files::contents::{self, Contents};
 use crate::haproxy::files::disk::{UNFINISHED, failed, unfinished};
+use crate::haproxy::files::library::PARTS;
 use crate::haproxy::files::{CURRENT, Error, Files, Generation, MARKER, Stored, names};
 
 impl Files {
     pub(super) fn recover(&mut self) -> Result<(), Error> {
         let (etc, lib) = (self.etc.generations(), self.lib.generations());
-        for folder in [&etc, &lib] {
+        for folder in [&etc, &lib, &self.lib.path.join(PARTS)] {
             for name in names(folder)? {
                 if name.starts_with(UNFINISHED) {
                     self.disk.remove_folder(&folder.join(name))?;
@@ -46,7 +47,9 @@ impl Files {
                 self.disk.remove_folder(&etc.join(name))?;
             }
         }
-        self.remove_unused_libraries()?;
+        for folder in self.unused_libraries()? {
+            self.disk.remove_folder(&folder)?;
+        }
         self.remove_loose_links(&self.etc.path)?;
         self.remove_loose_links(&self.lib.path)
     }
@@ -63,9 +66,10 @@ impl Files {
             .and_then(|it| it.file_name()?.to_str()?.parse().ok());
         let mut contents = Contents::new();
         contents::scan(&folder.join("files"), &self.etc.path, &mut contents)?;
-        if let Some(number) = library {
-            contents::scan(&self.lib.generation(number), &self.lib.path, &mut contents)?;
-        }
+        let library = match library {
+            Some(number) => Some(self.read_library(number, &mut contents)?),
+            None => None,
+        };
         let marker = self.etc.path.join(MARKER);
         contents.retain(|it, _| !generation.extra.contains(it) && Path::new(&**it) != marker);
         let digest = contents::digest(&contents);

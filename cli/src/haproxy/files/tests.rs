@@ -480,6 +480,97 @@ fn hundreds_of_files_are_written_at_once() -> Result<(), Error> {
     Ok(())
 }
 
+/// The parts on the disk that were made for a generation.
+fn parts_of(files: &Files, number: u64) -> Result<usize, Error> {
+    files.disk.garbage.finish();
+    let names = names(&files.lib.path.join(PARTS))?;
+    let begin = format!("{number}-");
+    Ok(names.iter().filter(|it| it.starts_with(&begin)).count())
+}
+
+#[test]
+fn parts_without_a_change_are_shared_and_none_is_left_behind() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    let path = |it: usize| format!("var/lib/haproxy/crt/{it}.pem");
+    let paths: Vec<String> = (0..300).map(path).collect();
+    let mut texts = vec!["0"; paths.len()];
+    let state = |texts: &[&'static str]| {
+        let files = paths.iter().map(|it| &**it).zip(texts.iter().copied());
+        bundle(prefix, &files.collect::<Vec<_>>())
+    };
+    let mut files = Files::open(prefix, 0)?;
+    let first = files.write(&state(&texts), &Places::new(), true)?;
+    files.confirm(first, None)?;
+    assert!(parts_of(&files, first)? > 100);
+    for (turn, changed) in [[1, 2], [2, 3], [1, 200]].into_iter().enumerate() {
+        for it in changed {
+            texts[it] = ["a", "b", "c"][turn];
+        }
+        let wanted = state(&texts);
+        if turn == 1 {
+            // What is read from the disk is shared like what was written.
+            files = Files::open(prefix, 0)?;
+        }
+        // What is taken back leaves nothing.
+        files.disk.fuse.set(12, End::Full);
+        let written = files.write(&wanted, &Places::new(), true);
+        written.expect_err("the disk is full");
+        files.disk.fuse.set(usize::MAX, End::Full);
+        let number = files.write(&wanted, &Places::new(), true)?;
+        assert!((1..=2).contains(&parts_of(&files, number)?));
+        files.confirm(number, None)?;
+        assert_eq!(seen_at(prefix, &paths), texts);
+    }
+    let used = files.stored.values().filter_map(|it| it.library.as_ref());
+    let used: BTreeSet<&String> = used.flat_map(|it| it.parts.values()).collect();
+    files.disk.garbage.finish();
+    let found = names(&files.lib.path.join(PARTS))?;
+    assert_eq!(used, found.iter().collect());
+    assert!(Files::open(prefix, 0)?.holds(&state(&texts)));
+    Ok(())
+}
+
+/// What HAProxy finds at some paths.
+fn seen_at(prefix: &Path, paths: &[String]) -> Vec<String> {
+    let read = |it: &String| fs::read_to_string(prefix.join(it)).expect("it is there");
+    paths.iter().map(read).collect()
+}
+
+#[test]
+fn what_somebody_put_into_a_part_is_known_wherever_the_part_is() -> Result<(), Error> {
+    let folder = folder();
+    let prefix = folder.path();
+    let path = |it: usize| format!("crt/{it}.pem");
+    let part = |it: usize| library::part(Path::new(&path(it)));
+    let beside = (1..10_000).find(|it| part(*it) == part(0));
+    let beside = format!("var/lib/haproxy/crt/{}.pem", beside.expect("parts are few"));
+    let ours = "var/lib/haproxy/crt/0.pem";
+    let mut files = Files::open(prefix, 0)?;
+    let first = files.write(&bundle(prefix, &[(ours, "ours")]), &Places::new(), true)?;
+    files.confirm(first, None)?;
+    fs::write(prefix.join(&beside), "theirs").expect("a file");
+    let both = bundle(prefix, &[(ours, "ours"), (&beside, "ours, too")]);
+    files.write(&both, &Places::new(), true)?;
+    // HAProxy refuses that, and what comes next has the part with their file in it.
+    assert!(files.roll_back()?);
+    let config = [(PATHS[0], "config"), (ours, "ours")];
+    let other = "var/lib/haproxy/crl/other.pem";
+    for further in [None, Some((other, "a list"))] {
+        let wanted: Vec<_> = config.into_iter().chain(further).collect();
+        let wanted = bundle(prefix, &wanted);
+        let number = files.write(&wanted, &Places::new(), true)?;
+        files.confirm(number, None)?;
+        let seen = fs::read_to_string(prefix.join(&beside)).expect("it is theirs");
+        assert_eq!(seen, "theirs");
+        // A generation that differs from what was written would not be a good one any more.
+        files = Files::open(prefix, 0)?;
+        assert!(files.current().is_some_and(|(_, it)| it.confirmed));
+        assert!(files.holds(&wanted));
+    }
+    Ok(())
+}
+
 #[test]
 fn the_certificates_may_be_on_another_disk() -> Result<(), Error> {
     let (folder, other) = (folder(), tempfile::tempdir_in("/tmp").expect("a folder"));
