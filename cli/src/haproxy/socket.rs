@@ -120,6 +120,9 @@ const LONGEST_COMMAND: usize = 16_000;
 /// `show servers state` takes 70 bytes a server, so this is more than a million of them.
 const LONGEST_ANSWER: u64 = 256 << 20;
 
+/// For how long an answer there is room at first: for most. Without any it is read in many small parts.
+const USUAL_ANSWER: usize = 8 << 10;
+
 impl Socket {
     /// The socket of a worker (`stats socket`).
     pub(crate) fn worker(path: impl Into<PathBuf>, limit: Duration) -> Self {
@@ -232,7 +235,7 @@ impl Socket {
         if matches!(self.end, End::Ours) {
             stream.shutdown().await.map_err(broken)?;
         }
-        let mut answer = Vec::new();
+        let mut answer = Vec::with_capacity(USUAL_ANSWER);
         stream
             .take(LONGEST_ANSWER + 1)
             .read_to_end(&mut answer)

@@ -16,7 +16,8 @@ use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout_at};
 
 use crate::haproxy::socket::{
-    Answered, Error, LONGEST_ANSWER, Socket, check, check_lines, readable, shorten, with_lines,
+    Answered, Error, LONGEST_ANSWER, Socket, USUAL_ANSWER, check, check_lines, readable, shorten,
+    with_lines,
 };
 
 /// What stands behind each answer.
@@ -132,7 +133,7 @@ async fn converse(
         Ok(_) => return Err(broken(io::ErrorKind::ConnectionReset.into())),
     }
     stream.write_all(sent.as_bytes()).await.map_err(broken)?;
-    let mut answer = Vec::new();
+    let mut answer = Vec::with_capacity(USUAL_ANSWER);
     while !is_whole(&answer) {
         if stream.read_buf(&mut answer).await.map_err(broken)? == 0 {
             return Err(broken(io::ErrorKind::ConnectionReset.into()));
