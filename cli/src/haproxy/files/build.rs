@@ -6,14 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use haproxy_ingress_core::assemble::Places;
-
 use crate::haproxy::files::contents::{self, Content, Contents};
 use crate::haproxy::files::disk::{Disk, Unsynced, failed, unfinished};
 use crate::haproxy::files::links::relative;
 use crate::haproxy::files::{
-    Error, Files, GENERATIONS, Generation, MANY_FILES, MARKER, MARKER_VARIABLE, PLACEHOLDER,
-    PLACES, Place, Stored, is_config, marker, names, note,
+    Error, Files, GENERATIONS, Generation, MANY_FILES, MARKER, MARKER_VARIABLE, Memo, PLACEHOLDER,
+    Place, Stored, is_config, marker, names, note,
 };
 
 impl Files {
@@ -22,7 +20,7 @@ impl Files {
         &mut self,
         number: u64,
         mut stored: Stored,
-        places: &Places,
+        memo: &Memo,
         marked: bool,
     ) -> Result<(), Error> {
         let start = Instant::now();
@@ -72,10 +70,7 @@ impl Files {
         let note = note(&stored.generation);
         let path = new.join("generation.json");
         unsynced.push(self.disk.write(&path, 0o644, &note)?);
-        if !places.is_empty() {
-            let text = serde_json::to_vec(places).expect("plain fields become JSON");
-            unsynced.push(self.disk.write(&new.join(PLACES), 0o644, &text)?);
-        }
+        unsynced.extend(memo.write(&new, &self.disk)?);
         unsynced.push(Disk::names_in(&new)?);
         self.disk.sync(&unsynced)?;
         self.disk.rename(&new, &folder)?;
@@ -223,7 +218,7 @@ impl Files {
             contents,
         };
         let made = self
-            .build(number, stored, &Places::new(), false)
+            .build(number, stored, &Memo::default(), false)
             .and_then(|()| self.switch(number));
         if made.is_err() {
             self.undo(number, &[]);
