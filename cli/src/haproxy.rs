@@ -25,7 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use haproxy_ingress_core::assemble::Places;
-use haproxy_ingress_core::bundle::Bundle;
+use haproxy_ingress_core::bundle::{Bundle, Outline};
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::options::Version;
 use haproxy_ingress_core::plan::{Command, Plan};
@@ -33,7 +33,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use crate::haproxy::admin::{Admin, Identity};
-use crate::haproxy::files::Files;
+use crate::haproxy::files::{Files, Memo};
 use crate::haproxy::master::{Master, Verdict};
 use crate::haproxy::process::{Engine, Process, State};
 pub(crate) use crate::haproxy::settings::{Mode, Settings};
@@ -298,6 +298,15 @@ impl Haproxy {
             })
             .await?;
         Ok(holds && matches!(self.look().await?, Look::Ours(_)))
+    }
+
+    /// What it runs, read back from the disk: not who made it, but all that a plan needs that leads on
+    /// from it. Nothing where the disk does not tell, or HAProxy does not say that it runs that: a reload
+    /// may be what it needs to say something.
+    pub(crate) async fn recall(&mut self) -> Option<Compiled> {
+        let recalled = self.on_disk(|it| Ok(it.recall())).await.ok().flatten()?;
+        let look = self.look().await;
+        matches!(look, Ok(Look::Ours(_))).then_some(recalled)
     }
 
     /// Where servers stand in what the disk holds.
@@ -656,10 +665,10 @@ impl Haproxy {
         let files = compiled.bundle.files.clone();
         // A HAProxy that was never reached may be any, and is most likely not older.
         let marked = self.version.is_none_or(|it| it.is_at_least(2, 4));
-        let places = compiled.places.clone();
+        let (places, outline) = (compiled.places.clone(), Outline::of(compiled));
         self.on_disk(move |it| {
             let start = Instant::now();
-            let number = it.write(&files, &places, marked)?;
+            let number = it.write(&files, Memo::new(&places, &outline), marked)?;
             Ok(Written {
                 number,
                 maps_in: it.maps_in(),

@@ -1,12 +1,16 @@
 //! What a compilation produces: files with modes, sections with digests, and who made which line.
 
+mod outline;
 mod shown;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
+use xxhash_rust::xxh3::xxh3_64;
+
 use crate::assemble::Places;
+pub use crate::bundle::outline::Outline;
 pub use crate::bundle::shown::shown;
 use crate::diagnostic::Diagnostic;
 pub use crate::haproxy::Role;
@@ -129,6 +133,17 @@ impl Bundle {
 impl Section {
     /// How the header of a section begins of which a running HAProxy makes backends.
     pub(crate) const MODEL: &str = "defaults _backend";
+
+    /// The header in the text of a section: its first line that begins with a letter.
+    pub(crate) fn header(text: &str) -> Option<&str> {
+        let is_header = |it: &&str| it.starts_with(|it: char| it.is_ascii_alphabetic());
+        text.lines().find(is_header)
+    }
+
+    /// The digest of a section's text, or of some of it.
+    pub(crate) fn digest(text: &str) -> u64 {
+        xxh3_64(text.as_bytes())
+    }
 }
 
 impl File {

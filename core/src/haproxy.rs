@@ -33,7 +33,7 @@ mod waf;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::acme::{Acme, Order};
 pub use self::auth::{AuthFrontend, Check, CheckedBy, Checks, VariableHeader};
@@ -158,7 +158,7 @@ pub struct DataFile {
 }
 
 /// What a file is for.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// `haproxy.cfg`.

@@ -22,6 +22,7 @@ pub mod random;
 pub mod hostile;
 pub mod spoe;
 pub mod show;
+pub mod recall;
 pub mod world;
 pub mod refused;
 pub mod helm;

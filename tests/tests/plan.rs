@@ -1,15 +1,18 @@
 //! A plan leads from any configuration to any other: whatever it asks a running HAProxy to do, in the
 //! end that HAProxy has in memory what one has that was started with the new configuration. On the way
 //! there, a request finds what it found before or what it finds in the end, with all that is asked of it:
-//! at no instant is a path more open than before and after.
+//! at no instant is a path more open than before and after. The same plan is made from what is left of a
+//! configuration on the disk.
 
 use haproxy_ingress_core::compile::{Compiled, compile};
-use haproxy_ingress_core::options::{Options, Version};
+use haproxy_ingress_core::options::{Name, Options, Version};
 use haproxy_ingress_core::plan::{Command, Entry, Plan};
 use haproxy_ingress_core::snapshot::Snapshot;
-use haproxy_ingress_tests::case::Settings;
+use haproxy_ingress_tests::case::{Case, Settings};
+use haproxy_ingress_tests::haproxy::in_parallel;
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::random::{Random, number, seed};
+use haproxy_ingress_tests::recall::{anonymous, recalled};
 use haproxy_ingress_tests::show::show;
 use haproxy_ingress_tests::world::{Found, Memory, World, requests};
 
@@ -52,7 +55,14 @@ fn lead(haproxy: Version) -> usize {
         }
         let next = world.step(&mut random);
         let wanted = compile(&next.snapshot(), &options, Some(&running.places));
-        match Plan::between(Some(&running), &wanted) {
+        let plan = Plan::between(Some(&running), &wanted);
+        let from_disk = Plan::between(Some(&recalled(&running)), &wanted);
+        assert_eq!(
+            anonymous(from_disk),
+            anonymous(plan.clone()),
+            "SEED={seed}, step {step}, from what the disk has\n{world:#?}\n{next:#?}"
+        );
+        match plan {
             Plan::Nothing => nothing += 1,
             Plan::Update { commands: those } => {
                 updates += 1;
@@ -205,6 +215,60 @@ fn what_two_backends_say_a_third_one_can_say_without_a_reload() {
     // What is no longer needed may stay where it is.
     let plan = plan(&of(3), &of(1));
     assert!(plan.iter().all(|it| it.starts_with("del ")), "{plan:?}");
+}
+
+#[test]
+fn what_is_left_on_the_disk_plans_as_what_was_compiled() {
+    let cases = Case::all(&Case::folder()).unwrap_or_else(|error| panic!("{error}"));
+    let counts = in_parallel(&cases, |case| {
+        let of = |haproxy| plans_alike(case, haproxy);
+        of(None) + of(Some(Version::new(3, 4)))
+    });
+    let count: usize = counts.iter().sum();
+    show(&format!("{count} plans of {} cases", cases.len()));
+    assert!(count > 6 * cases.len(), "each case has some objects");
+}
+
+/// Compares the plans between a case and each of what is left of it without one of its objects, to and
+/// fro, and returns how many these are.
+fn plans_alike(case: &Case, haproxy: Option<Version>) -> usize {
+    let input = case.input().unwrap_or_else(|error| panic!("{error}"));
+    let mut options = input.options.clone();
+    options.haproxy = haproxy.unwrap_or(options.haproxy);
+    let whole = compile(&input.snapshot, &options, None);
+    let of_whole = recalled(&whole);
+    let place = format!("{}:{}", case.file.display(), case.line);
+    assert_eq!(of_whole.bundle.sections, whole.bundle.sections, "{place}");
+    assert_eq!(
+        Plan::between(Some(&of_whole), &whole),
+        Plan::Nothing,
+        "{place}"
+    );
+    let objects = haproxy_ingress_core::manifest::read(&[("case".into(), case.manifest())]).objects;
+    let mut count = 1;
+    for object in objects {
+        let object = object.object_ref();
+        let mut snapshot = input.snapshot.clone();
+        let name = Name::new(object.namespace.clone(), object.name.clone());
+        snapshot.remove(object.kind, &name);
+        let less = compile(&snapshot, &options, Some(&whole.places));
+        let again = compile(&input.snapshot, &options, Some(&less.places));
+        let steps = [
+            (&whole, &of_whole, &less),
+            (&less, &recalled(&less), &again),
+        ];
+        for (old, of_old, new) in steps {
+            let wanted = Plan::between(Some(old), new);
+            let found = Plan::between(Some(of_old), new);
+            assert_eq!(
+                anonymous(found),
+                anonymous(wanted),
+                "{place}, without {object}, and back"
+            );
+            count += 1;
+        }
+    }
+    count
 }
 
 /// What every request finds.

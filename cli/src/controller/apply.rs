@@ -48,6 +48,10 @@ pub(crate) trait Proxy: Send {
         compiled: &Compiled,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
+    /// What it runs by what it was last given, by an earlier process maybe, as far as a plan needs to know
+    /// that leads on from it; nothing if that is not known.
+    fn recall(&mut self) -> impl Future<Output = Option<Compiled>> + Send;
+
     /// Whether it has never run anything of ours.
     fn is_fresh(&mut self) -> impl Future<Output = bool> + Send;
 
@@ -181,6 +185,10 @@ impl Proxy for Haproxy {
 
     async fn adopt(&mut self, compiled: &Compiled) -> Result<bool, Self::Error> {
         self.adopt(compiled).await
+    }
+
+    async fn recall(&mut self) -> Option<Compiled> {
+        Haproxy::recall(self).await
     }
 
     async fn is_fresh(&mut self) -> bool {

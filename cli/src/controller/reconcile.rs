@@ -106,6 +106,9 @@ pub(crate) struct Reconcile<P> {
     connected: bool,
     /// What HAProxy confirmed, and what that was made from; unknown after it failed or restarted.
     running: Option<State>,
+    /// What HAProxy runs by its files, where it is not known what that was made from: enough to plan what
+    /// leads on from it, and for nothing else.
+    recalled: Option<Arc<Compiled>>,
     /// The newest that HAProxy ever confirmed: servers keep the places they have there.
     good: Option<State>,
     /// Where servers stood when the controller started; what counts until there is a `good`.
@@ -210,6 +213,7 @@ impl<P: Proxy> Reconcile<P> {
             due: None,
             connected: false,
             running: None,
+            recalled: None,
             good: None,
             places: Arc::default(),
             held: Held::default(),
@@ -600,8 +604,9 @@ impl<P: Proxy> Reconcile<P> {
     }
 
     /// Finds out what HAProxy runs: what is wanted, as after a restart of the controller, or what it
-    /// ran before, as after a restart of its own.
+    /// ran before, as after a restart of its own; else what an earlier controller has made it run.
     async fn adopt(&mut self, wanted: &State) -> Result<(), P::Error> {
+        self.recalled = None;
         for state in [Some(wanted.clone()), self.good.clone()]
             .into_iter()
             .flatten()
@@ -610,8 +615,13 @@ impl<P: Proxy> Reconcile<P> {
                 self.running = Some(state);
                 // What somebody else told it meanwhile, or a controller that was killed, is in no file.
                 self.audit_at(AFTER_RELOAD);
-                break;
+                return Ok(());
             }
+        }
+        if let Some(recalled) = self.proxy.recall().await {
+            debug!("what haproxy runs is known from its files");
+            self.recalled = Some(Arc::new(recalled));
+            self.audit_at(AFTER_RELOAD);
         }
         Ok(())
     }

@@ -12,7 +12,7 @@
 //! etc/haproxy/.current                ─▶ .generations/7            one rename(2) switches everything
 //! etc/haproxy/.generations/7/files/      haproxy.cfg, generation.cfg, maps/front.map, …
 //! etc/haproxy/.generations/7/lib      ─▶ ../../../../var/lib/haproxy/.generations/5
-//! etc/haproxy/.generations/7/generation.json, places.json
+//! etc/haproxy/.generations/7/generation.json, places.json, outline.json
 //! var/lib/haproxy/.generations/5/crt/.3f ─▶ ../../../.parts/4-0
 //! var/lib/haproxy/.parts/4-0/            shop.pem, …
 //! ```
@@ -44,22 +44,22 @@ mod garbage;
 mod held;
 mod library;
 mod links;
+mod memo;
 mod recover;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::fs;
-use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use haproxy_ingress_core::assemble::Places;
 use haproxy_ingress_core::bundle;
 use serde::{Deserialize, Serialize};
 
 use crate::haproxy::files::contents::Contents;
 use crate::haproxy::files::disk::{Disk, failed, unfinished};
 use crate::haproxy::files::library::{Library, PARTS};
+pub(crate) use crate::haproxy::files::memo::Memo;
 
 /// The files of HAProxy below one prefix. One process may write them.
 #[derive(Debug)]
@@ -96,6 +96,10 @@ pub(crate) struct Generation {
     /// Whether a worker of this generation may have been given commands that it does not hold.
     #[serde(default)]
     pub(crate) drifted: bool,
+    /// The digest of what is kept beside its files for a controller that starts, if something is that
+    /// it can plan from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) memo: Option<String>,
     /// Paths that lead to something in this generation although its bundle does not hold them.
     #[serde(default)]
     extra: BTreeSet<Arc<str>>,
@@ -154,9 +158,6 @@ pub(crate) const MARKER_VARIABLE: &str = "proc.haproxy_ingress_generation";
 /// What is in a configuration file of other generations.
 const PLACEHOLDER: &[u8] = b"# Another generation has a file of this name.\n";
 
-/// Where servers stand in a generation, so that a controller that starts can go on from there.
-const PLACES: &str = "places.json";
-
 const BOOTSTRAP: &str = "\
 # Until the controller has written its first configuration.
 defaults
@@ -197,7 +198,7 @@ pub(crate) fn write_bootstrap(prefix: &Path) -> Result<(), Error> {
         bootstrap: true,
         ..Generation::default()
     };
-    files.write_as(generation, &[file], &Places::new(), false)?;
+    files.write_as(generation, &[file], &Memo::default(), false)?;
     Ok(())
 }
 
@@ -242,26 +243,6 @@ impl Files {
             .map(|(number, it)| marker(number, &it.digest))
     }
 
-    /// Where servers stand in the current generation. What cannot be read is not known; that costs a
-    /// reload at most.
-    pub(crate) fn places(&self) -> Places {
-        let Some(number) = self.current else {
-            return Places::new();
-        };
-        let path = self.etc.generation(number).join(PLACES);
-        let text = match fs::read(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Places::new(),
-            text => text.map_err(failed("read", &path)),
-        };
-        text.and_then(|it| {
-            serde_json::from_slice(&it).map_err(|it| failed("understand", &path)(it.into()))
-        })
-        .unwrap_or_else(|error| {
-            tracing::warn!(%error, "it is not known where servers stand");
-            Places::new()
-        })
-    }
-
     /// Whether the current generation is exactly this bundle.
     pub(crate) fn holds(&self, files: &[bundle::File]) -> bool {
         let known = self.current.map(|it| &self.stored[&it]);
@@ -273,21 +254,21 @@ impl Files {
 
     /// Makes a bundle the current generation and returns its number. Writes nothing if it is already.
     ///
-    /// `places` are kept beside it. With `marked` it carries its marker, which needs HAProxy 2.4.
+    /// The `memo` is kept beside it. With `marked` it carries its marker, which needs HAProxy 2.4.
     pub(crate) fn write(
         &mut self,
         files: &[bundle::File],
-        places: &Places,
+        memo: impl Into<Memo>,
         marked: bool,
     ) -> Result<u64, Error> {
-        self.write_as(Generation::default(), files, places, marked)
+        self.write_as(Generation::default(), files, &memo.into(), marked)
     }
 
     fn write_as(
         &mut self,
         generation: Generation,
         files: &[bundle::File],
-        places: &Places,
+        memo: &Memo,
         marked: bool,
     ) -> Result<u64, Error> {
         for file in files {
@@ -309,6 +290,7 @@ impl Files {
         let stored = Stored {
             generation: Generation {
                 digest,
+                memo: memo.digest(),
                 ..generation
             },
             library: None,
@@ -316,7 +298,7 @@ impl Files {
         };
         let mut linked = Vec::new();
         let written = self
-            .build(number, stored, places, marked)
+            .build(number, stored, memo, marked)
             .and_then(|()| self.link(number, marked, &mut linked))
             .and_then(|()| self.switch(number));
         if let Err(error) = written {

@@ -1,6 +1,7 @@
 //! What a HAProxy does with plans; each test runs its own one.
 
 mod between;
+mod recall;
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};

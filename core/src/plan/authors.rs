@@ -115,6 +115,8 @@ fn common_lines(pairs: impl Iterator<Item = (u8, u8)>) -> usize {
 fn middle(file: &File, head: usize, tail: usize) -> impl Iterator<Item = Made<'_>> {
     let before = file.content[..head].bytes().filter(|it| *it == b'\n');
     let made = file.source_map.lines().skip(before.count());
+    // Of a file that was found on a disk nobody knows who made it, and its lines count all the same.
+    let made = made.chain(std::iter::repeat(&[][..]));
     middle_text(file, head, tail).lines().zip(made)
 }
 

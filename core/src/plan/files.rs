@@ -265,6 +265,15 @@ mod tests {
             [format!("a.lua changed by {}", by(&["x"]))]
         );
         assert_eq!(plan(&old, &old), ["Nothing"]);
+        // A file that was found on a disk does not say who made it, but it has its lines.
+        let found = File {
+            source_map: Arc::default(),
+            ..old[0].clone()
+        };
+        assert_eq!(
+            plan(&[found], &[script("a.lua", &["a", "c", "b", "x", "d"])]),
+            [format!("a.lua changed by {}", by(&["c", "x"]))]
+        );
     }
 
     #[test]

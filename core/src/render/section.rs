@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use memchr::memchr3;
 use minijinja::{Template, Value};
-use xxhash_rust::xxh3::xxh3_64;
 
 use crate::bundle::Section;
 use crate::haproxy::Part;
@@ -185,7 +184,6 @@ impl Output {
     fn add(&mut self, marked: &str, lists: &[Arc<Lines>], owner: u32) {
         let start = self.text.len();
         let first_line = self.source_map.len() + 1;
-        let mut name: Option<Arc<str>> = None;
         let mut section = Marked {
             lists,
             owner,
@@ -193,22 +191,19 @@ impl Output {
         };
         let mut rest = marked;
         while !rest.is_empty() {
-            let from = self.text.len();
             let authors;
             (authors, rest) = self.add_line(rest, &mut section);
             self.source_map.add_line(authors.unwrap_or(owner));
-            let text = &self.text[from..];
-            if name.is_none() && text.starts_with(|it: char| it.is_ascii_alphabetic()) {
-                name = text.lines().next().map(Arc::from);
-            }
             self.text.push('\n');
         }
-        let Some(name) = name else { return };
         let text = &self.text[start..];
+        let Some(name) = Section::header(text) else {
+            return;
+        };
         let number = |it: usize| u32::try_from(it).expect("fewer lines than bytes");
-        let digest = xxh3_64(text.as_bytes());
+        let digest = Section::digest(text);
         self.sections.push(Section {
-            name,
+            name: name.into(),
             first_line: number(first_line),
             lines: number(self.source_map.len() + 1 - first_line),
             offset: start,
@@ -330,7 +325,7 @@ fn frame(text: &str, start: usize, changing: &[Range<usize>]) -> u64 {
         from = end;
     }
     frame.push_str(&text[from..]);
-    xxh3_64(frame.as_bytes())
+    Section::digest(&frame)
 }
 
 #[cfg(test)]

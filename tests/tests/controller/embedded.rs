@@ -144,7 +144,7 @@ fn it_is_started_again_from_what_was_good_and_each_time_later() {
     let backend = Backend::start("app");
     let rig = Rig::without_haproxy();
     rig.manifest("app", &app("app.example", "app", &[&backend]));
-    let controller = start(&rig, &["--disable-config-keywords="]);
+    let mut controller = start(&rig, &["--disable-config-keywords="]);
     rig.soon_served_by(&controller, "app.example", "app");
     let bad = object::ingress("bad").annotation("config-backend", "no-such-keyword");
     rig.manifest("bad", &[bad.route("bad.example", "/", "app", 80)]);
@@ -166,6 +166,9 @@ fn it_is_started_again_from_what_was_good_and_each_time_later() {
         .filter_map(|it| it.split_once("is started again in "));
     let delays: Vec<&str> = delays.map(|it| it.1.trim()).collect();
     assert_eq!(delays, ["200ms", "400ms", "800ms"], "{}", lines.join("\n"));
+    // It would live on.
+    let (code, _) = stop(&mut controller);
+    assert_eq!(code, Some(0), "{}", controller.output.text());
 }
 
 #[test]

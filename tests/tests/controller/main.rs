@@ -17,6 +17,7 @@ mod memory;
 mod metrics;
 mod process;
 mod replicas;
+mod restart;
 mod status;
 mod steps;
 mod watch;

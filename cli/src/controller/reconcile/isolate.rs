@@ -151,6 +151,7 @@ impl<P: Proxy> Reconcile<P> {
     /// A plan that leads from what HAProxy runs to something else; or how comparing them failed.
     pub(super) fn plan(&self, wanted: &Compiled) -> Result<Plan, String> {
         let running = self.running.as_ref().map(|it| &*it.compiled);
+        let running = running.or(self.recalled.as_deref());
         catch_unwind(AssertUnwindSafe(|| (self.engine.plan)(running, wanted)))
             .map_err(|it| panicked(&*it))
     }

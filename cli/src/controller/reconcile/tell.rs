@@ -59,5 +59,6 @@ impl<P: Proxy> Reconcile<P> {
         self.current.send_modify(|it| it.served = Some(compiled));
         self.good = Some(state.clone());
         self.running = Some(state);
+        self.recalled = None;
     }
 }

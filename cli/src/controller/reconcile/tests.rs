@@ -3,6 +3,7 @@
 mod blame;
 mod isolate;
 mod panic;
+mod recall;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ struct Strings {
     runs_already: bool,
     /// What it runs that was confirmed before.
     runs: Option<String>,
+    /// What it runs by what an earlier controller has left.
+    recalls: Option<&'static str>,
     /// How often it does not say what it runs.
     silent: u32,
     is_fresh: bool,
@@ -105,6 +108,10 @@ impl Proxy for Puppet {
         }
         let runs_it = strings.runs.as_deref() == Some(compiled.bundle.config());
         Ok(strings.runs_already || runs_it)
+    }
+
+    async fn recall(&mut self) -> Option<Compiled> {
+        self.strings().recalls.map(compiled)
     }
 
     async fn is_fresh(&mut self) -> bool {
@@ -187,16 +194,9 @@ const ENGINE: Engine = Engine {
         slices.push_str(&names(quick));
         slices.extend(snapshot.pods.keys().map(|it| &*it.name));
         slices.extend(places.into_iter().flatten().map(|(backend, _)| &**backend));
-        let content = format!("{ingresses}|{slices}");
-        let file = File::new("haproxy.cfg", 0o644, Role::Config, content);
-        let bundle = Bundle {
-            files: vec![file],
-            ..Bundle::default()
-        };
         Compiled {
-            bundle,
             uses_pods: ingresses.contains("weighed"),
-            ..Compiled::default()
+            ..compiled(&format!("{ingresses}|{slices}"))
         }
     },
     plan: |running, wanted| {
@@ -226,6 +226,19 @@ const ENGINE: Engine = Engine {
         }
     },
 };
+
+/// What consists of one configuration.
+fn compiled(config: &str) -> Compiled {
+    let file = File::new("haproxy.cfg", 0o644, Role::Config, config);
+    let bundle = Bundle {
+        files: vec![file],
+        ..Bundle::default()
+    };
+    Compiled {
+        bundle,
+        ..Compiled::default()
+    }
+}
 
 fn object(kind: Kind, name: &str) -> Object {
     let value = serde_json::json!({"metadata": {"namespace": "shop", "name": name}});

@@ -6,14 +6,12 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use haproxy_ingress_core::assemble::Places;
-
 use crate::haproxy::files::contents::{self, Content, Contents};
 use crate::haproxy::files::disk::{Disk, Unsynced, Waiting, failed, unfinished};
 use crate::haproxy::files::library::{self, Library};
 use crate::haproxy::files::links::relative;
 use crate::haproxy::files::{
-    Error, Files, GENERATIONS, Generation, MARKER, MARKER_VARIABLE, PLACEHOLDER, PLACES, Stored,
+    Error, Files, GENERATIONS, Generation, MARKER, MARKER_VARIABLE, Memo, PLACEHOLDER, Stored,
     is_config, marker, names, note,
 };
 
@@ -23,7 +21,7 @@ impl Files {
         &mut self,
         number: u64,
         mut stored: Stored,
-        places: &Places,
+        memo: &Memo,
         marked: bool,
     ) -> Result<(), Error> {
         let start = Instant::now();
@@ -68,9 +66,8 @@ impl Files {
         let note = note(&stored.generation);
         let path = new.join("generation.json");
         etc.add(self.disk.write(&path, 0o644, &note)?);
-        if !places.is_empty() {
-            let text = serde_json::to_vec(places).expect("plain fields become JSON");
-            etc.add(self.disk.write(&new.join(PLACES), 0o644, &text)?);
+        if let Some(places) = memo.write(&new, &self.disk)? {
+            etc.add(places);
         }
         etc.add(Disk::names_in(&new)?);
         self.disk.sync_waiting([lib, etc])?;
@@ -190,7 +187,7 @@ impl Files {
             contents,
         };
         let made = self
-            .build(number, stored, &Places::new(), false)
+            .build(number, stored, &Memo::default(), false)
             .and_then(|()| self.switch(number));
         if made.is_err() {
             self.undo(number, &[]);

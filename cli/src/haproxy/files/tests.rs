@@ -3,10 +3,12 @@
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
 
+use haproxy_ingress_core::assemble::Places;
 use haproxy_ingress_core::bundle::{File, Role};
 
 use super::disk::UNFINISHED;
 use super::disk::fuse::End;
+use super::memo::PLACES;
 use super::*;
 
 /// The files that HAProxy finds, by their paths below the prefix.

@@ -90,6 +90,10 @@ impl Proxy for Checked {
         Ok(false)
     }
 
+    async fn recall(&mut self) -> Option<Compiled> {
+        None
+    }
+
     async fn is_fresh(&mut self) -> bool {
         self.is_fresh
     }
