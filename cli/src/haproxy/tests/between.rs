@@ -81,9 +81,10 @@ async fn a_haproxy_that_is_started_again_at_any_moment_of_an_update_has_all_of_i
                 ..
             }
         );
-        // Behind the last answer it was started from the new files.
+        // Behind the last answer it was started from the new files. Where it took long to start, who it is
+        // was asked once more, and that was before it was told anything.
         assert!(
-            is_noticed || count == answer + 1,
+            is_noticed || count == answer + 1 || count > answers,
             "behind answer {answer} of {count}: {outcome:?}"
         );
     }
