@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::apiserver::ApiServer;
@@ -304,6 +305,17 @@ pub fn app(host: &str, service: &str, backends: &[&Backend]) -> Vec<Object> {
         object::service(service, 80),
         slice(service, backends),
     ]
+}
+
+/// The same with a backend that says what no other one does: from 3.4 on HAProxy takes others without a
+/// reload.
+pub fn own_app(host: &str, service: &str, backends: &[&Backend]) -> Vec<Object> {
+    static COUNT: AtomicUsize = AtomicUsize::new(100);
+    let seconds = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut objects = app(host, service, backends);
+    let timeout = format!("{seconds}s");
+    objects[0] = objects[0].clone().annotation("timeout-server", &timeout);
+    objects
 }
 
 /// The EndpointSlice of a Service whose endpoints are backends of this test.

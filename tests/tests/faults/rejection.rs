@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::haproxy::Haproxy;
 use haproxy_ingress_tests::http::{Load, Request};
-use haproxy_ingress_tests::rig::{Rig, app, slice, until};
+use haproxy_ingress_tests::rig::{Rig, app, own_app, slice, until};
 use haproxy_ingress_tests::terminal::Program;
 
 use crate::{has_begun, seen, unharmed};
@@ -120,7 +120,7 @@ fn a_port_that_somebody_else_has_is_not_tried_again_and_again() {
         "{}",
         controller.output.text()
     );
-    rig.manifest("new", &app("new.example", "new", &[&first]));
+    rig.manifest("new", &own_app("new.example", "new", &[&first]));
     rig.soon_served_by(&controller, "new.example", "first");
     assert_eq!(rig.haproxy().reloads(), reloads + 2, "for the new host");
     let report = load.stop();
@@ -161,7 +161,7 @@ fn a_port_that_is_known_to_be_taken_is_not_tried_at_all() {
         .wait_for("word about the port", |it| it.contains(&taken));
     assert!(said.contains("Ingress default/db"), "{said}");
     // Whatever would be tried because of it is tried by then.
-    rig.manifest("new", &app("new.example", "new", &[&backend]));
+    rig.manifest("new", &own_app("new.example", "new", &[&backend]));
     rig.soon_served_by(&controller, "new.example", "app");
     let words = controller.output.text();
     assert!(!words.contains("rejected the configuration"), "{words}");
@@ -293,7 +293,7 @@ fn what_haproxy_refused_is_not_asked_again_after_a_restart() {
         assert_eq!(rig.get("bad.example", "/").map(|it| it.status), Some(503));
         let name = restart.replace(' ', "-").to_lowercase();
         let host = format!("{name}.example");
-        rig.manifest(&name, &app(&host, &name, &[&backend]));
+        rig.manifest(&name, &own_app(&host, &name, &[&backend]));
         rig.soon_served_by(&controller, &host, "app");
         assert_eq!(rig.haproxy().reloads(), reloads + 1, "for the new host");
         is_noted(&controller);
@@ -321,7 +321,7 @@ fn what_became_bad_while_no_controller_ran_holds_nobody_back() {
         .clone()
         .annotation("config-backend", "no-such-keyword");
     rig.manifest("bad", &bad);
-    rig.manifest("new", &app("new.example", "new", &[&backend]));
+    rig.manifest("new", &own_app("new.example", "new", &[&backend]));
     let controller = rig.reads_manifests_with(&flags);
     rig.soon_served_by(&controller, "new.example", "app");
     rig.soon_served_by(&controller, "app.example", "app");

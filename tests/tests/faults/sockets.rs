@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::http::{Connection, Load, Request};
 use haproxy_ingress_tests::object;
-use haproxy_ingress_tests::rig::{Rig, app, slice, until};
+use haproxy_ingress_tests::rig::{Rig, app, own_app, slice, until};
 use haproxy_ingress_tests::terminal::Program;
 use rustix::process::{Signal, kill_process};
 
@@ -64,7 +64,7 @@ fn changes_arrive_although_the_admin_socket_is_unlinked() {
     // No reload makes the socket again, and one leaves an old worker behind for as long as somebody
     // is connected to it.
     let idle = Connection::plain(rig.http).expect("it serves");
-    rig.manifest("new", &app("new.example", "new", &[&first]));
+    rig.manifest("new", &own_app("new.example", "new", &[&first]));
     rig.soon_served_by(&controller, "new.example", "first");
     of(&first, &new);
     rig.soon_served_by(&controller, "app.example", "first");
@@ -270,7 +270,7 @@ fn without_a_master<T>(
     has_begun(&controller);
     let load = Load::start(rig.http, &Request::get("/").host("app.example"), 2);
     let gone = goes(&rig);
-    rig.manifest("new", &app("new.example", "new", &[&first]));
+    rig.manifest("new", &own_app("new.example", "new", &[&first]));
     controller
         .output
         .wait_for("word about the master", |it| it.contains(SAID));
@@ -307,7 +307,7 @@ fn a_frozen_worker_is_not_asked_for_ever() {
     controller
         .output
         .wait_for("end of a try", |it| it.contains("trying again in"));
-    rig.manifest("new", &app("new.example", "new", &[&backend]));
+    rig.manifest("new", &own_app("new.example", "new", &[&backend]));
     // The next try is 30 s away, and it is not waited for that long.
     drop(frozen);
     rig.soon_served_by(&controller, "new.example", "app");

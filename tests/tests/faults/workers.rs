@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use haproxy_ingress_tests::backend::Backend;
-use haproxy_ingress_tests::rig::{Rig, app, slice, until};
+use haproxy_ingress_tests::rig::{Rig, app, own_app, slice, until};
 use haproxy_ingress_tests::terminal::Program;
 
 use crate::sessions::{Upgraded, chat, reload};
@@ -100,7 +100,7 @@ fn a_reload_waits_for_old_workers_and_endpoints_do_not() {
         reload(&rig, &controller, &[], turn);
     }
     let reloads = rig.haproxy().reloads();
-    rig.manifest("new", &app("new.example", "new", &[&backends[0]]));
+    rig.manifest("new", &own_app("new.example", "new", &[&backends[0]]));
     let said = controller
         .output
         .wait_for("word about the wait", |it| it.contains("the reload waits"));
@@ -163,7 +163,7 @@ fn a_reload_waits_until_memory_is_enough() {
     let controller = rig.reads_manifests_with(&[&limit, "--max-reload-wait=1s"]);
     has_begun(&controller);
     let reloads = rig.haproxy().reloads();
-    rig.manifest("new", &app("new.example", "new", &[&backend]));
+    rig.manifest("new", &own_app("new.example", "new", &[&backend]));
     let said = controller
         .output
         .wait_for("word about memory", |it| it.contains("the reload waits"));
