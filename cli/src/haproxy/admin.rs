@@ -174,6 +174,10 @@ impl Admin {
                 let entries: Vec<&str> = entries.collect();
                 self.remove_from_list(list, &entries).await?;
                 rest = &rest[entries.len()..];
+            } else if let Command::SetCertificate { .. } = first {
+                let files: Vec<_> = rest.iter().map_while(renewed).collect();
+                self.exchange_all(FileKind::Certificate, &files).await?;
+                rest = &rest[files.len()..];
             } else if lines.is_empty() {
                 self.carry_out_whole(first).await?;
                 rest = behind;
@@ -219,10 +223,6 @@ impl Admin {
                 self.exchange(FileKind::Certificate, file, pem.reveal())
                     .await
             }
-            Command::SetCertificate { file, pem } => {
-                self.exchange(FileKind::Certificate, file, pem.reveal())
-                    .await
-            }
             Command::SetAuthorities { file, pem } => {
                 self.exchange(FileKind::Authorities, file, pem.reveal())
                     .await
@@ -238,7 +238,8 @@ impl Admin {
             | Command::SetServerState { .. }
             | Command::SetEntry { .. }
             | Command::RemoveEntry { .. }
-            | Command::RemoveFromList { .. } => unreachable!("these are given several at once"),
+            | Command::RemoveFromList { .. }
+            | Command::SetCertificate { .. } => unreachable!("these are given several at once"),
         }
     }
 
@@ -310,6 +311,20 @@ impl Admin {
             None => self.master.ask_worker(commands).await,
         };
         self.note(answer)
+    }
+
+    /// Gives a command and one that reads some lines, if it can without waiting in between.
+    async fn ask_then_with(
+        &mut self,
+        first: &str,
+        command: &str,
+        lines: &str,
+    ) -> Result<(String, String), Error> {
+        if let Way::Session(session) = &mut self.way {
+            return Ok(session.ask_then_with(first, command, lines).await?);
+        }
+        let answer = self.ask_one(first).await?;
+        Ok((answer, self.ask_with(command, lines).await?))
     }
 
     /// Gives a command that reads some lines.
@@ -415,6 +430,14 @@ fn check_file(command: &Command) -> Result<(), Error> {
 fn of_same_list<'c>(command: &'c Command, same: &str) -> Option<&'c str> {
     match command {
         Command::RemoveFromList { list, line } if **list == *same => Some(line),
+        _ => None,
+    }
+}
+
+/// The file of a certificate that a command renews, and what is in it, if it is one that does.
+fn renewed(command: &Command) -> Option<(&str, &str)> {
+    match command {
+        Command::SetCertificate { file, pem } => Some((file, pem.reveal())),
         _ => None,
     }
 }

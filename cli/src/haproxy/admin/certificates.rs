@@ -40,26 +40,51 @@ impl Admin {
         file: &str,
         pem: &str,
     ) -> Result<(), Error> {
-        let (name, word) = (escaped(file), kind.word());
-        let set = format!("set ssl {word} {name}");
-        let lines: Vec<&str> = pem.lines().filter(|it| !it.trim().is_empty()).collect();
-        let answer = self.ask_with(&set, &lines.join("\n")).await?;
-        // Newer versions begin with a capital for all kinds.
-        let is_ours = ["created", "updated"]
-            .map(|it| format!("ransaction {it} for {} {file}!", kind.noun()))
-            .iter()
-            .any(|it| last(&answer).strip_prefix(['T', 't']) == Some(it));
-        if !is_ours {
-            self.abort(kind, &name).await?;
-            return Err(refused(&set, &answer));
-        }
-        let commit = format!("commit ssl {word} {name}");
-        let answer = self.ask_one(&commit).await?;
-        if last(&answer) == "Success!" {
+        self.exchange_all(kind, &[(file, pem)]).await
+    }
+
+    /// The same for several files, one after the other. Nothing is committed before the answer has named
+    /// its file; what comes next is begun with the same words, as each answer takes a while to come.
+    pub(super) async fn exchange_all(
+        &mut self,
+        kind: FileKind,
+        files: &[(&str, &str)],
+    ) -> Result<(), Error> {
+        let [(file, pem), ..] = files else {
             return Ok(());
+        };
+        let word = kind.word();
+        let set = |file: &str| format!("set ssl {word} {}", escaped(file));
+        let mut answer = self.ask_with(&set(file), &whole_lines(pem)).await?;
+        for (index, (file, _)) in files.iter().enumerate() {
+            // Newer versions begin with a capital for all kinds.
+            let is_ours = ["created", "updated"]
+                .map(|it| format!("ransaction {it} for {} {file}!", kind.noun()))
+                .iter()
+                .any(|it| last(&answer).strip_prefix(['T', 't']) == Some(it));
+            if !is_ours {
+                self.abort(kind, &escaped(file)).await?;
+                return Err(refused(&set(file), &answer));
+            }
+            let commit = format!("commit ssl {word} {}", escaped(file));
+            let next = files.get(index + 1);
+            let committed = if let Some((next, pem)) = next {
+                let (next, lines) = (set(next), whole_lines(pem));
+                let both = self.ask_then_with(&commit, &next, &lines).await?;
+                answer = both.1;
+                both.0
+            } else {
+                self.ask_one(&commit).await?
+            };
+            if last(&committed) != "Success!" {
+                self.abort(kind, &escaped(file)).await?;
+                if let Some((next, _)) = next {
+                    self.abort(kind, &escaped(next)).await?;
+                }
+                return Err(refused(&commit, &committed));
+            }
         }
-        self.abort(kind, &name).await?;
-        Err(refused(&commit, &answer))
+        Ok(())
     }
 
     async fn abort(&mut self, kind: FileKind, name: &str) -> Result<(), Error> {
@@ -224,6 +249,12 @@ impl Admin {
         let entries = self.list(list).await?;
         Ok(entries.into_iter().map(|it| it.1).collect())
     }
+}
+
+/// What can be handed over of a text: an empty line would end it.
+fn whole_lines(pem: &str) -> String {
+    let lines = pem.lines().filter(|it| !it.trim().is_empty());
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Refuses a line that HAProxy may not come to the end of: at a bracket inside of a word, 2.6 reads on for
@@ -483,6 +514,68 @@ mod tests {
         admin.carry_out(&commands(&new, &old), &old, None).await?;
         // The one that went away can come again.
         admin.carry_out(&there, &new, None).await
+    }
+
+    /// Four certificates for their hosts.
+    fn four(external: &External, pems: [&str; 4]) -> Compiled {
+        let names = ["a.pem", "b.pem", "c.pem", "d.pem"];
+        let certificates: Vec<_> = names.into_iter().zip(pems).collect();
+        files(
+            external,
+            &certificates,
+            &["a.pem a", "b.pem b", "c.pem c", "d.pem d"],
+        )
+    }
+
+    #[tokio::test]
+    async fn of_those_that_are_renewed_together_one_that_is_refused_is_the_last()
+    -> Result<(), Error> {
+        let external = External::prepare();
+        let [old, new] = [(); 2].map(|()| ["a", "b", "c", "d"].map(certificate));
+        let [a, b, c, d] = old.each_ref().map(String::as_str);
+        let [new_a, new_b, new_c, new_d] = new.each_ref().map(String::as_str);
+        let before = four(&external, [a, b, c, d]);
+        let external = start(external).await;
+        let mut admin = external.admin();
+
+        let bad = four(&external, [new_a, new_b, "no certificate", new_d]);
+        let there = commands(&before, &bad);
+        let error = admin.carry_out(&there, &bad, None).await;
+        let error = error.expect_err("the third is none").to_string();
+        assert!(error.contains("c.pem"), "{error}");
+        let half = four(&external, [new_a, new_b, c, d]);
+        admin.read_certificates_back(&there, &half).await?;
+        // Nothing is under way.
+        let good = four(&external, [a, b, new_c, new_d]);
+        let there = commands(&half, &good);
+        admin.carry_out(&there, &good, None).await
+    }
+
+    #[tokio::test]
+    async fn what_somebody_else_has_begun_is_not_finished_with_what_is_ours() -> Result<(), Error> {
+        let external = External::prepare();
+        let [old, new] = [(); 2].map(|()| ["a", "b", "c", "d"].map(certificate));
+        let [a, b, c, d] = old.each_ref().map(String::as_str);
+        let [new_a, new_b, new_c, _] = new.each_ref().map(String::as_str);
+        let before = four(&external, [a, b, c, d]);
+        let external = start(external).await;
+        let mut admin = external.admin();
+        let path = |name: &str| {
+            let mut files = before.bundle.files.iter();
+            let file = files.find(|it| it.path.ends_with(name));
+            escaped(&file.expect("it is one of them").path)
+        };
+        let theirs = format!("set ssl cert {}", path("b.pem"));
+        admin.ask_with(&theirs, &whole_lines(new_b)).await?;
+
+        let wanted = four(&external, [new_a, b, new_c, d]);
+        let there = commands(&before, &wanted);
+        let error = admin.carry_out(&there, &wanted, None).await;
+        error.expect_err("theirs is under way");
+        let all = commands(&four(&external, [b, a, d, c]), &before);
+        admin.read_certificates_back(&all, &before).await?;
+        admin.abort(FileKind::Certificate, &path("b.pem")).await?;
+        admin.carry_out(&there, &wanted, None).await
     }
 
     #[tokio::test]

@@ -82,8 +82,24 @@ impl Session {
         check_lines(command, lines)?;
         let sent = with_lines(command, lines);
         let answer = self.send(command, &sent, |it| ends(it, 1)).await?;
-        let answer = readable(answer).replace("\n> ", "\n");
-        Ok(answer.trim_start_matches(CONTINUED).to_owned())
+        Ok(without_marks(&readable(answer)))
+    }
+
+    /// Gives a command and, without waiting for its answer, one that reads some lines.
+    pub(crate) async fn ask_then_with(
+        &mut self,
+        first: &str,
+        command: &str,
+        lines: &str,
+    ) -> Result<(String, String), Error> {
+        check(first)?;
+        check(command)?;
+        check_lines(command, lines)?;
+        let sent = format!("{first}\n{}", with_lines(command, lines));
+        let answer = self.send(command, &sent, |it| ends(it, 2)).await?;
+        let answer = readable(answer);
+        let (first, second) = answer.split_once("\n> ").unwrap_or((&answer, ""));
+        Ok((format!("{first}\n"), without_marks(second)))
     }
 
     async fn send(
@@ -145,6 +161,12 @@ async fn converse(
         }
     }
     Ok(answer)
+}
+
+/// An answer without the marks of who is asked for more.
+fn without_marks(answer: &str) -> String {
+    let answer = answer.replace("\n> ", "\n");
+    answer.trim_start_matches(CONTINUED).to_owned()
 }
 
 /// Whether both answers to [`TWICE`] stand in front of the first prompt.
@@ -211,11 +233,14 @@ mod tests {
             session.ask(&commands).await?,
             "Proxy is disabled.\n\n".repeat(2)
         );
-        let answer = session.ask_with("set ssl cert none", "one\ntwo").await?;
-        assert!(
-            answer.starts_with("Can't replace a certificate"),
-            "{answer}"
-        );
+        let set = "set ssl cert none";
+        let answer = session.ask_with(set, "one\ntwo").await?;
+        let refusal = "Can't replace a certificate";
+        assert!(answer.starts_with(refusal), "{answer}");
+        let both = session.ask_then_with("commit ssl cert no", set, "one");
+        let (first, second) = both.await?;
+        assert!(first.starts_with("No ongoing transaction"), "{first}");
+        assert!(second.starts_with(refusal), "{second}");
         Ok(())
     }
 
