@@ -61,7 +61,7 @@ impl Files {
                 &self.etc.real.join(GENERATIONS).join(number.to_string()),
                 &self.lib.real.join(GENERATIONS).join(library),
             );
-            self.disk.point(&new.join("lib"), &target)?;
+            self.disk.make_link(&new.join("lib"), &target)?;
         }
         let note = note(&stored.generation);
         let path = new.join("generation.json");

@@ -96,10 +96,15 @@ impl Disk {
     pub(super) fn point(&self, path: &Path, target: &Path) -> Result<(), Error> {
         let unfinished = unfinished(path);
         self.remove(&unfinished)?;
-        self.spend(true)
-            .and_then(|()| symlink(target, &unfinished))
-            .map_err(failed("create", &unfinished))?;
+        self.make_link(&unfinished, target)?;
         self.rename(&unfinished, path)
+    }
+
+    /// Lets a path that was not there lead elsewhere.
+    pub(super) fn make_link(&self, path: &Path, target: &Path) -> Result<(), Error> {
+        self.spend(true)
+            .and_then(|()| symlink(target, path))
+            .map_err(failed("create", path))
     }
 
     /// Moves within one folder or file system, in one step.

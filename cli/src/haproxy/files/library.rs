@@ -78,8 +78,11 @@ impl Files {
         for (index, (place, files)) in parts.iter().enumerate() {
             let link = new.join(place);
             let parent = link.parent().expect("it is below the generation");
-            self.disk.make_folder(parent)?;
-            folders.insert(parent.to_owned());
+            if !folders.contains(parent) {
+                self.disk.make_folder(parent)?;
+                let above = parent.ancestors().take_while(|it| *it != new);
+                folders.extend(above.map(Path::to_owned));
+            }
             let same = current.as_ref().and_then(|(library, known)| {
                 let name = library.parts.get(place)?;
                 let old = self.lib.generation(library.number).join(place);
@@ -135,7 +138,7 @@ impl Files {
         }
         let from = link.parent().expect("it is in a generation");
         let to = self.lib.path.join(PARTS).join(name);
-        Ok(self.disk.point(link, &relative(from, &to))?)
+        Ok(self.disk.make_link(link, &relative(from, &to))?)
     }
 
     /// The files of `var/lib/haproxy` by their parts.
