@@ -57,20 +57,21 @@ impl Files {
         contents: &Contents,
         waiting: &mut Waiting,
     ) -> Result<Option<Library>, Error> {
+        let current = self.current.and_then(|it| {
+            let stored = &self.stored[&it];
+            Some((stored.library.as_ref()?, &stored.contents))
+        });
+        let is_here = |it: &(&Arc<str>, &Content)| Path::new(&**it.0).starts_with(&self.lib.path);
+        if let Some((library, known)) = current
+            && (known.iter().filter(is_here)).eq(contents.iter().filter(is_here))
+        {
+            return Ok(Some(library.clone()));
+        }
         let parts = self.parts(contents);
         if parts.is_empty() {
             return Ok(None);
         }
-        let current = self.current.and_then(|it| {
-            let stored = &self.stored[&it];
-            let library = stored.library.as_ref()?;
-            Some((library, self.parts(&stored.contents)))
-        });
-        if let Some((library, known)) = &current
-            && *known == parts
-        {
-            return Ok(Some((*library).clone()));
-        }
+        let current = current.map(|(library, known)| (library, self.parts(known)));
         let folder = self.lib.generation(number);
         let new = disk::unfinished(&folder);
         let mut folders = BTreeSet::from([new.clone()]);
