@@ -39,7 +39,7 @@ fn findings_are_told_once_and_so_is_their_end() {
     let wrong = |name: &str| object::ingress(name).annotation("timeout-queue", "soon");
     api.has_all(app("app.example", "app", &[&backend]));
     let web = wrong("web").route("fine.example", "/", "app", 80);
-    api.has(web.clone().route("web..example", "/", "app", 80));
+    api.has(web.clone().route("web.example", "/a b", "app", 80));
     api.has(
         wrong("other")
             .class("other")
@@ -47,7 +47,7 @@ fn findings_are_told_once_and_so_is_their_end() {
     );
     let rig = Rig::external();
     let controller = rig.is_replica(&api, "replica", &["--update-status=false"]);
-    wait_for(&api, "web", "InvalidHost");
+    wait_for(&api, "web", "InvalidPath");
     wait_for(&api, "web", "InvalidValue");
     let events = told(&api, "Ingress", "web");
     assert_eq!(events.len(), 2, "{events:#?}");
@@ -62,7 +62,7 @@ fn findings_are_told_once_and_so_is_their_end() {
     );
     assert_eq!(told(&api, "Ingress", "other"), Vec::<[String; 3]>::new());
 
-    // Runs in which it is as it was, then one in which the host is right.
+    // Runs in which it is as it was, then one in which the path is right.
     api.has_all(app("new.example", "new", &[&backend]));
     rig.soon_served_by(&controller, "new.example", "app");
     api.has(web.route("web.example", "/", "app", 80));
@@ -158,7 +158,7 @@ fn without_the_right_to_events_all_else_goes_on() {
     let api = ApiServer::start();
     api.forbids_writes("events");
     api.has_all(app("app.example", "app", &[&backend]));
-    api.has(object::ingress("web").route("web..example", "/", "app", 80));
+    api.has(object::ingress("web").route("web.example", "/a b", "app", 80));
     let rig = Rig::external();
     let controller = rig.is_replica(&api, "replica", &["--publish-address=192.0.2.1"]);
     rig.soon_served_by(&controller, "app.example", "app");
@@ -178,5 +178,5 @@ fn without_the_right_to_events_all_else_goes_on() {
         "{text}"
     );
     api.permits("events");
-    wait_for(&api, "web", "InvalidHost");
+    wait_for(&api, "web", "InvalidPath");
 }

@@ -109,7 +109,9 @@ fn our_ingresses_get_the_addresses_and_those_of_others_are_left_alone() {
 fn the_addresses_of_a_service_are_followed() {
     let backend = Backend::start("app");
     let api = ApiServer::start();
-    let edge = object::service("edge", 80).within("ingress-controller");
+    let edge = object::service("edge", 80)
+        .within("ingress-controller")
+        .with("/spec/type", "LoadBalancer");
     api.has(edge.clone());
     api.has_all(app("app.example", "app", &[&backend]));
     let rig = Rig::external();
