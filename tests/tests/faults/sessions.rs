@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use haproxy_ingress_tests::http::PATIENCE;
 use haproxy_ingress_tests::object::{self, Object};
-use haproxy_ingress_tests::rig::{Rig, until};
+use haproxy_ingress_tests::rig::{Rig, rests, until};
 use haproxy_ingress_tests::terminal::Program;
 use haproxy_ingress_tests::tls::serve;
 
@@ -84,17 +84,19 @@ pub(crate) fn chat() -> Vec<Object> {
 
 /// Changes something that needs a reload, and waits until it has happened.
 pub(crate) fn reload(rig: &Rig, controller: &Program, keys: &[(&str, &str)], turn: usize) {
+    // By its reason, so that no other reload is taken for it.
     let reloads = || {
         let words = controller.output.text();
-        words.matches("haproxy successfully reloaded").count()
+        words.matches("data[\"timeout-client\"]").count()
     };
     let before = reloads();
     let timeout = format!("{}s", 100 + turn);
     let mut keys = keys.to_vec();
     keys.push(("timeout-client", &timeout));
     rig.configures(&keys);
-    // HAProxy itself, from 3.1 on, counts a reload before the new worker serves.
     until(controller, "reload", || reloads() > before);
+    // HAProxy itself, from 3.1 on, counts a reload before the new worker serves.
+    rests(controller);
     until(controller, "answer after the reload", || {
         rig.get("nobody.example", "/").map(|it| it.status) == Some(404)
     });
