@@ -552,6 +552,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn those_that_are_renewed_together_may_be_as_long_as_a_command() -> Result<(), Error> {
+        let external = External::prepare();
+        let long = |name: &str| {
+            let pem = certificate(name);
+            let (leaf, _) = pem
+                .split_once("-----BEGIN PRIVATE")
+                .expect("the key is last");
+            let count = (14_900 - pem.len()) / leaf.len();
+            format!("{pem}{}", leaf.repeat(count))
+        };
+        let [old, new] = [(); 2].map(|()| ["a", "b", "c", "d"].map(long));
+        assert!(new.iter().all(|it| (14_000..15_000).contains(&it.len())));
+        let of = |external: &External, pems: &[String; 4]| {
+            four(external, pems.each_ref().map(String::as_str))
+        };
+        let before = of(&external, &old);
+        let external = start(external).await;
+        let wanted = of(&external, &new);
+        let there = commands(&before, &wanted);
+        assert_eq!(there.len(), 4);
+        external.admin().carry_out(&there, &wanted, None).await
+    }
+
+    #[tokio::test]
     async fn what_somebody_else_has_begun_is_not_finished_with_what_is_ours() -> Result<(), Error> {
         let external = External::prepare();
         let [old, new] = [(); 2].map(|()| ["a", "b", "c", "d"].map(certificate));
