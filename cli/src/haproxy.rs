@@ -10,12 +10,14 @@
 //! has to be started with `-f <prefix>/etc/haproxy`, the folder, so that it reads `generation.cfg`.
 //!
 //! *Invariant:* whenever nothing is being carried out, the disk holds a generation that HAProxy has
-//! confirmed, or the one that was there before the first.
+//! confirmed, or the one that was there before the first. After commands it holds the one before them, until
+//! [`saving`] has written what they have led to.
 
 pub(crate) mod admin;
 pub(crate) mod files;
 pub(crate) mod master;
 pub(crate) mod process;
+mod saving;
 mod settings;
 pub(crate) mod socket;
 pub(crate) mod workers;
@@ -25,7 +27,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use haproxy_ingress_core::assemble::Places;
-use haproxy_ingress_core::bundle::{Bundle, Outline};
+use haproxy_ingress_core::bundle::Bundle;
 use haproxy_ingress_core::compile::Compiled;
 use haproxy_ingress_core::options::Version;
 use haproxy_ingress_core::plan::{Command, Plan};
@@ -33,9 +35,10 @@ use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
 use crate::haproxy::admin::{Admin, Identity};
-use crate::haproxy::files::{Files, Memo};
+use crate::haproxy::files::Files;
 use crate::haproxy::master::{Master, Verdict};
 use crate::haproxy::process::{Engine, Process, State};
+use crate::haproxy::saving::{Content, Saving, Written};
 pub(crate) use crate::haproxy::settings::{Mode, Settings};
 use crate::haproxy::socket::Socket;
 use crate::haproxy::workers::lack_of_descriptors;
@@ -43,9 +46,7 @@ use crate::haproxy::workers::lack_of_descriptors;
 /// One HAProxy. There is one of these for each, and it is the only writer of its files.
 pub(crate) struct Haproxy {
     settings: Settings,
-    /// Shared with the supervisor of an embedded HAProxy, which goes back to the last good generation
-    /// before it starts it again.
-    files: Arc<Mutex<Files>>,
+    saving: Saving,
     master: Master,
     admin: Admin,
     process: Option<Process>,
@@ -53,8 +54,10 @@ pub(crate) struct Haproxy {
     /// Master and worker that confirmed the current generation, if they show no marker: because
     /// HAProxy is older than 2.4, or was started with a single file instead of the folder.
     unmarked: Option<(u32, Option<u32>)>,
-    /// The worker that commands have brought to the current generation.
+    /// The worker that commands have brought to what it runs.
     updated: Option<admin::Process>,
+    /// Whether a call that was dropped may have given some of its commands.
+    is_half_told: bool,
     /// The configuration with which HAProxy died when it was last reloaded.
     died_with: Option<blake3::Hash>,
 }
@@ -151,17 +154,11 @@ enum Look {
     Other(String),
 }
 
-/// A generation that was written.
-struct Written {
-    number: u64,
-    /// How long everything but the configuration took.
-    maps_in: Duration,
-    /// How long all of it took.
-    took: Duration,
-}
-
 /// The shortest time a reload is given: ten thousand certificates take nine seconds.
 const SHORTEST_RELOAD_LIMIT: Duration = Duration::from_mins(1);
+
+/// Why commands were not enough.
+const RESTARTED: &str = "HAProxy was started again while it was told";
 
 /// How long the old worker may still take commands after a reload.
 const HAND_OVER: Duration = Duration::from_secs(5);
@@ -207,13 +204,14 @@ impl Haproxy {
         };
         Ok(Self {
             settings,
-            files,
+            saving: Saving::new(files),
             master,
             admin,
             process,
             version: None,
             unmarked: None,
             updated: None,
+            is_half_told: false,
             died_with: None,
         })
     }
@@ -285,18 +283,22 @@ impl Haproxy {
         Ok(version)
     }
 
-    /// Whether the disk holds exactly this bundle, HAProxy has confirmed it, and the HAProxy that
-    /// runs now is the one that did so or was started from it. Then nothing has to be applied.
+    /// Whether HAProxy has confirmed exactly this bundle, and the HAProxy that runs now is the one that did
+    /// so or was started from it. Then nothing has to be applied.
     pub(crate) async fn adopt(&mut self, compiled: &Compiled) -> Result<bool, Error> {
         let files = compiled.bundle.files.clone();
-        let holds = self
-            .on_disk(move |it| {
+        self.saving.rest().await;
+        let holds = if self.saving.is_behind() {
+            self.saving.is_of(&files)
+        } else {
+            let holds = move |it: &mut Files| {
                 let sound = it
                     .current()
                     .is_some_and(|(_, it)| it.confirmed && !it.drifted);
                 Ok(sound && it.holds(&files))
-            })
-            .await?;
+            };
+            self.on_disk(holds).await?
+        };
         Ok(holds && matches!(self.look().await?, Look::Ours(_)))
     }
 
@@ -306,16 +308,17 @@ impl Haproxy {
     pub(crate) async fn recall(&mut self) -> Option<Compiled> {
         let recalled = self.on_disk(|it| Ok(it.recall())).await.ok().flatten()?;
         let look = self.look().await;
-        matches!(look, Ok(Look::Ours(_))).then_some(recalled)
+        let is_on_disk = !self.saving.is_behind() && matches!(look, Ok(Look::Ours(_)));
+        is_on_disk.then_some(recalled)
     }
 
     /// Where servers stand in what the disk holds.
-    pub(crate) async fn places(&self) -> Places {
+    pub(crate) async fn places(&mut self) -> Places {
         self.on_disk(|it| Ok(it.places())).await.unwrap_or_default()
     }
 
     /// Whether the disk holds nothing yet but what HAProxy waits with.
-    pub(crate) async fn is_fresh(&self) -> bool {
+    pub(crate) async fn is_fresh(&mut self) -> bool {
         let fresh = |it: &mut Files| Ok(it.current().is_none_or(|(_, it)| it.bootstrap));
         self.on_disk(fresh).await.unwrap_or(false)
     }
@@ -329,20 +332,21 @@ impl Haproxy {
     }
 
     /// What was kept with [`Haproxy::keep_held`].
-    pub(crate) async fn held(&self) -> Option<Vec<u8>> {
+    pub(crate) async fn held(&mut self) -> Option<Vec<u8>> {
         let held = self.on_disk(|it| Ok(it.held())).await;
         held.ok().flatten()
     }
 
     /// Keeps beside the generations what is held back from them.
-    pub(crate) async fn keep_held(&self, text: Vec<u8>) -> Result<(), Error> {
+    pub(crate) async fn keep_held(&mut self, text: Vec<u8>) -> Result<(), Error> {
         self.on_disk(move |it| it.keep_held(&text)).await
     }
 
     /// Carries out a plan that leads from what was confirmed last to a bundle.
     ///
     /// An update that does not go as expected becomes a reload. After an error or a rejection the
-    /// last good generation is back on the disk.
+    /// last good generation is back on the disk. After an update [`Haproxy::saved`] tells when the disk
+    /// holds what it has led to.
     pub(crate) async fn carry_out(
         &mut self,
         plan: &Plan,
@@ -394,9 +398,26 @@ impl Haproxy {
         Ok(why.map(|it| format!("it is HAProxy {it} now")))
     }
 
-    /// Stops an embedded HAProxy within its grace period, or when `hurry` comes; leaves an external one
-    /// alone.
-    pub(crate) async fn stop(self, hurry: impl Future<Output = ()>) {
+    /// Waits until what commands have led to is on the disk: how long it took to write it, or why it is
+    /// not there; for ever if there is nothing to wait for. May be dropped at any time.
+    pub(crate) async fn saved(&mut self) -> Result<Timings, Error> {
+        let Some(written) = self.saving.ended().await else {
+            return std::future::pending().await;
+        };
+        let mut timings = Timings::default();
+        timings.take(written?);
+        Ok(timings)
+    }
+
+    /// Tries again to write what the disk did not take.
+    pub(crate) fn save_again(&mut self) {
+        self.saving.again();
+    }
+
+    /// Waits for the disk, then stops an embedded HAProxy within its grace period, or when `hurry` comes;
+    /// leaves an external one alone.
+    pub(crate) async fn stop(mut self, hurry: impl Future<Output = ()>) {
+        self.saving.rest().await;
         if let Some(process) = self.process {
             process.stop(hurry).await;
         }
@@ -419,66 +440,68 @@ impl Haproxy {
             Ok(it) => it,
             Err(why) => return self.reload(compiled, Some(why), timings).await,
         };
-        let process = before.process.as_ref();
-        let writing = self.writing(compiled).await;
-        let start = Instant::now();
-        // Nothing that the commands do depends on the disk, and clients are waiting for them. What is
-        // written meanwhile does not show whether another worker has taken the place of this one, as its
-        // process does.
-        let (number, done) = if before.can_be_told() {
-            let carry_out = async {
-                let done = self.admin.carry_out(commands, compiled, process).await;
-                (done, start.elapsed())
-            };
-            let (written, (done, time)) = tokio::join!(writing, carry_out);
-            timings.update = time;
-            match timings.take(written) {
-                Ok(number) => (number, done),
-                Err(error) => {
-                    // A disk that takes no files may not take this either, and it is remembered here.
-                    if let Err(error) = self.on_disk(Files::note_drift).await {
-                        tracing::debug!(%error, "the disk does not hold what HAProxy was told");
-                    }
-                    return Err(error);
-                }
-            }
+        // Clients wait for the commands and not for the disk, if another worker that takes the place of this
+        // one is noticed by its process. Else it is by what it was started from, which comes first.
+        let written = if before.can_be_told() {
+            None
         } else {
-            let number = timings.take(writing.await)?;
-            let start = Instant::now();
-            let done = self.admin.carry_out(commands, compiled, process).await;
-            timings.update = start.elapsed();
-            (number, done)
+            Some(self.write(compiled, &mut timings).await?)
         };
+        let start = Instant::now();
+        self.is_half_told = true;
+        let process = before.process.as_ref();
+        let done = self.admin.carry_out(commands, compiled, process).await;
+        timings.update = start.elapsed();
         let after = match done {
-            Ok(()) => self.look_again(number, &before).await,
+            Ok(()) => self.look_again(&before).await,
             Err(error) => Err(error.to_string()),
         };
-        let marker = before.marker;
         let after = match after {
-            // An embedded HAProxy that dies in between takes the disk back with it.
-            Ok(()) if self.on_disk(move |it| it.confirm(number, marker)).await? => {
-                self.updated = before.process;
-                Ok(())
-            }
-            Ok(()) => Err(restarted(number)),
+            Ok(()) => self.remember(compiled, written, &before).await?,
             Err(why) => Err(why),
         };
         if let Err(why) = after {
+            self.saving.forget();
             let outcome = self.reload(compiled, Some(why), timings).await;
             if !matches!(outcome, Ok(Outcome::Reloaded { .. })) {
                 // The worker goes on, with some of the commands.
                 self.on_disk(Files::note_drift).await?;
             }
+            self.is_half_told = false;
             return outcome;
         }
+        self.is_half_told = false;
         Ok(Outcome::Updated {
             commands: commands.len(),
             timings,
         })
     }
 
+    /// Remembers what a worker was told, on the disk, too; or why it has not heard all of it.
+    async fn remember(
+        &mut self,
+        compiled: &Compiled,
+        written: Option<u64>,
+        worker: &Identity,
+    ) -> Result<Result<(), String>, Error> {
+        let marker = worker.marker.clone();
+        if let Some(number) = written {
+            // An embedded HAProxy that dies in between takes the disk back with it.
+            let is_current = self.on_disk(move |it| it.confirm(number, marker)).await?;
+            if !is_current {
+                return Ok(Err(RESTARTED.to_owned()));
+            }
+            self.saving.forget();
+        } else {
+            let content = self.content(compiled).await;
+            self.saving.begin(content, marker);
+        }
+        self.updated = worker.process;
+        Ok(Ok(()))
+    }
+
     /// Whether the worker that has taken commands is still the one that was looked at before.
-    async fn look_again(&mut self, number: u64, before: &Identity) -> Result<(), String> {
+    async fn look_again(&mut self, before: &Identity) -> Result<(), String> {
         let now = self.admin.identity().await.map_err(|it| it.to_string())?;
         let same = match &now.marker {
             Some(_) => now.marker == before.marker,
@@ -487,7 +510,7 @@ impl Haproxy {
         if same && now.is(before.process.as_ref()) {
             Ok(())
         } else {
-            Err(restarted(number))
+            Err(RESTARTED.to_owned())
         }
     }
 
@@ -518,6 +541,7 @@ impl Haproxy {
             // An embedded HAProxy may have died afterwards, and then the disk is back already.
             Ok(Ok(messages)) if self.on_disk(move |it| it.confirm(number, None)).await? => {
                 self.died_with = None;
+                self.saving.forget();
                 return Ok(Outcome::Reloaded {
                     messages,
                     because_of,
@@ -529,7 +553,7 @@ impl Haproxy {
                 Error::Died
             }
             Ok(Err(messages)) if !died => {
-                self.on_disk(Files::roll_back).await?;
+                self.go_back().await?;
                 return Ok(Outcome::Rejected {
                     messages: self.complete(messages, lines),
                     timings,
@@ -538,7 +562,7 @@ impl Haproxy {
             Ok(Err(_)) => Error::Died,
             Err(error) => error,
         };
-        self.on_disk(Files::roll_back).await?;
+        self.go_back().await?;
         // Who was killed for want of memory, or by somebody, looks the same as who died of what it read.
         if died && self.dies_again(&compiled.bundle) {
             let written = self.process.as_ref().map(|it| it.lines_since(lines));
@@ -549,6 +573,13 @@ impl Haproxy {
             });
         }
         Err(refused)
+    }
+
+    /// Puts the last good generation back, and on it what HAProxy was told and the disk did not take before.
+    async fn go_back(&mut self) -> Result<(), Error> {
+        self.on_disk(Files::roll_back).await?;
+        self.saving.again();
+        Ok(())
     }
 
     /// Notes that HAProxy died while it was reloaded, and tells whether it did so the last time, too, with
@@ -567,7 +598,7 @@ impl Haproxy {
             Verdict::Replaced => Err(Error::Died.to_string()),
         };
         self.admin.has_new_worker();
-        let wanted = self.files().marker();
+        let wanted = self.saving.files().marker();
         let end = Instant::now() + HAND_OVER.max(self.settings.timeout);
         let mut pause = Duration::from_millis(2);
         loop {
@@ -606,21 +637,28 @@ impl Haproxy {
         let worker = self.admin.identity().await?;
         let Some(marker) = &worker.marker else {
             let ours = self.unmarked.is_some() && self.unmarked == Some(self.processes().await?);
-            return Ok(if ours {
-                Look::Ours(worker)
-            } else {
-                Look::Other("HAProxy does not run a configuration of ours".into())
-            });
+            if ours {
+                return Ok(Look::Ours(worker));
+            }
+            self.saving.forget();
+            let why = "HAProxy does not run a configuration of ours";
+            return Ok(Look::Other(why.into()));
         };
-        let files = self.files();
-        let current = files.current().map(|(_, it)| it);
-        let is_current = files.marker().as_ref() == Some(marker);
-        let is_earlier = current.and_then(|it| it.started_from.as_ref()) == Some(marker);
-        drop(files);
+        let (is_current, is_earlier) = if self.saving.is_behind() {
+            (false, self.saving.is_told(marker))
+        } else {
+            self.saving.rest().await;
+            let files = self.saving.files();
+            let current = files.current().map(|(_, it)| it);
+            let earlier = current.and_then(|it| it.started_from.as_ref());
+            let is_current = files.marker().as_ref() == Some(marker);
+            (is_current, earlier == Some(marker))
+        };
         // Another one may have been started from the same files, just before the commands.
         if is_current || is_earlier && worker.is(self.updated.as_ref()) {
             return Ok(Look::Ours(worker));
         }
+        self.saving.forget();
         let without = if is_earlier {
             ", without what it was told since"
         } else {
@@ -635,62 +673,53 @@ impl Haproxy {
         Ok((processes.master.pid, processes.worker()))
     }
 
-    /// Goes back from what a call that was dropped has left. Whether the worker may differ from the
-    /// current generation is returned.
+    /// Goes back from what a call that was dropped has left. Whether the worker may differ from what is
+    /// known of it is returned.
     async fn settle(&mut self) -> Result<bool, Error> {
-        self.on_disk(|it| {
-            if it.roll_back()? {
+        let is_half_told = self.is_half_told;
+        if is_half_told {
+            self.saving.forget();
+        }
+        if self.saving.is_behind() {
+            return Ok(false);
+        }
+        let settled = self.on_disk(move |it| {
+            if it.roll_back()? || is_half_told {
                 it.note_drift()?;
             }
             Ok(it.current().is_some_and(|(_, it)| it.drifted))
-        })
-        .await
+        });
+        let settled = settled.await?;
+        self.is_half_told = false;
+        Ok(settled)
     }
 
+    /// Writes a generation that HAProxy has not confirmed.
     async fn write(&mut self, compiled: &Compiled, timings: &mut Timings) -> Result<u64, Error> {
-        let written = self.writing(compiled).await.await;
-        timings.take(written)
+        let content = self.content(compiled).await;
+        let written = self.on_disk(move |it| content.write(it)).await?;
+        timings.take(written);
+        Ok(written.number)
     }
 
-    /// Begins to write a generation.
-    async fn writing(
-        &mut self,
-        compiled: &Compiled,
-    ) -> impl Future<Output = Result<Written, Error>> + use<> {
+    async fn content(&mut self, compiled: &Compiled) -> Content {
         if self.version.is_none()
             && let Err(error) = self.version().await
         {
             tracing::debug!(%error, "files are written for a HAProxy that is not known yet");
         }
-        let files = compiled.bundle.files.clone();
         // A HAProxy that was never reached may be any, and is most likely not older.
         let marked = self.version.is_none_or(|it| it.is_at_least(2, 4));
-        let (places, outline) = (compiled.places.clone(), Outline::of(compiled));
-        self.on_disk(move |it| {
-            let start = Instant::now();
-            let number = it.write(&files, Memo::new(&places, &outline), marked)?;
-            Ok(Written {
-                number,
-                maps_in: it.maps_in(),
-                took: start.elapsed(),
-            })
-        })
+        Content::of(compiled, marked)
     }
 
-    /// Starts work on the disk at once, whether it is waited for or not.
-    fn on_disk<T, W>(&self, work: W) -> impl Future<Output = Result<T, Error>> + use<T, W>
+    /// Works on the disk when what was begun there has ended.
+    async fn on_disk<T, W>(&mut self, work: W) -> Result<T, Error>
     where
         T: Send + 'static,
         W: FnOnce(&mut Files) -> Result<T, files::Error> + Send + 'static,
     {
-        let files = Arc::clone(&self.files);
-        let work = move || work(&mut files.lock().unwrap_or_else(PoisonError::into_inner));
-        let done = spawn_blocking(work);
-        async { Ok(done.await.expect("the disk is written without a panic")?) }
-    }
-
-    fn files(&self) -> std::sync::MutexGuard<'_, Files> {
-        self.files.lock().unwrap_or_else(PoisonError::into_inner)
+        Ok(self.saving.run(work).await?)
     }
 
     fn reload_limit(&self) -> Duration {
@@ -723,11 +752,9 @@ impl Haproxy {
 
 impl Timings {
     /// Adds how long it took to write something.
-    fn take(&mut self, written: Result<Written, Error>) -> Result<u64, Error> {
-        let it = written?;
-        self.maps += it.maps_in;
-        self.config += it.took.saturating_sub(it.maps_in);
-        Ok(it.number)
+    fn take(&mut self, written: Written) {
+        self.maps += written.maps_in;
+        self.config += written.took.saturating_sub(written.maps_in);
     }
 }
 
@@ -741,10 +768,6 @@ impl Error {
             Self::Files(_) | Self::Version { .. } => false,
         }
     }
-}
-
-fn restarted(number: u64) -> String {
-    format!("HAProxy was started again while it was brought to generation {number}")
 }
 
 /// Goes back to the last good generation before HAProxy is started.

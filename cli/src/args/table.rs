@@ -92,7 +92,7 @@ pub(crate) static FLAGS: &[Flag] = &[
         Ignored("warnings of the API server are not logged"),
         "Drops the warnings of the API server."),
     flag("sync-period", Duration, "10m", Effective,
-        "Interval of comparing what HAProxy has in memory with its files, and of repairing what differs; `0s` for never."),
+        "Interval of comparing what HAProxy has in memory with its files, and of repairing what differs; `0s` for only once, when it runs already as the controller finds it."),
     // What is ours.
     flag("configmap", Text("NAMESPACE/NAME"), "", Effective,
         "The ConfigMap with global configuration."),

@@ -71,6 +71,13 @@ pub(crate) trait Proxy: Send {
         compiled: &Compiled,
     ) -> impl Future<Output = Result<Applied, Self::Error>> + Send;
 
+    /// Until what commands have led to is on the disk, or is not, for the reason given; for ever if nothing is on
+    /// its way there. May be dropped at any time.
+    fn saved(&mut self) -> impl Future<Output = Result<Steps, Self::Error>> + Send;
+
+    /// Tries again to write what the disk did not take.
+    fn save_again(&mut self);
+
     /// What its processes take.
     fn load(&mut self) -> impl Future<Output = Result<Load, Self::Error>> + Send;
 
@@ -87,13 +94,16 @@ pub(crate) trait Proxy: Send {
     fn finish(self, hurry: impl Future<Output = ()> + Send) -> impl Future<Output = ()> + Send;
 }
 
+/// How long each step took, in the order in which they were reached.
+pub(crate) type Steps = Vec<(&'static str, Duration)>;
+
 /// What became of a plan.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Applied {
     /// How it ended.
     pub(crate) outcome: Outcome,
-    /// How long each step took, in the order in which they were reached.
-    pub(crate) steps: Vec<(&'static str, Duration)>,
+    /// How long each step took.
+    pub(crate) steps: Steps,
 }
 
 /// How a plan ended.
@@ -231,17 +241,18 @@ impl Proxy for Haproxy {
                 (Outcome::Rejected { messages }, timings)
             }
         };
-        let steps = [
-            ("write_maps", timings.maps),
-            ("write_config", timings.config),
-            ("update_haproxy", timings.update),
-            ("reload_haproxy", timings.reload),
-        ];
-        let steps = steps.into_iter().filter(|(_, time)| !time.is_zero());
         Ok(Applied {
             outcome,
-            steps: steps.collect(),
+            steps: steps(timings),
         })
+    }
+
+    async fn saved(&mut self) -> Result<Steps, Self::Error> {
+        self.saved().await.map(steps)
+    }
+
+    fn save_again(&mut self) {
+        self.save_again();
     }
 
     async fn load(&mut self) -> Result<Load, Self::Error> {
@@ -263,4 +274,15 @@ impl Proxy for Haproxy {
     async fn finish(self, hurry: impl Future<Output = ()> + Send) {
         self.stop(hurry).await;
     }
+}
+
+fn steps(timings: Timings) -> Steps {
+    let steps = [
+        ("write_maps", timings.maps),
+        ("write_config", timings.config),
+        ("update_haproxy", timings.update),
+        ("reload_haproxy", timings.reload),
+    ];
+    let steps = steps.into_iter().filter(|(_, time)| !time.is_zero());
+    steps.collect()
 }

@@ -65,6 +65,7 @@ struct Numbers {
     waits: IntCounterVec,
     commands: IntCounterVec,
     drift: Drift,
+    unsaved: Gauge,
     held: Gauge,
     findings: GaugeVec,
     doubts: Doubts,
@@ -201,6 +202,10 @@ impl Metrics {
                 &["command", "outcome"],
             ),
             drift: Drift::new(&new),
+            unsaved: new.gauge(
+                "unsaved",
+                "1 when the disk did not take what HAProxy was told, so that one that is started again would lack it, else 0.",
+            ),
             held: new.gauge(
                 "held_objects",
                 "Objects that are held back because HAProxy does not take them.",
@@ -393,6 +398,11 @@ impl Metrics {
     /// An authority was asked for a certificate.
     pub(crate) fn signed(&self, domains: &str, reason: &str, is_signed: bool) {
         self.0.signing.count(domains, reason, is_signed);
+    }
+
+    /// Whether the disk lacks what HAProxy was told, because it did not take it.
+    pub(crate) fn unsaved(&self, is_unsaved: bool) {
+        self.0.unsaved.set(f64::from(u8::from(is_unsaved)));
     }
 
     /// How many objects are held back.

@@ -7,6 +7,7 @@ mod audit;
 mod held;
 mod isolate;
 mod meanwhile;
+mod saved;
 mod search;
 mod tell;
 #[cfg(test)]
@@ -37,6 +38,7 @@ use crate::controller::metrics::Metrics;
 use crate::controller::pace::Pace;
 use crate::controller::progress::Progress;
 use crate::controller::reconcile::held::Held;
+use crate::controller::reconcile::saved::Unsaved;
 use crate::controller::reconcile::timer::Timer;
 use crate::controller::retire::News;
 use crate::controller::stop::Stop;
@@ -90,6 +92,8 @@ pub(crate) struct Reconcile<P> {
     audit_period: Duration,
     /// When to do so next.
     audit_due: Option<Instant>,
+    /// What the disk did not take of what HAProxy was told.
+    unsaved: Unsaved,
     /// What was put right with a reload, until a comparison says that it is.
     repaired: Option<Plan>,
     readiness: watch::Sender<Readiness>,
@@ -204,6 +208,7 @@ impl<P: Proxy> Reconcile<P> {
             retry: pace.retry,
             audit_period: pace.audit,
             audit_due: None,
+            unsaved: Unsaved::default(),
             repaired: None,
             readiness,
             progress: None,
@@ -306,6 +311,8 @@ impl<P: Proxy> Reconcile<P> {
                     self.look_for_room().await;
                 }
                 () = at(self.audit_due), if self.connected => self.audit().await,
+                () = at(self.unsaved.next_try()) => self.save_again(),
+                saved = self.proxy.saved() => self.notice_saved(saved),
                 _ = repeat.tick() => self.repeat(),
             }
         }
@@ -613,15 +620,14 @@ impl<P: Proxy> Reconcile<P> {
         {
             if self.proxy.adopt(&state.compiled).await? {
                 self.running = Some(state);
-                // What somebody else told it meanwhile, or a controller that was killed, is in no file.
-                self.audit_at(AFTER_RELOAD);
+                self.audit_what_was_found();
                 return Ok(());
             }
         }
         if let Some(recalled) = self.proxy.recall().await {
             debug!("what haproxy runs is known from its files");
             self.recalled = Some(Arc::new(recalled));
-            self.audit_at(AFTER_RELOAD);
+            self.audit_what_was_found();
         }
         Ok(())
     }
@@ -687,6 +693,7 @@ impl<P: Proxy> Reconcile<P> {
                 }
                 info!("haproxy successfully reloaded ({})", self.proxy.name());
                 self.reloaded = Some(Instant::now());
+                self.has_saved();
                 self.inform(News::Replaced);
                 self.audit_at(AFTER_RELOAD);
             }

@@ -28,11 +28,11 @@
 //! else has put in the place of a link is copied into the current generation before it is replaced,
 //! so that the replacement changes nothing.
 //!
-//! `generation.cfg` makes HAProxy itself tell which generation it was started from: it sets a variable
+//! `generation.cfg` makes HAProxy itself tell which generation it was started from, and when: it sets variables
 //! of the process that the worker's socket shows (`get var`, 2.4 and later). A HAProxy that happens to
 //! start while `.current` is switched may read some files before and some after; it then shows a
-//! generation that is not the current one, or is told to reload anyway, because every switch is
-//! followed by a reload or by commands with a look at that variable on both sides.
+//! generation that is not the current one, or is told to reload anyway: a switch is followed by a reload, or
+//! follows commands, and then the process that took them is the only one that may show an earlier one.
 //!
 //! *Invariant:* between any two changes of the disk, HAProxy finds one whole generation. A generation
 //! that HAProxy has confirmed is there until a newer one is confirmed.
@@ -154,6 +154,10 @@ const MARKER: &str = "generation.cfg";
 
 /// What [`MARKER`] sets (HAProxy configuration manual, section 3.1, `set-var`).
 pub(crate) const MARKER_VARIABLE: &str = "proc.haproxy_ingress_generation";
+
+/// When a process was started, as [`MARKER`] asks it: in microseconds since 1970. Numbers of processes do not
+/// tell one from another, because in a container each start has the same.
+pub(crate) const START_VARIABLE: &str = "proc.haproxy_ingress_start";
 
 /// What is in a configuration file of other generations.
 const PLACEHOLDER: &[u8] = b"# Another generation has a file of this name.\n";

@@ -1,5 +1,6 @@
 //! What a HAProxy does with plans; each test runs its own one.
 
+mod behind;
 mod between;
 mod recall;
 
@@ -130,6 +131,7 @@ async fn an_update_needs_no_reload_and_outlives_a_restart() -> Result<(), Error>
             matches!(outcome, Outcome::Updated { commands: 2, .. }),
             "{outcome:?}"
         );
+        haproxy.saved().await?;
     }
     assert_eq!(it.worker().await, worker);
     assert_eq!(haproxy.alive().await, Alive::Yes);
@@ -145,33 +147,11 @@ async fn an_update_needs_no_reload_and_outlives_a_restart() -> Result<(), Error>
     Ok(())
 }
 
-/// The same with so many files beside it that writing them takes a while.
-fn large(mut compiled: Compiled, prefix: &Path) -> Compiled {
-    let folder = prefix.join("etc/haproxy/maps");
-    let file = |number: u32| {
-        let path = folder.join(format!("list-{number}.list"));
-        File::new(
-            path.to_string_lossy(),
-            0o644,
-            Role::List,
-            number.to_string(),
-        )
-    };
-    compiled.bundle.files.extend((0..FILES).map(file));
-    compiled
-}
-
-/// How many files take a while.
-const FILES: u32 = 5_000;
-
-/// A HAProxy with a configuration that runs long enough for its process to be told from another one.
+/// A HAProxy with a configuration by which its process can be told from another one.
 async fn settled() -> Result<(External, Haproxy), Error> {
     let (it, mut haproxy) = started().await;
     assert_reloaded(&haproxy.carry_out(&reload(), &shop(it.prefix(), 1)).await?);
-    let mut admin = it.admin();
-    while !admin.identity().await?.can_be_told() {
-        sleep(Duration::from_millis(100)).await;
-    }
+    assert!(it.admin().identity().await?.can_be_told());
     Ok((it, haproxy))
 }
 
@@ -186,42 +166,6 @@ async fn has_weight(it: &External, weight: u16) {
     {
         sleep(Duration::from_millis(1)).await;
     }
-}
-
-#[tokio::test]
-async fn commands_do_not_wait_for_the_disk() -> Result<(), Error> {
-    let (it, mut haproxy) = settled().await?;
-    let before = on_disk(it.prefix());
-    let (wanted, plan) = (large(shop(it.prefix(), 7), it.prefix()), weights(7));
-    let seen = async {
-        has_weight(&it, 7).await;
-        on_disk(it.prefix())
-    };
-    let (outcome, seen) = tokio::join!(haproxy.carry_out(&plan, &wanted), seen);
-    let outcome = outcome?;
-    assert!(matches!(outcome, Outcome::Updated { .. }), "{outcome:?}");
-    assert_eq!(seen, before, "the files were in their place first");
-    assert_eq!(on_disk(it.prefix()), wanted.bundle.config());
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_haproxy_that_is_started_again_while_files_are_written_gets_them() -> Result<(), Error> {
-    let (mut it, mut haproxy) = settled().await?;
-    let (wanted, plan) = (large(shop(it.prefix(), 7), it.prefix()), weights(7));
-    let before = on_disk(it.prefix());
-    let again = async {
-        has_weight(&it, 7).await;
-        it.kill().await;
-        it.start_again().await;
-        on_disk(it.prefix())
-    };
-    let (outcome, seen) = tokio::join!(haproxy.carry_out(&plan, &wanted), again);
-    assert_eq!(seen, before, "it was started from the new files");
-    assert_reloaded(&outcome?);
-    has_weight(&it, 7).await;
-    assert_eq!(haproxy.alive().await, Alive::Yes);
-    Ok(())
 }
 
 #[tokio::test]
@@ -421,6 +365,7 @@ async fn a_worker_that_read_the_files_before_the_commands_is_another_one() -> Re
         .carry_out(&weights(2), &shop(it.prefix(), 2))
         .await?;
     assert!(matches!(outcome, Outcome::Updated { .. }), "{outcome:?}");
+    haproxy.saved().await?;
     assert_eq!(haproxy.alive().await, Alive::Yes);
     // Somebody else's reload began before and ends now: it has the generation of ours, and no command.
     reload_with(&it, &before.prefix().join("etc/haproxy")).await?;

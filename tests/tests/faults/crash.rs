@@ -1,5 +1,6 @@
 //! The machine dies while files are written.
 
+use std::fs;
 use std::time::{Duration, Instant};
 
 use haproxy_ingress_tests::http::{Connection, Request};
@@ -27,6 +28,8 @@ fn a_haproxy_started_after_a_crash_serves_the_old_or_the_new() {
     let (mut old, mut new) = (0, 0);
     let mut before = 1;
     for round in 2..rounds + 2 {
+        // What is served is on the disk a little later.
+        until(&controller, "files", || is_on_disk(&rig, before));
         write(&rig, round);
         // The fault is that it happens at any time.
         std::thread::sleep(part(&mut random, window));
@@ -63,6 +66,14 @@ fn write(rig: &Rig, state: u64) {
     let name = format!("s{state}.app.example");
     let secret = object::tls_secret("app", &["app.example", &name]);
     rig.manifest("app", &[ingress, object::service("app", 80), secret]);
+}
+
+/// Whether the disk holds a state.
+fn is_on_disk(rig: &Rig, state: u64) -> bool {
+    let maps = rig.folder.path().join("etc/haproxy/maps");
+    let names = fs::read_dir(maps).into_iter().flatten().flatten();
+    let mut maps = names.filter_map(|it| fs::read_to_string(it.path()).ok());
+    maps.any(|it| it.contains(&format!("//elsewhere.example/{state}\n")))
 }
 
 /// The state that is served, if it is one and not a mix of two.

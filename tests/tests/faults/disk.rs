@@ -157,3 +157,47 @@ fn a_disk_that_takes_nothing_keeps_what_it_has() {
         );
     }
 }
+
+#[test]
+fn endpoints_are_followed_while_the_disk_takes_nothing() {
+    const SAID: &str = "what haproxy was told is not on the disk: cannot ";
+    let [one, other] = ["one", "other"].map(Backend::start);
+    let mut rig = Rig::without_haproxy();
+    let disk = Disk::below(&rig.folder.path().join("etc/haproxy"));
+    rig.writes_bootstrap();
+    rig.starts_haproxy();
+    rig.manifest("app", &app("app.example", "app", &[&one]));
+    let controller = rig.reads_manifests_under(&TOLD, &["--reload-retry=200ms"]);
+    rig.soon_served_by(&controller, "app.example", "one");
+    has_begun(&controller);
+    let on_disk = || fs::read_to_string(rig.folder.config()).expect("it stays");
+    let is_unsaved = || rig.metric("haproxyingress_unsaved");
+    let refusals = [Refusal::Full, Refusal::NoInodes, Refusal::ReadOnly];
+    let turns = refusals.into_iter().zip([&other, &one, &other]);
+    for (refusal, backend) in turns {
+        let good = on_disk();
+        let text = controller.output.text();
+        let before = text.matches(SAID).count();
+        let reloads = text.matches("reload needed").count();
+        disk.refuses(refusal, &controller);
+        rig.manifest("app", &app("app.example", "app", &[backend]));
+        rig.soon_served_by(&controller, "app.example", &backend.name);
+        let said = || controller.output.text().matches(SAID).count() - before;
+        until(&controller, "word about the disk", || said() > 0);
+        assert_eq!(on_disk(), good);
+        until(&controller, "metric", || is_unsaved() == Some(1.0));
+        disk.accepts(refusal, &controller);
+        until(&controller, "new files", || on_disk() != good);
+        until(&controller, "metric", || is_unsaved() == Some(0.0));
+        let text = controller.output.text();
+        assert_eq!(text.matches("reload needed").count(), reloads, "{text}");
+        assert!(said() < 6, "{text}");
+        seen(
+            &format!("{}, and endpoints change", disk.name(refusal)),
+            &format!(
+                "they are followed without a reload, {} lines say what is not on the disk, and it is when there is room",
+                said()
+            ),
+        );
+    }
+}

@@ -6,7 +6,7 @@ use haproxy_ingress_core::plan::Plan;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
-use super::{Done, REPEAT, Reconcile, Timer, sentence};
+use super::{AFTER_RELOAD, Done, REPEAT, Reconcile, Timer, sentence};
 use crate::controller::apply::Proxy;
 
 impl<P: Proxy> Reconcile<P> {
@@ -65,6 +65,12 @@ impl<P: Proxy> Reconcile<P> {
             // Commands that are not enough end in a reload, too.
             self.repaired = (self.reloaded != before).then_some(plan);
         }
+    }
+
+    /// Plans a comparison of an HAProxy that was found, even if there are to be none later: what somebody else
+    /// told it meanwhile is in no file, nor what a controller told it that was killed right then.
+    pub(super) fn audit_what_was_found(&mut self) {
+        self.audit_due = Some(Instant::now() + AFTER_RELOAD);
     }
 
     /// Plans a comparison after some time, unless there are to be none.

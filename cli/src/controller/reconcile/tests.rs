@@ -4,6 +4,7 @@ mod blame;
 mod isolate;
 mod panic;
 mod recall;
+mod saved;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ use haproxy_ingress_core::resource::Object;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::controller::apply::Failure;
+use crate::controller::apply::{Failure, Steps};
 use crate::controller::stop::{self, Control};
 use crate::controller::store::{Scope, Source};
 use crate::haproxy::workers::Load;
@@ -52,6 +53,8 @@ struct Strings {
     refused: Vec<&'static str>,
     /// What is kept on its disk of what is held back.
     held: Option<Vec<u8>>,
+    /// How writing behind commands ends.
+    saves: VecDeque<Result<Steps, String>>,
     /// What would put its memory right, whatever is done about it.
     differs: Option<Plan>,
 }
@@ -156,6 +159,18 @@ impl Proxy for Puppet {
             outcome,
             steps: Vec::new(),
         })
+    }
+
+    async fn saved(&mut self) -> Result<Steps, String> {
+        let saved = self.strings().saves.pop_front();
+        match saved {
+            Some(saved) => saved,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn save_again(&mut self) {
+        self.tell("save");
     }
 
     async fn load(&mut self) -> Result<Load, String> {
@@ -265,7 +280,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// A loop that never looks into HAProxy's memory.
+    /// A loop that does not look into HAProxy's memory at intervals.
     fn new(reload_interval: u64) -> Self {
         Self::with(reload_interval, None, Duration::ZERO)
     }
@@ -460,7 +475,7 @@ async fn what_haproxy_already_runs_is_adopted_without_a_reload() {
     scene.strings().runs_already = true;
     scene.listed().await;
     scene.wait(5).await;
-    assert_eq!(scene.story(), ["0 ready"]);
+    assert_eq!(scene.story(), ["0 ready", "1 audit"]);
     assert!(scene.is_ready());
 }
 
@@ -606,6 +621,7 @@ async fn endpoints_go_on_while_no_reload_can_be_asked_for() {
             "0 reload |",
             "5 reload a|x",
             "5 update |x",
+            "6 audit",
             "10 update |x,y",
             "35 reload a|x,y",
         ]

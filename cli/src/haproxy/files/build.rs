@@ -11,8 +11,8 @@ use crate::haproxy::files::disk::{Disk, Unsynced, Waiting, failed, unfinished};
 use crate::haproxy::files::library::{self, Library};
 use crate::haproxy::files::links::relative;
 use crate::haproxy::files::{
-    Error, Files, GENERATIONS, Generation, MARKER, MARKER_VARIABLE, Memo, PLACEHOLDER, Stored,
-    is_config, marker, names, note,
+    Error, Files, GENERATIONS, Generation, MARKER, MARKER_VARIABLE, Memo, PLACEHOLDER,
+    START_VARIABLE, Stored, is_config, marker, names, note,
 };
 
 impl Files {
@@ -36,7 +36,8 @@ impl Files {
         self.disk.make_folder(&new.join("files"))?;
         if marked {
             let text = format!(
-                "# The generation of files that HAProxy was started from.\nglobal\n    set-var {MARKER_VARIABLE} str({})\n",
+                "# The generation of files that HAProxy was started from, and when it was.\nglobal\n    \
+                 set-var {MARKER_VARIABLE} str({})\n    set-var {START_VARIABLE} date(0,us)\n",
                 marker(number, &stored.generation.digest)
             );
             let path = new.join("files").join(MARKER);

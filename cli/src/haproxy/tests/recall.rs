@@ -21,6 +21,7 @@ async fn what_haproxy_runs_is_read_back_from_the_disk() -> Result<(), Error> {
     haproxy
         .carry_out(&weights(7), &shop(it.prefix(), 7))
         .await?;
+    haproxy.saved().await?;
     assert_eq!(recalled(&it).await?, second);
     // It was started again from there.
     drop(haproxy);

@@ -33,8 +33,8 @@ async fn what_is_held_back_survives_a_restart() {
     let scene = again(kept.clone()).await;
     assert_eq!(
         scene.story(),
-        ["0 ready"],
-        "nothing is asked of HAProxy again"
+        ["0 ready", "1 audit"],
+        "nothing is tried again"
     );
     assert!(scene.is_ready());
     // The others go on, and it is tried again when it changes.

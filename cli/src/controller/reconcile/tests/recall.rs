@@ -35,7 +35,7 @@ async fn a_reload_does_not_wait_for_workers_as_long_as_endpoints_would_wait_too(
     scene.strings().old = 9;
     scene.listed_of(Scope::ALL, objects("b", "y")).await;
     scene.wait(5).await;
-    assert_eq!(scene.story(), ["0 ready", "0 reload b|y"]);
+    assert_eq!(scene.story(), ["0 ready", "0 reload b|y", "1 audit"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -49,7 +49,7 @@ async fn after_a_refusal_the_plan_leads_on_from_what_haproxy_still_runs() {
     assert!(!scene.is_ready());
     scene.listed_of(Scope::ALL, objects("a", "y")).await;
     scene.wait(5).await;
-    assert_eq!(scene.story(), ["5 update a|y"]);
+    assert_eq!(scene.story(), ["5 update a|y", "6 audit"]);
     assert!(scene.is_ready());
 }
 
