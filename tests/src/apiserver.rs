@@ -145,7 +145,8 @@ impl ApiServer {
         path
     }
 
-    /// Creates an object, or replaces the one with the same kind, namespace and name.
+    /// Creates an object, or replaces the one with the same kind, namespace and name. The object and its status
+    /// are two writes to a real server, and watchers see them one after the other.
     pub fn has(&self, object: impl Into<Value>) {
         let object = object.into();
         let kind = route::kind_of(&object);

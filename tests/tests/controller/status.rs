@@ -124,16 +124,18 @@ fn the_addresses_of_a_service_are_followed() {
     assert_eq!(writes(&api), 0);
 
     let ports = json!([{ "port": 443, "protocol": "TCP" }]);
-    let balanced = edge
-        .clone()
-        .with("/spec/externalIPs", json!(["192.0.2.7"]))
-        .with(
-            "/status/loadBalancer/ingress",
-            json!([{ "hostname": "lb.example", "ports": ports }]),
-        );
-    api.has(balanced);
-    let first = json!([{ "ip": "192.0.2.7" }, { "hostname": "lb.example", "ports": ports }]);
-    wait_for(&api, "app", &first);
+    // One at a time: to an API server they are two writes, and what is between them may be seen.
+    let external = edge.clone().with("/spec/externalIPs", json!(["192.0.2.7"]));
+    let balanced = external.clone().with(
+        "/status/loadBalancer/ingress",
+        json!([{ "hostname": "lb.example", "ports": ports }]),
+    );
+    let ip = json!([{ "ip": "192.0.2.7" }]);
+    let both = json!([{ "ip": "192.0.2.7" }, { "hostname": "lb.example", "ports": ports }]);
+    for (service, addresses) in [(&external, &ip), (&balanced, &both), (&external, &ip)] {
+        api.has(service.clone());
+        wait_for(&api, "app", addresses);
+    }
 
     // Without an address all stays as it is.
     api.has(edge.clone());
@@ -144,7 +146,7 @@ fn the_addresses_of_a_service_are_followed() {
     let moved = json!([{ "ip": "192.0.2.8", "ipMode": "VIP" }]);
     api.has(edge.with("/status/loadBalancer/ingress", moved));
     wait_for(&api, "app", &json!([{ "ip": "192.0.2.8" }]));
-    assert_eq!(writes(&api), 2);
+    assert_eq!(writes(&api), 4);
     let seen = api.seen();
     assert!(
         !seen.iter().any(|it| it.target.contains("/nodes")),
