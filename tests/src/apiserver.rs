@@ -28,7 +28,7 @@ mod store;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -86,6 +86,8 @@ struct Shared {
     state: Mutex<State>,
     /// What really answers, if that is not this process.
     real: Option<&'static Real>,
+    /// Held for reading by each change that is passed on, until it is among the requests.
+    passing: RwLock<()>,
     /// Rung whenever the state changes.
     changed: Condvar,
 }
@@ -188,7 +190,7 @@ impl ApiServer {
     pub fn object(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
         let kind = route::kind_named(kind);
         match self.shared.real {
-            Some(real) => real.object(kind, namespace, name),
+            Some(real) => self.shared.settled(real.object(kind, namespace, name)),
             None => self.state().get(kind, namespace, name).cloned(),
         }
     }
@@ -197,7 +199,7 @@ impl ApiServer {
     pub fn objects(&self, kind: &str) -> Vec<Value> {
         let kind = route::kind_named(kind);
         match self.shared.real {
-            Some(real) => real.objects(kind),
+            Some(real) => self.shared.settled(real.objects(kind)),
             None => self.state().all(kind).cloned().collect(),
         }
     }
@@ -411,6 +413,13 @@ impl Shared {
         result
     }
 
+    /// What was read of the real server, once the requests that made it so are known: who sees a change sees
+    /// the request as well.
+    fn settled<R>(&self, read: R) -> R {
+        drop(self.passing.write().unwrap_or_else(PoisonError::into_inner));
+        read
+    }
+
     fn wait<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
         let waited = self.changed.wait_timeout(state, limit);
         waited.unwrap_or_else(PoisonError::into_inner).0
@@ -529,6 +538,38 @@ mod tests {
             .host("api")
             .body(patched.to_string());
         assert_eq!(api.ask(&put).status, 200);
+    }
+
+    #[test]
+    fn who_sees_a_change_sees_the_request_as_well() {
+        let api = ApiServer::start();
+        api.has(object::ingress("web").route("web.example", "/", "web", 80));
+        let address = |number: usize| json!([{ "ip": format!("192.0.2.{number}") }]);
+        let rounds = 200;
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for number in 1..=rounds {
+                    let web = "/apis/networking.k8s.io/v1/namespaces/default/ingresses/web/status";
+                    let status = json!({ "loadBalancer": { "ingress": address(number) } });
+                    let patch = Request::new("PATCH", web)
+                        .host("api")
+                        .header("Content-Type", "application/merge-patch+json")
+                        .body(json!({ "status": status }).to_string());
+                    assert_eq!(api.ask(&patch).status, 200);
+                }
+            });
+            while !writer.is_finished() {
+                let web = api
+                    .object("Ingress", "default", "web")
+                    .expect("it is there");
+                let found = &web["status"]["loadBalancer"]["ingress"];
+                let seen = (1..=rounds)
+                    .find(|it| *found == address(*it))
+                    .unwrap_or_default();
+                let requests = api.seen().iter().filter(|it| it.writes("/status")).count();
+                assert!(requests >= seen, "{requests} requests made {seen} changes");
+            }
+        });
     }
 
     #[test]
