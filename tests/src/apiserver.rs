@@ -176,7 +176,8 @@ impl ApiServer {
         });
     }
 
-    /// Deletes an object.
+    /// Deletes an object. One with `metadata.finalizers` stays, with the time of its deletion, until they are
+    /// gone.
     pub fn loses(&self, kind: &str, namespace: &str, name: &str) {
         let kind = route::kind_named(kind);
         let was_there = match self.shared.real {
@@ -570,6 +571,42 @@ mod tests {
                 assert!(requests >= seen, "{requests} requests made {seen} changes");
             }
         });
+    }
+
+    #[test]
+    fn what_a_finalizer_holds_is_to_go_until_it_is_let_go() {
+        let api = ApiServer::start();
+        // Nobody but the server says when.
+        let time = "2020-01-01T00:00:00Z";
+        let app = object::service("app", 80).with("/metadata/deletionTimestamp", time);
+        let deleted = || {
+            let app = api.object("Service", "default", "app");
+            app.map(|it| it["metadata"]["deletionTimestamp"].clone())
+        };
+        let held = app
+            .clone()
+            .with("/metadata/finalizers", json!(["tests.example/held"]));
+        api.has(held.clone());
+        assert_eq!(deleted(), Some(Value::Null));
+        let version = api.get("/api/v1/services").json()["metadata"]["resourceVersion"].clone();
+        let version = version.as_str().expect("a version").to_owned();
+        api.loses("Service", "default", "app");
+        let first = deleted().expect("it is held");
+        assert!(first.is_string() && first != time, "{first}");
+        api.loses("Service", "default", "app");
+        api.has(held.with("/metadata/labels", json!({ "app": "app" })));
+        assert_eq!(deleted(), Some(first));
+        api.has(app);
+        assert_eq!(deleted(), None);
+        let target =
+            format!("/api/v1/services?watch=true&timeoutSeconds=1&resourceVersion={version}");
+        let events = api.get(&target).text();
+        let events: Vec<Value> = events
+            .lines()
+            .map(|it| serde_json::from_str(it).expect("an event a line"))
+            .collect();
+        let events: Vec<_> = events.iter().map(|it| &it["type"]).collect();
+        assert_eq!(events, ["MODIFIED", "MODIFIED", "DELETED"]);
     }
 
     #[test]

@@ -168,7 +168,13 @@ impl Real {
         let mut object = object.clone();
         // A test may give back what it has read, with what only the server writes.
         if let Some(metadata) = object["metadata"].as_object_mut() {
-            for field in ["managedFields", "resourceVersion", "uid"] {
+            for field in [
+                "deletionGracePeriodSeconds",
+                "deletionTimestamp",
+                "managedFields",
+                "resourceVersion",
+                "uid",
+            ] {
                 metadata.remove(field);
             }
         }
@@ -263,11 +269,28 @@ impl Real {
                 let is_systems = text("namespace").starts_with("kube-")
                     || text("name") == "kubernetes"
                     || text("name") == "kube-root-ca.crt";
-                if !is_systems {
-                    self.remove(kind, text("namespace"), text("name"));
+                if is_systems {
+                    continue;
                 }
+                if object["metadata"]["finalizers"].is_array() {
+                    self.lets_go(kind, text("namespace"), text("name"));
+                }
+                self.remove(kind, text("namespace"), text("name"));
             }
         }
+    }
+
+    /// Takes the finalizers of an object away.
+    fn lets_go(&self, kind: &'static Kind, namespace: &str, name: &str) {
+        let without = json!({ "metadata": { "finalizers": null } }).to_string();
+        let headers = [("Content-Type", "application/merge-patch+json")];
+        let path = path(kind, namespace, name);
+        let answer = self.ask("PATCH", &path, &headers, without.as_bytes());
+        let answer = answer.expect("kube-apiserver answers");
+        assert_eq!(
+            answer.status, 200,
+            "kube-apiserver keeps the finalizers of {path}: {answer}"
+        );
     }
 }
 

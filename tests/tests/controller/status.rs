@@ -17,7 +17,9 @@ fn writes(api: &ApiServer) -> usize {
 /// Waits until an Ingress has these addresses and nothing else.
 fn wait_for(api: &ApiServer, name: &str, addresses: &Value) {
     api.waits_for("Ingress", "default", name, |it| {
-        it["status"]["loadBalancer"]["ingress"] == *addresses
+        let found = it["status"]["loadBalancer"]["ingress"].as_array();
+        // A real API server leaves out a list that is empty.
+        found.map_or(&[][..], Vec::as_slice) == addresses.as_array().expect("a list").as_slice()
     });
 }
 
@@ -239,7 +241,8 @@ fn the_last_replica_takes_the_addresses_away_and_no_other_one() {
 
     // The last one: another one is still there, on its way out.
     api.loses("Pod", "ingress-controller", "replica-a");
-    api.has(pod("replica-b", "n1").with("/metadata/deletionTimestamp", "2026-01-01T00:00:00Z"));
+    api.has(pod("replica-b", "n1").with("/metadata/finalizers", json!(["tests.example/held"])));
+    api.loses("Pod", "ingress-controller", "replica-b");
     let mut controller = rig.is_replica(
         &api,
         "replica-c",
