@@ -28,7 +28,7 @@ mod store;
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -86,6 +86,8 @@ struct Shared {
     state: Mutex<State>,
     /// What really answers, if that is not this process.
     real: Option<&'static Real>,
+    /// Held for reading by each change that is passed on, until it is among the requests.
+    passing: RwLock<()>,
     /// Rung whenever the state changes.
     changed: Condvar,
 }
@@ -145,7 +147,8 @@ impl ApiServer {
         path
     }
 
-    /// Creates an object, or replaces the one with the same kind, namespace and name.
+    /// Creates an object, or replaces the one with the same kind, namespace and name. The object and its status
+    /// are two writes to a real server, and watchers see them one after the other.
     pub fn has(&self, object: impl Into<Value>) {
         let object = object.into();
         let kind = route::kind_of(&object);
@@ -173,7 +176,8 @@ impl ApiServer {
         });
     }
 
-    /// Deletes an object.
+    /// Deletes an object. One with `metadata.finalizers` stays, with the time of its deletion, until they are
+    /// gone.
     pub fn loses(&self, kind: &str, namespace: &str, name: &str) {
         let kind = route::kind_named(kind);
         let was_there = match self.shared.real {
@@ -187,7 +191,7 @@ impl ApiServer {
     pub fn object(&self, kind: &str, namespace: &str, name: &str) -> Option<Value> {
         let kind = route::kind_named(kind);
         match self.shared.real {
-            Some(real) => real.object(kind, namespace, name),
+            Some(real) => self.shared.settled(real.object(kind, namespace, name)),
             None => self.state().get(kind, namespace, name).cloned(),
         }
     }
@@ -196,7 +200,7 @@ impl ApiServer {
     pub fn objects(&self, kind: &str) -> Vec<Value> {
         let kind = route::kind_named(kind);
         match self.shared.real {
-            Some(real) => real.objects(kind),
+            Some(real) => self.shared.settled(real.objects(kind)),
             None => self.state().all(kind).cloned().collect(),
         }
     }
@@ -410,6 +414,13 @@ impl Shared {
         result
     }
 
+    /// What was read of the real server, once the requests that made it so are known: who sees a change sees
+    /// the request as well.
+    fn settled<R>(&self, read: R) -> R {
+        drop(self.passing.write().unwrap_or_else(PoisonError::into_inner));
+        read
+    }
+
     fn wait<'a>(&self, state: MutexGuard<'a, State>, limit: Duration) -> MutexGuard<'a, State> {
         let waited = self.changed.wait_timeout(state, limit);
         waited.unwrap_or_else(PoisonError::into_inner).0
@@ -528,6 +539,74 @@ mod tests {
             .host("api")
             .body(patched.to_string());
         assert_eq!(api.ask(&put).status, 200);
+    }
+
+    #[test]
+    fn who_sees_a_change_sees_the_request_as_well() {
+        let api = ApiServer::start();
+        api.has(object::ingress("web").route("web.example", "/", "web", 80));
+        let address = |number: usize| json!([{ "ip": format!("192.0.2.{number}") }]);
+        let rounds = 200;
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for number in 1..=rounds {
+                    let web = "/apis/networking.k8s.io/v1/namespaces/default/ingresses/web/status";
+                    let status = json!({ "loadBalancer": { "ingress": address(number) } });
+                    let patch = Request::new("PATCH", web)
+                        .host("api")
+                        .header("Content-Type", "application/merge-patch+json")
+                        .body(json!({ "status": status }).to_string());
+                    assert_eq!(api.ask(&patch).status, 200);
+                }
+            });
+            while !writer.is_finished() {
+                let web = api
+                    .object("Ingress", "default", "web")
+                    .expect("it is there");
+                let found = &web["status"]["loadBalancer"]["ingress"];
+                let seen = (1..=rounds)
+                    .find(|it| *found == address(*it))
+                    .unwrap_or_default();
+                let requests = api.seen().iter().filter(|it| it.writes("/status")).count();
+                assert!(requests >= seen, "{requests} requests made {seen} changes");
+            }
+        });
+    }
+
+    #[test]
+    fn what_a_finalizer_holds_is_to_go_until_it_is_let_go() {
+        let api = ApiServer::start();
+        // Nobody but the server says when.
+        let time = "2020-01-01T00:00:00Z";
+        let app = object::service("app", 80).with("/metadata/deletionTimestamp", time);
+        let deleted = || {
+            let app = api.object("Service", "default", "app");
+            app.map(|it| it["metadata"]["deletionTimestamp"].clone())
+        };
+        let held = app
+            .clone()
+            .with("/metadata/finalizers", json!(["tests.example/held"]));
+        api.has(held.clone());
+        assert_eq!(deleted(), Some(Value::Null));
+        let version = api.get("/api/v1/services").json()["metadata"]["resourceVersion"].clone();
+        let version = version.as_str().expect("a version").to_owned();
+        api.loses("Service", "default", "app");
+        let first = deleted().expect("it is held");
+        assert!(first.is_string() && first != time, "{first}");
+        api.loses("Service", "default", "app");
+        api.has(held.with("/metadata/labels", json!({ "app": "app" })));
+        assert_eq!(deleted(), Some(first));
+        api.has(app);
+        assert_eq!(deleted(), None);
+        let target =
+            format!("/api/v1/services?watch=true&timeoutSeconds=1&resourceVersion={version}");
+        let events = api.get(&target).text();
+        let events: Vec<Value> = events
+            .lines()
+            .map(|it| serde_json::from_str(it).expect("an event a line"))
+            .collect();
+        let events: Vec<_> = events.iter().map(|it| &it["type"]).collect();
+        assert_eq!(events, ["MODIFIED", "MODIFIED", "DELETED"]);
     }
 
     #[test]

@@ -25,6 +25,9 @@ const PATIENCE: Duration = Duration::from_mins(2);
 /// Who may do everything.
 const TOKEN: &str = "haproxy-ingress-tests";
 
+/// As whom tests write.
+const MANAGER: &str = "tests";
+
 /// The running processes; ended with this process.
 pub(super) struct Real {
     port: u16,
@@ -154,7 +157,8 @@ impl Real {
         request.body(body)
     }
 
-    /// Creates or replaces an object, its status included.
+    /// Creates or replaces an object, its status included: what was written there before and is not in it any
+    /// more goes.
     pub(super) fn put(&self, kind: &'static Kind, object: &Value) {
         let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
         let (namespace, name) = (text("namespace"), text("name"));
@@ -164,7 +168,13 @@ impl Real {
         let mut object = object.clone();
         // A test may give back what it has read, with what only the server writes.
         if let Some(metadata) = object["metadata"].as_object_mut() {
-            for field in ["managedFields", "resourceVersion", "uid"] {
+            for field in [
+                "deletionGracePeriodSeconds",
+                "deletionTimestamp",
+                "managedFields",
+                "resourceVersion",
+                "uid",
+            ] {
                 metadata.remove(field);
             }
         }
@@ -173,8 +183,8 @@ impl Real {
         }
         let path = path(kind, namespace, name);
         let status = object.get("status").cloned();
-        self.apply(&path, &object);
-        if let Some(status) = status {
+        let kept = self.apply(&path, &object);
+        if let Some(status) = status.or_else(|| wrote_status(&kept).then(|| json!({}))) {
             let mut object = json!({ "status": status });
             for field in ["apiVersion", "kind"] {
                 object[field] = json!(if field == "kind" {
@@ -198,9 +208,9 @@ impl Real {
         }
     }
 
-    /// Server-side apply: all fields of this manager are replaced.
-    fn apply(&self, path: &str, object: &Value) {
-        let target = format!("{path}?fieldManager=tests&force=true");
+    /// Server-side apply: all fields of this manager are replaced. Returns the object as it is then.
+    fn apply(&self, path: &str, object: &Value) -> Value {
+        let target = format!("{path}?fieldManager={MANAGER}&force=true");
         let headers = [("Content-Type", "application/apply-patch+yaml")];
         let answer = self.ask("PATCH", &target, &headers, object.to_string().as_bytes());
         let answer = answer.expect("kube-apiserver answers");
@@ -208,9 +218,10 @@ impl Real {
             matches!(answer.status, 200 | 201),
             "kube-apiserver refuses {object}: {answer}"
         );
+        answer.json()
     }
 
-    /// Deletes an object; tells whether it was there.
+    /// Deletes an object; tells whether it was there. One with a finalizer is to go and stays.
     pub(super) fn remove(&self, kind: &'static Kind, namespace: &str, name: &str) -> bool {
         let target = format!("{}?gracePeriodSeconds=0", path(kind, namespace, name));
         let answer = self.ask("DELETE", &target, &[], &[]);
@@ -258,11 +269,28 @@ impl Real {
                 let is_systems = text("namespace").starts_with("kube-")
                     || text("name") == "kubernetes"
                     || text("name") == "kube-root-ca.crt";
-                if !is_systems {
-                    self.remove(kind, text("namespace"), text("name"));
+                if is_systems {
+                    continue;
                 }
+                if object["metadata"]["finalizers"].is_array() {
+                    self.lets_go(kind, text("namespace"), text("name"));
+                }
+                self.remove(kind, text("namespace"), text("name"));
             }
         }
+    }
+
+    /// Takes the finalizers of an object away.
+    fn lets_go(&self, kind: &'static Kind, namespace: &str, name: &str) {
+        let without = json!({ "metadata": { "finalizers": null } }).to_string();
+        let headers = [("Content-Type", "application/merge-patch+json")];
+        let path = path(kind, namespace, name);
+        let answer = self.ask("PATCH", &path, &headers, without.as_bytes());
+        let answer = answer.expect("kube-apiserver answers");
+        assert_eq!(
+            answer.status, 200,
+            "kube-apiserver keeps the finalizers of {path}: {answer}"
+        );
     }
 }
 
@@ -286,6 +314,13 @@ fn path(kind: &Kind, namespace: &str, name: &str) -> String {
         namespace
     };
     format!("{}/{name}", collection(kind, namespace))
+}
+
+/// Whether the status of an object has fields that tests wrote.
+fn wrote_status(object: &Value) -> bool {
+    let managers = object["metadata"]["managedFields"].as_array();
+    let mut managers = managers.into_iter().flatten();
+    managers.any(|it| it["manager"] == MANAGER && it["subresource"] == "status")
 }
 
 /// Starts a program that ends with this process, whatever ends that.

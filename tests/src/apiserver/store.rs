@@ -89,6 +89,18 @@ pub(super) fn meta<'a>(object: &'a Value, field: &str) -> &'a str {
     object["metadata"][field].as_str().unwrap_or_default()
 }
 
+/// The second of a day that a version stands for.
+fn time(version: u64) -> String {
+    let (hour, minute, second) = (version / 3600 % 24, version / 60 % 60, version % 60);
+    format!("2026-01-01T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+/// Whether a finalizer keeps an object from being deleted.
+fn is_held(object: &Value) -> bool {
+    let finalizers = object["metadata"]["finalizers"].as_array();
+    finalizers.is_some_and(|it| !it.is_empty())
+}
+
 impl State {
     pub(super) fn get(&self, kind: &'static Kind, namespace: &str, name: &str) -> Option<&Value> {
         self.objects.get(&key(kind, namespace, name))
@@ -102,7 +114,8 @@ impl State {
             .map(|(_, object)| object)
     }
 
-    /// Creates or replaces an object; fills in what the server gives. Returns it as it is kept.
+    /// Creates or replaces an object; fills in what the server gives. Returns it as it is kept. One that is to
+    /// go and has lost its last finalizer goes.
     pub(super) fn put(&mut self, kind: &'static Kind, mut object: Value) -> Value {
         let key = key(kind, meta(&object, "namespace"), meta(&object, "name"));
         assert!(!key.3.is_empty(), "an object without a name: {object}");
@@ -111,6 +124,10 @@ impl State {
         let number = self.version;
         let metadata = &mut object["metadata"];
         metadata["resourceVersion"] = number.to_string().into();
+        // That it is to go the server alone says, and for good.
+        if let Some(metadata) = metadata.as_object_mut() {
+            metadata.remove("deletionTimestamp");
+        }
         let kept = |field: &str, new: Value| {
             let old = old.map(|it| it["metadata"][field].clone());
             old.filter(|it| !it.is_null()).unwrap_or(new)
@@ -121,9 +138,16 @@ impl State {
         );
         if metadata["creationTimestamp"].is_null() {
             // Every object is a second younger than the one before it.
-            let (hour, minute, second) = (number / 3600 % 24, number / 60 % 60, number % 60);
-            let time = format!("2026-01-01T{hour:02}:{minute:02}:{second:02}Z");
-            metadata["creationTimestamp"] = kept("creationTimestamp", time.into());
+            metadata["creationTimestamp"] = kept("creationTimestamp", time(number).into());
+        }
+        let goes = kept("deletionTimestamp", Value::Null);
+        if !goes.is_null() {
+            metadata["deletionTimestamp"] = goes;
+            if !is_held(&object) {
+                self.objects.remove(&key);
+                self.record(kind, "DELETED", object.clone());
+                return object;
+            }
         }
         let generation = match old {
             Some(old) if old["spec"] == object["spec"] => old["metadata"]["generation"].clone(),
@@ -147,15 +171,29 @@ impl State {
         object
     }
 
+    /// Deletes an object, or marks it as one that is to go while a finalizer holds it. Returns it as it was
+    /// left.
     pub(super) fn remove(
         &mut self,
         kind: &'static Kind,
         namespace: &str,
         name: &str,
     ) -> Option<Value> {
-        let mut object = self.objects.remove(&key(kind, namespace, name))?;
+        let key = key(kind, namespace, name);
+        let mut object = self.objects.get(&key)?.clone();
+        let goes_already = !object["metadata"]["deletionTimestamp"].is_null();
+        if is_held(&object) && goes_already {
+            return Some(object);
+        }
         self.version += 1;
         object["metadata"]["resourceVersion"] = self.version.to_string().into();
+        if is_held(&object) {
+            object["metadata"]["deletionTimestamp"] = time(self.version).into();
+            self.objects.insert(key, object.clone());
+            self.record(kind, "MODIFIED", object.clone());
+            return Some(object);
+        }
+        self.objects.remove(&key);
         self.record(kind, "DELETED", object.clone());
         Some(object)
     }

@@ -8,14 +8,21 @@ use serde_json::json;
 
 const OURS: &str = "haproxy-ingress.github.io/controller";
 
-#[test]
-fn a_class_may_come_later_change_and_go() {
-    let backend = Backend::start("app");
-    let api = ApiServer::start();
-    let [ingress, service, slice] = app("app.example", "app", &[&backend])
+const THEIRS: &str = "other.example/controller";
+
+/// Writes what `app.example` is served by, in the class `edge`.
+fn in_class_edge(api: &ApiServer, backend: &Backend) {
+    let [ingress, service, slice] = app("app.example", "app", &[backend])
         .try_into()
         .expect("three objects");
     api.has_all([ingress.class("edge"), service, slice]);
+}
+
+#[test]
+fn a_class_may_come_later_go_and_come_back_as_somebody_elses() {
+    let backend = Backend::start("app");
+    let api = ApiServer::start();
+    in_class_edge(&api, &backend);
     api.has_all(app("witness.example", "witness", &[&backend]));
     let rig = Rig::external();
     let controller = rig.reads(&api);
@@ -24,12 +31,41 @@ fn a_class_may_come_later_change_and_go() {
 
     api.has(object::ingress_class("edge", OURS));
     rig.soon_served_by(&controller, "app.example", "app");
-    api.has(object::ingress_class("edge", "other.example/controller"));
+    api.loses("IngressClass", "", "edge");
     rig.soon_answers(&controller, "app.example", 404);
     api.has(object::ingress_class("edge", OURS));
     rig.soon_served_by(&controller, "app.example", "app");
+
+    // The only way in which a real API server lets its controller be another one.
     api.loses("IngressClass", "", "edge");
+    api.has(object::ingress_class("edge", THEIRS));
     rig.soon_answers(&controller, "app.example", 404);
+    // That it has come is known once what came behind it is served.
+    api.has(object::ingress_class("last", OURS));
+    let [ingress, service, slice] = app("last.example", "last", &[&backend])
+        .try_into()
+        .expect("three objects");
+    api.has_all([ingress.class("last"), service, slice]);
+    rig.soon_served_by(&controller, "last.example", "app");
+    rig.soon_answers(&controller, "app.example", 404);
+    api.loses("IngressClass", "", "edge");
+    api.has(object::ingress_class("edge", OURS));
+    rig.soon_served_by(&controller, "app.example", "app");
+}
+
+#[test]
+fn a_class_may_become_somebody_elses_in_place() {
+    let backend = Backend::start("app");
+    let api = ApiServer::start();
+    api.has(object::ingress_class("edge", OURS));
+    in_class_edge(&api, &backend);
+    let rig = Rig::external();
+    let controller = rig.reads(&api);
+    rig.soon_served_by(&controller, "app.example", "app");
+    api.has(object::ingress_class("edge", THEIRS));
+    rig.soon_answers(&controller, "app.example", 404);
+    api.has(object::ingress_class("edge", OURS));
+    rig.soon_served_by(&controller, "app.example", "app");
 }
 
 #[test]
@@ -37,7 +73,7 @@ fn an_ingress_may_change_its_class() {
     let backend = Backend::start("app");
     let api = ApiServer::start();
     api.has(object::ingress_class("edge", OURS));
-    api.has(object::ingress_class("other", "other.example/controller"));
+    api.has(object::ingress_class("other", THEIRS));
     let [ingress, service, slice] = app("app.example", "app", &[&backend])
         .try_into()
         .expect("three objects");
@@ -71,10 +107,7 @@ fn parameters_of_a_class_take_effect_when_they_change() {
     let api = ApiServer::start();
     let parameters = json!({ "kind": "ConfigMap", "name": "edge" });
     api.has(object::ingress_class("edge", OURS).with("/spec/parameters", parameters.clone()));
-    let [ingress, service, slice] = app("app.example", "app", &[&backend])
-        .try_into()
-        .expect("three objects");
-    api.has_all([ingress.class("edge"), service, slice]);
+    in_class_edge(&api, &backend);
     let rig = Rig::external();
     let controller = rig.reads(&api);
     // Without its parameters the class is one without.

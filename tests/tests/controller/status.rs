@@ -17,7 +17,9 @@ fn writes(api: &ApiServer) -> usize {
 /// Waits until an Ingress has these addresses and nothing else.
 fn wait_for(api: &ApiServer, name: &str, addresses: &Value) {
     api.waits_for("Ingress", "default", name, |it| {
-        it["status"]["loadBalancer"]["ingress"] == *addresses
+        let found = it["status"]["loadBalancer"]["ingress"].as_array();
+        // A real API server leaves out a list that is empty.
+        found.map_or(&[][..], Vec::as_slice) == addresses.as_array().expect("a list").as_slice()
     });
 }
 
@@ -124,16 +126,18 @@ fn the_addresses_of_a_service_are_followed() {
     assert_eq!(writes(&api), 0);
 
     let ports = json!([{ "port": 443, "protocol": "TCP" }]);
-    let balanced = edge
-        .clone()
-        .with("/spec/externalIPs", json!(["192.0.2.7"]))
-        .with(
-            "/status/loadBalancer/ingress",
-            json!([{ "hostname": "lb.example", "ports": ports }]),
-        );
-    api.has(balanced);
-    let first = json!([{ "ip": "192.0.2.7" }, { "hostname": "lb.example", "ports": ports }]);
-    wait_for(&api, "app", &first);
+    // One at a time: to an API server they are two writes, and what is between them may be seen.
+    let external = edge.clone().with("/spec/externalIPs", json!(["192.0.2.7"]));
+    let balanced = external.clone().with(
+        "/status/loadBalancer/ingress",
+        json!([{ "hostname": "lb.example", "ports": ports }]),
+    );
+    let ip = json!([{ "ip": "192.0.2.7" }]);
+    let both = json!([{ "ip": "192.0.2.7" }, { "hostname": "lb.example", "ports": ports }]);
+    for (service, addresses) in [(&external, &ip), (&balanced, &both), (&external, &ip)] {
+        api.has(service.clone());
+        wait_for(&api, "app", addresses);
+    }
 
     // Without an address all stays as it is.
     api.has(edge.clone());
@@ -144,7 +148,7 @@ fn the_addresses_of_a_service_are_followed() {
     let moved = json!([{ "ip": "192.0.2.8", "ipMode": "VIP" }]);
     api.has(edge.with("/status/loadBalancer/ingress", moved));
     wait_for(&api, "app", &json!([{ "ip": "192.0.2.8" }]));
-    assert_eq!(writes(&api), 2);
+    assert_eq!(writes(&api), 4);
     let seen = api.seen();
     assert!(
         !seen.iter().any(|it| it.target.contains("/nodes")),
@@ -237,7 +241,8 @@ fn the_last_replica_takes_the_addresses_away_and_no_other_one() {
 
     // The last one: another one is still there, on its way out.
     api.loses("Pod", "ingress-controller", "replica-a");
-    api.has(pod("replica-b", "n1").with("/metadata/deletionTimestamp", "2026-01-01T00:00:00Z"));
+    api.has(pod("replica-b", "n1").with("/metadata/finalizers", json!(["tests.example/held"])));
+    api.loses("Pod", "ingress-controller", "replica-b");
     let mut controller = rig.is_replica(
         &api,
         "replica-c",
