@@ -9,7 +9,8 @@
 //!                └──▶ waits ──▶ in work ──▶ …
 //! ```
 //!
-//! *Invariant:* whoever else uses the files finds nothing in work.
+//! *Invariant:* whoever else uses the files finds nothing in work; but for the supervisor of an embedded
+//! HAProxy, which waits for what is.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -127,21 +128,20 @@ impl Saving {
 
     /// Whether what the disk does not hold yet has these files.
     pub(super) fn is_of(&self, files: &[File]) -> bool {
-        let known = |it: &File| (it.path.clone(), it.mode, it.content.clone());
-        let told = self.unsaved.as_ref();
-        told.is_some_and(|it| {
-            it.content
-                .files
-                .iter()
-                .map(known)
-                .eq(files.iter().map(known))
-        })
+        let Some(told) = &self.unsaved else {
+            return false;
+        };
+        let is_same = |(one, other): (&File, &File)| {
+            one.path == other.path && one.mode == other.mode && one.content == other.content
+        };
+        let held = &told.content.files;
+        held.len() == files.len() && held.iter().zip(files).all(is_same)
     }
 
     /// How the next work ended that nobody has asked for yet; nothing if there is none. May be dropped at
     /// any time.
     pub(super) async fn ended(&mut self) -> Option<Result<Written, files::Error>> {
-        if self.ended.is_empty() {
+        while self.ended.is_empty() && self.work.is_some() {
             self.step().await;
         }
         self.ended.pop_front()

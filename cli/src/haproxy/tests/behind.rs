@@ -117,6 +117,24 @@ async fn a_disk_that_takes_nothing_keeps_nobody_from_being_told() -> Result<(), 
 }
 
 #[tokio::test]
+async fn of_what_the_disk_did_not_take_the_newest_is_said() -> Result<(), Error> {
+    let (it, mut haproxy) = settled().await?;
+    let refusing = Refusing::below(it.prefix());
+    let gate = haproxy.saving.gate.clone();
+    let slow = gate.lock().await;
+    for weight in [7, 8] {
+        assert_updated(&tell(&mut haproxy, &it, weight).await?);
+    }
+    drop(slow);
+    haproxy.saved().await.expect_err("the disk takes nothing");
+    refusing.takes_files_again();
+    haproxy.save_again();
+    haproxy.saved().await?;
+    assert!(has_config(&it, 8));
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_was_told_comes_back_to_the_disk_after_a_rejection() -> Result<(), Error> {
     let (it, mut haproxy) = settled().await?;
     let refusing = Refusing::below(it.prefix());

@@ -31,7 +31,7 @@ const DONE: [&str; 4] = [
 /// The same objects are written again and again, and listed anew each tenth time.
 pub(crate) fn resyncs() -> Measured {
     let (scene, count) = (start(), scaled(1_000));
-    let (disk, reloads, done) = (scene.disk(), scene.haproxy().reloads(), scene.done());
+    let (before, reloads, done) = (scene.generation(), scene.haproxy().reloads(), scene.done());
     let runs = scene.count("starting haproxy update");
     let objects = objects(scene.upstream.port);
     let lists = scene.lists();
@@ -55,7 +55,9 @@ pub(crate) fn resyncs() -> Measured {
         answer.is_ok_and(|it| it.header(ADDRESS) == Some(&moved.to_string()))
     });
     scene.soon("end of the update", || scene.done() > done);
-    let writes = scene.disk().generation - disk.generation - 1;
+    // It is written behind the update.
+    scene.soon("files of the update", || scene.generation() > before);
+    let writes = scene.generation() - before - 1;
     let reloads = scene.haproxy().reloads() - reloads;
     let updates = scene.done() - done - 1;
     measured(

@@ -108,19 +108,23 @@ impl Scene {
 
     /// What is on the disk.
     pub(crate) fn disk(&self) -> Disk {
-        let etc = self.rig.folder.path().join("etc/haproxy");
-        let current = fs::read_link(etc.join(".current")).expect("there is a generation");
-        let name = current.file_name().and_then(|it| it.to_str());
         let mut written = SystemTime::UNIX_EPOCH;
-        for folder in [etc, self.rig.folder.path().join("var/lib/haproxy")] {
-            newest(&folder, &mut written);
+        for folder in ["etc/haproxy", "var/lib/haproxy"] {
+            newest(&self.rig.folder.path().join(folder), &mut written);
         }
         Disk {
-            generation: name
-                .and_then(|it| it.parse().ok())
-                .unwrap_or_else(|| panic!("no generation: {}", current.display())),
+            generation: self.generation(),
             written,
         }
+    }
+
+    /// The number of the generation that HAProxy would be started from.
+    pub(crate) fn generation(&self) -> u64 {
+        let current = self.rig.folder.path().join("etc/haproxy/.current");
+        let current = fs::read_link(current).expect("there is a generation");
+        let name = current.file_name().and_then(|it| it.to_str());
+        name.and_then(|it| it.parse().ok())
+            .unwrap_or_else(|| panic!("no generation: {}", current.display()))
     }
 }
 
