@@ -155,8 +155,9 @@ const MARKER: &str = "generation.cfg";
 /// What [`MARKER`] sets (HAProxy configuration manual, section 3.1, `set-var`).
 pub(crate) const MARKER_VARIABLE: &str = "proc.haproxy_ingress_generation";
 
-/// When a process was started, as [`MARKER`] asks it: in microseconds since 1970. Numbers of processes do not
-/// tell one from another, because in a container each start has the same.
+/// When a process was started, as [`MARKER`] asks it: in microseconds since 1970 (HAProxy configuration manual,
+/// section 7.3, `date`). Numbers of processes do not tell one from another, because in a container each start
+/// has the same.
 pub(crate) const START_VARIABLE: &str = "proc.haproxy_ingress_start";
 
 /// What is in a configuration file of other generations.
