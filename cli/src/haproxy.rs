@@ -105,6 +105,15 @@ pub(crate) struct Timings {
     pub(crate) reload: Duration,
 }
 
+/// What was written behind commands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Saved {
+    /// How long it took.
+    pub(crate) timings: Timings,
+    /// Whether HAProxy was told nothing since then.
+    pub(crate) is_newest: bool,
+}
+
 /// What a regular look has found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Alive {
@@ -398,15 +407,18 @@ impl Haproxy {
         Ok(why.map(|it| format!("it is HAProxy {it} now")))
     }
 
-    /// Waits until what commands have led to is on the disk: how long it took to write it, or why it is
-    /// not there; for ever if there is nothing to wait for. May be dropped at any time.
-    pub(crate) async fn saved(&mut self) -> Result<Timings, Error> {
+    /// Waits until what commands have led to is on the disk, or is not, for the reason given; for ever if
+    /// there is nothing to wait for. May be dropped at any time.
+    pub(crate) async fn saved(&mut self) -> Result<Saved, Error> {
         let Some(written) = self.saving.ended().await else {
             return std::future::pending().await;
         };
         let mut timings = Timings::default();
         timings.take(written?);
-        Ok(timings)
+        Ok(Saved {
+            timings,
+            is_newest: !self.saving.is_behind(),
+        })
     }
 
     /// Tries again to write what the disk did not take.
@@ -414,13 +426,20 @@ impl Haproxy {
         self.saving.again();
     }
 
-    /// Waits for the disk, then stops an embedded HAProxy within its grace period, or when `hurry` comes;
-    /// leaves an external one alone.
-    pub(crate) async fn stop(mut self, hurry: impl Future<Output = ()>) {
-        self.saving.rest().await;
-        if let Some(process) = self.process {
-            process.stop(hurry).await;
-        }
+    /// Stops an embedded HAProxy within its grace period, or when `hurry` comes; leaves an external one
+    /// alone. Waits for the disk meanwhile.
+    pub(crate) async fn stop(self, hurry: impl Future<Output = ()>) {
+        let Self {
+            mut saving,
+            process,
+            ..
+        } = self;
+        let stop = async {
+            if let Some(process) = process {
+                process.stop(hurry).await;
+            }
+        };
+        tokio::join!(saving.rest(), stop);
     }
 
     async fn update(

@@ -290,7 +290,10 @@ pub fn until(program: &Program, what: &str, is_so: impl Fn() -> bool) {
 pub fn rests(controller: &Program) {
     until(controller, "end of a run", || {
         let words = controller.output.text();
-        words.rfind("starting haproxy update") < words.rfind("finish haproxy update")
+        let is_over = words.rfind("starting haproxy update") < words.rfind("finish haproxy update");
+        // What needs no reload is written behind it.
+        let told = words.rfind("updated without reload");
+        is_over && told <= words.rfind("haproxy update is on the disk")
     });
 }
 

@@ -73,7 +73,7 @@ pub(crate) trait Proxy: Send {
 
     /// Until what commands have led to is on the disk, or is not, for the reason given; for ever if nothing is on
     /// its way there. May be dropped at any time.
-    fn saved(&mut self) -> impl Future<Output = Result<Steps, Self::Error>> + Send;
+    fn saved(&mut self) -> impl Future<Output = Result<Saved, Self::Error>> + Send;
 
     /// Tries again to write what the disk did not take.
     fn save_again(&mut self);
@@ -96,6 +96,15 @@ pub(crate) trait Proxy: Send {
 
 /// How long each step took, in the order in which they were reached.
 pub(crate) type Steps = Vec<(&'static str, Duration)>;
+
+/// What was written behind commands.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Saved {
+    /// How long each step took.
+    pub(crate) steps: Steps,
+    /// Whether HAProxy was told nothing since then.
+    pub(crate) is_newest: bool,
+}
 
 /// What became of a plan.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -247,8 +256,12 @@ impl Proxy for Haproxy {
         })
     }
 
-    async fn saved(&mut self) -> Result<Steps, Self::Error> {
-        self.saved().await.map(steps)
+    async fn saved(&mut self) -> Result<Saved, Self::Error> {
+        let saved = self.saved().await?;
+        Ok(Saved {
+            steps: steps(saved.timings),
+            is_newest: saved.is_newest,
+        })
     }
 
     fn save_again(&mut self) {

@@ -9,7 +9,7 @@ use haproxy_ingress_tests::apiserver::{ApiServer, Seen};
 use haproxy_ingress_tests::backend::Backend;
 use haproxy_ingress_tests::object::{self, Object};
 use haproxy_ingress_tests::random::{Random, seed};
-use haproxy_ingress_tests::rig::{Rig, SOON, app, slice};
+use haproxy_ingress_tests::rig::{Rig, SOON, app, rests, slice};
 use rustix::process::Signal;
 
 use crate::leader::{PUBLISH, TAKEOVER, intruders};
@@ -150,6 +150,7 @@ fn three_replicas_end_with_the_same_bytes_though_leaders_sleep_and_die() {
     api.has_all(app("last.example", "last", &[&backends[1]]));
     for (rig, replica) in rigs.iter().zip(&replicas) {
         rig.soon_served_by(replica, "last.example", "second");
+        rests(replica);
     }
     let deadline = Instant::now() + SOON;
     loop {

@@ -6,8 +6,8 @@
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::{FREE, Reconcile};
-use crate::controller::apply::{Proxy, Steps};
+use super::{FREE, Reconcile, Timer};
+use crate::controller::apply::{Proxy, Saved};
 
 /// What the disk did not take.
 #[derive(Debug, Default)]
@@ -27,13 +27,18 @@ impl Unsaved {
 
 impl<P: Proxy> Reconcile<P> {
     /// Hears what became of what was to be written behind commands.
-    pub(super) fn notice_saved(&mut self, saved: Result<Steps, P::Error>) {
+    pub(super) fn notice_saved(&mut self, saved: Result<Saved, P::Error>) {
         match saved {
-            Ok(steps) => {
-                for (step, time) in steps {
-                    self.metrics.took(step, time);
+            Ok(saved) => {
+                let mut timer = Timer::default();
+                timer.extend(saved.steps);
+                timer
+                    .steps()
+                    .for_each(|(step, time)| self.metrics.took(step, time));
+                if saved.is_newest {
+                    info!("haproxy update is on the disk: {}", timer.line(true));
+                    self.has_saved();
                 }
-                self.has_saved();
             }
             // What was told since then is not on the disk either, and tried again with it.
             Err(_) if self.unsaved.next.is_some() => {}
@@ -59,7 +64,6 @@ impl<P: Proxy> Reconcile<P> {
     /// The disk holds what HAProxy runs.
     pub(super) fn has_saved(&mut self) {
         if self.unsaved.said > 0 {
-            info!("what haproxy runs is on the disk again");
             self.metrics.unsaved(false);
         }
         self.unsaved = Unsaved::default();

@@ -18,7 +18,7 @@ use haproxy_ingress_core::resource::Object;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::controller::apply::{Failure, Steps};
+use crate::controller::apply::{Failure, Saved};
 use crate::controller::stop::{self, Control};
 use crate::controller::store::{Scope, Source};
 use crate::haproxy::workers::Load;
@@ -54,7 +54,7 @@ struct Strings {
     /// What is kept on its disk of what is held back.
     held: Option<Vec<u8>>,
     /// How writing behind commands ends.
-    saves: VecDeque<Result<Steps, String>>,
+    saves: VecDeque<Result<Saved, String>>,
     /// What would put its memory right, whatever is done about it.
     differs: Option<Plan>,
 }
@@ -161,7 +161,7 @@ impl Proxy for Puppet {
         })
     }
 
-    async fn saved(&mut self) -> Result<Steps, String> {
+    async fn saved(&mut self) -> Result<Saved, String> {
         let saved = self.strings().saves.pop_front();
         match saved {
             Some(saved) => saved,

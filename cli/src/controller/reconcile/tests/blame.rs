@@ -149,7 +149,7 @@ impl Proxy for Checked {
         })
     }
 
-    async fn saved(&mut self) -> Result<Steps, String> {
+    async fn saved(&mut self) -> Result<Saved, String> {
         std::future::pending().await
     }
 

@@ -21,7 +21,11 @@ async fn what_the_disk_does_not_take_is_tried_again_and_keeps_nobody_waiting() {
     scene.strings().saves.push_back(full());
     scene.wait(65).await;
     assert_eq!(scene.story(), ["70 save"]);
-    scene.strings().saves.push_back(Ok(Vec::new()));
+    let saved = Saved {
+        is_newest: true,
+        ..Saved::default()
+    };
+    scene.strings().saves.push_back(Ok(saved));
     scene.wait(600).await;
     assert!(scene.story().is_empty(), "the disk holds it");
 }
