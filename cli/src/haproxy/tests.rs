@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use haproxy_ingress_core::assemble::Place;
 use haproxy_ingress_core::bundle::{File, Role, Section};
 use haproxy_ingress_core::haproxy::Address;
-use haproxy_ingress_core::plan::{Area, Change, Reason, ServerState};
+use haproxy_ingress_core::plan::{Area, Change, Command, Reason, ServerState};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::fixture::{Backend, External, binary, compiled, config, free_port};
