@@ -1,10 +1,13 @@
 //! The program `haproxy-ingress` as a user runs it.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::haproxy::{ENDED, Output};
 
@@ -148,10 +151,33 @@ impl Program {
 }
 
 impl Drop for Program {
+    /// Ends it, and what it has started: an HAProxy of a controller that is killed would live on.
     fn drop(&mut self) {
+        // The number of one that has ended may be somebody else's by now.
+        let runs = matches!(self.child.try_wait(), Ok(None));
+        let children = if runs {
+            children(self.child.id())
+        } else {
+            Vec::new()
+        };
         let _ = self.child.kill();
         let _ = self.child.wait();
+        for it in children {
+            // It may have ended by itself.
+            let _ = kill_process(it, Signal::KILL);
+        }
     }
+}
+
+/// The processes that a process has started and that run.
+fn children(pid: u32) -> Vec<Pid> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let threads = threads.into_iter().flatten().flatten();
+    let lists = threads.filter_map(|it| fs::read_to_string(it.path().join("children")).ok());
+    let lists: Vec<String> = lists.collect();
+    let numbers = lists.iter().flat_map(|it| it.split_whitespace());
+    let numbers = numbers.filter_map(|it| it.parse().ok());
+    numbers.filter_map(Pid::from_raw).collect()
 }
 
 /// The program: `$HAPROXY_INGRESS`, or the one that cargo builds from this workspace.
